@@ -1,0 +1,183 @@
+"""Any picture gives the right pixels, or one clear sentence about why not."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import transform
+
+from cnnbook import images
+
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+
+@pytest.fixture
+def corners():
+    """A 20 × 30 picture with one red, green, blue and white quarter."""
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    pixels[:10, :15], pixels[:10, 15:] = RED, GREEN
+    pixels[10:, :15], pixels[10:, 15:] = BLUE, WHITE
+    return pixels
+
+
+def encoded(picture, **options):
+    """Write a PIL image into bytes."""
+    file = io.BytesIO()
+    picture.save(file, **{"format": "PNG"} | options)
+    return file.getvalue()
+
+
+def test_path_bytes_file_picture_and_array_give_the_same_pixels(corners, tmp_path):
+    path = tmp_path / "corners.png"
+    path.write_bytes(encoded(Image.fromarray(corners)))
+    expected = corners / np.float32(255)
+    with open(path, "rb") as file:
+        sources = [path, str(path), path.read_bytes(), file, Image.open(path), corners]
+        for source in sources:
+            image = images.load_image(source)
+            assert image.dtype == np.float32
+            np.testing.assert_array_equal(image, expected)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "P", "RGBA", "CMYK"])
+def test_every_colour_mode_gives_the_same_colours(corners, mode):
+    # CMYK has no PNG; TIFF keeps it without loss.
+    file_format = "TIFF" if mode == "CMYK" else "PNG"
+    data = encoded(Image.fromarray(corners).convert(mode), format=file_format)
+    np.testing.assert_array_equal(images.load_image(data), corners / np.float32(255))
+
+
+@pytest.mark.parametrize("mode", ["1", "L"])
+def test_a_grey_picture_has_three_equal_channels(mode):
+    grey = Image.fromarray(np.array([[0, 255]], np.uint8)).convert(mode)
+    expected = np.repeat([[[0.0], [1.0]]], 3, axis=-1)
+    np.testing.assert_array_equal(images.load_image(encoded(grey)), expected)
+
+
+def test_sixteen_bits_keep_their_fine_steps():
+    ramp = np.array([[0, 1, 32768, 65535]], np.uint16)
+    image = images.load_image(encoded(Image.fromarray(ramp)))
+    np.testing.assert_allclose(image[0, :, 0], ramp[0] / 65535, atol=1e-7)
+
+
+def test_transparent_parts_are_laid_on_white():
+    pixels = np.array([[[255, 0, 0, 255], [255, 0, 0, 0], [0, 0, 0, 51]]], np.uint8)
+    image = images.load_image(encoded(Image.fromarray(pixels)))
+    np.testing.assert_allclose(
+        image[0], [[1, 0, 0], [1, 1, 1], [0.8, 0.8, 0.8]], atol=1e-6
+    )
+
+
+def test_a_transparent_palette_colour_is_laid_on_white(corners):
+    palette = Image.fromarray(corners).quantize(4)
+    red = palette.getpixel((0, 0))
+    image = images.load_image(encoded(palette, transparency=red))
+    np.testing.assert_array_equal(image[0, 0], [1, 1, 1])
+    np.testing.assert_array_equal(image[0, -1], [0, 1, 0])
+
+
+def test_a_photo_taken_sideways_is_turned_upright(corners):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: rotate by 90° clockwise to view
+    sideways = Image.fromarray(np.rot90(corners))
+    upright = images.load_image(encoded(sideways, exif=exif))
+    np.testing.assert_array_equal(upright, corners / np.float32(255))
+
+
+def test_an_animation_gives_its_first_frame(corners):
+    frames = [Image.fromarray(corners), Image.fromarray(255 - corners)]
+    data = encoded(frames[0], format="GIF", save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(images.load_image(data), corners / np.float32(255))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "empty"), (b"not a picture", "not a picture in a format")],
+)
+def test_a_file_that_is_no_picture_is_named_with_the_reason(tmp_path, content, reason):
+    path = tmp_path / "broken.jpg"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"broken\.jpg.*{reason}"):
+        images.load_image(path)
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP"])
+@pytest.mark.parametrize("kept", [0.2, 0.5, 0.9])
+def test_a_truncated_file_is_named_with_the_reason(tmp_path, file_format, kept):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    data = encoded(Image.fromarray(noise), format=file_format)
+    path = tmp_path / "half"
+    path.write_bytes(data[: int(kept * len(data))])
+    with pytest.raises(ValueError, match=r"cannot read .*half"):
+        images.load_image(path)
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no picture at .*cat\.jpg"):
+        images.load_image(tmp_path / "cat.jpg")
+    with pytest.raises(ValueError, match="it is a folder"):
+        images.load_image(tmp_path)
+
+
+@pytest.mark.parametrize("side", [10_001, 20_000])  # over our limit, over Pillow's
+def test_a_decompression_bomb_is_refused_before_it_is_unpacked(tmp_path, side):
+    path = tmp_path / "bomb.png"
+    Image.new("1", (side, side)).save(path)
+    assert path.stat().st_size < 100_000
+    with pytest.raises(ValueError, match=r"cannot read .*bomb\.png.*pixels"):
+        images.load_image(path)
+
+
+def test_a_crop_is_centred_and_keeps_the_proportions():
+    # A bright square in the middle of a wide picture fills the square crop.
+    pixels = np.zeros((40, 100, 3), np.float32)
+    pixels[:, 30:70] = 1
+    np.testing.assert_array_equal(images.load_image(pixels, size=(40, 40)), 1)
+
+
+def test_resizing_agrees_with_scikit_image(rng):
+    smooth = transform.resize(rng.random((8, 8, 3)), (80, 80), order=3, clip=True)
+    smooth = smooth.clip(0, 1).astype("float32")
+    ours = images.load_image(smooth, size=(40, 40))
+    theirs = transform.resize(smooth, (40, 40), order=3, anti_aliasing=True)
+    np.testing.assert_allclose(ours[2:-2, 2:-2], theirs[2:-2, 2:-2], atol=0.01)
+
+
+def test_shrinking_does_not_alias():
+    fine_stripes = np.tile(np.array([0, 1], np.float32), (64, 32))
+    grey = images.load_image(fine_stripes, size=(16, 16))
+    np.testing.assert_allclose(grey[2:-2, 2:-2], 0.5, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "reason"),
+    [
+        (np.zeros((4, 4, 2)), "shape"),
+        (np.zeros((0, 4, 3)), "at least one pixel"),
+        (np.full((4, 4), 255.0), "Divide 0–255 by 255"),
+        (np.full((4, 4), np.nan), r"lie in \[0, 1\]"),
+        (np.zeros((4, 4), int), "unsigned integers or floats"),
+    ],
+)
+def test_an_array_that_is_no_image_is_refused(pixels, reason):
+    with pytest.raises(ValueError, match=reason):
+        images.load_image(pixels)
+
+
+@pytest.mark.parametrize("size", [96, (96,), (0, 96), (96, 9.5), "96"])
+def test_a_size_that_is_no_pair_of_lengths_is_refused(size):
+    with pytest.raises(ValueError, match=r"size must be two positive whole numbers"):
+        images.model_cat(size)
+
+
+def test_a_source_of_another_kind_is_refused():
+    with pytest.raises(ValueError, match="got dict"):
+        images.load_image({})
+
+
+def test_the_model_cat_is_scikit_images_chelsea():
+    from skimage import data
+
+    cat = images.model_cat()
+    np.testing.assert_array_equal((cat * 255).round().astype("uint8"), data.chelsea())
