@@ -1,0 +1,546 @@
+"""The layers of a CNN written out in NumPy, to read.
+
+Images and feature maps are arrays of shape (N, H, W, C): images, rows, columns,
+channels.  A window, stride or dilation is an int or a pair (rows, columns).  Padding
+is "valid" (none), "same" (the output is as large as the input divided by the stride,
+rounded up), a number of pixels for all four sides, or ((top, bottom), (left, right)).
+"""
+
+import math
+
+import numpy as np
+
+
+def conv2d(images, kernels, bias=None, *, stride=1, padding="valid", dilation=1):
+    """Slide each kernel over each image and record how well they match.
+
+    Each output value is the sum of the products of one kernel and the image window
+    under it, plus the filter's bias.  The kernel is not flipped: this is the
+    cross-correlation that deep-learning libraries call convolution [1]_.  Outside
+    the image, padding adds zeros.
+
+    Parameters
+    ----------
+    images : ndarray of shape (N, H, W, C)
+    kernels : ndarray of shape (K_h, K_w, C, F)
+        One K_h by K_w by C kernel for each of the F filters.
+    bias : ndarray of shape (F,), optional
+        Added to each filter's map.  Zero if omitted.
+    stride : int or (int, int)
+        Pixels that the window moves between neighbouring outputs.
+    padding : {"valid", "same"}, int or ((int, int), (int, int))
+    dilation : int or (int, int)
+        Pixels between neighbouring kernel values: 1 leaves no holes.
+
+    Returns
+    -------
+    feature_maps : ndarray of shape (N, H', W', F)
+        H' is ``output_size(H, K_h, stride, padding, dilation)``; W' likewise.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together, or the kernel does not fit into the image.
+
+    References
+    ----------
+    .. [1] V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep
+       learning", 2016.  https://arxiv.org/abs/1603.07285
+
+    Examples
+    --------
+    A difference kernel is zero on flat ground and one at the step:
+
+    >>> step = np.array([0., 0., 1., 1.]).reshape(1, 1, 4, 1)
+    >>> difference = np.array([-1., 1.]).reshape(1, 2, 1, 1)
+    >>> conv2d(step, difference).ravel()
+    array([0., 1., 0.])
+    """
+    images, kernels = _as_maps(images, "images"), _as_numbers(kernels)
+    if kernels.ndim != 4:
+        raise ValueError(
+            f"kernels must have shape (K_h, K_w, C, F); got shape {kernels.shape}"
+        )
+    if images.shape[-1] != kernels.shape[2]:
+        raise ValueError(
+            "images and kernels must have the same number of channels; got images of "
+            f"shape {images.shape} and kernels of shape {kernels.shape}"
+        )
+    *window, _, filters = kernels.shape
+    columns = patches(images, window, stride=stride, padding=padding, dilation=dilation)
+    feature_maps = columns @ kernels.reshape(-1, filters)  # one matrix product
+    return _plus_bias(feature_maps, bias)
+
+
+def patches(images, window, *, stride=1, padding="valid", dilation=1):
+    """Lay out every window of an image as one row of a matrix.
+
+    Multiplied by a matrix of kernels, these rows are the convolution: the "series
+    of matrix multiplications" that it is often said to be.
+
+    Parameters
+    ----------
+    images : ndarray of shape (N, H, W, C)
+    window : int or (int, int)
+        Rows K_h and columns K_w of a window.
+    stride, padding, dilation
+        As in `conv2d`.
+
+    Returns
+    -------
+    patches : ndarray of shape (N, H', W', K_h·K_w·C)
+        The values of a window in the order of ``kernels.reshape(-1, F)``.
+
+    Examples
+    --------
+    >>> image = np.arange(9.).reshape(1, 3, 3, 1)
+    >>> patches(image, window=2)[0, 0, 0]
+    array([0., 1., 3., 4.])
+    """
+    windows = _windows(_as_maps(images, "images"), window, stride, padding, dilation)
+    count, rows, columns, *inner = windows.shape
+    return windows.reshape(count, rows, columns, math.prod(inner))
+
+
+def max_pool2d(images, window=2, *, stride=None, padding="valid"):
+    """Keep the largest value of every window, channel by channel.
+
+    Parameters
+    ----------
+    images : ndarray of shape (N, H, W, C)
+    window : int or (int, int)
+    stride : int or (int, int), optional
+        By default the window's own size: windows touch and do not overlap.
+    padding : {"valid", "same"}, int or ((int, int), (int, int))
+        Padding is never the largest value.
+
+    Returns
+    -------
+    maps : ndarray of shape (N, H', W', C)
+
+    Examples
+    --------
+    >>> max_pool2d(np.array([[1., 5.], [3., 2.]]).reshape(1, 2, 2, 1)).item()
+    5.0
+    """
+    images = _as_maps(images, "images")
+    window, stride, sides = _pool_geometry(images.shape, window, stride, padding)
+    return _reduce_windows(np.maximum, _pad(images, sides, -np.inf), window, stride)
+
+
+def avg_pool2d(images, window=2, *, stride=None, padding="valid"):
+    """Average every window, channel by channel; padding never counts.
+
+    Parameters
+    ----------
+    images : ndarray of shape (N, H, W, C)
+    window : int or (int, int)
+    stride : int or (int, int), optional
+        By default the window's own size.
+    padding : {"valid", "same"}, int or ((int, int), (int, int))
+
+    Returns
+    -------
+    maps : ndarray of shape (N, H', W', C)
+
+    Examples
+    --------
+    >>> avg_pool2d(np.array([[1., 5.], [3., 2.]]).reshape(1, 2, 2, 1)).item()
+    2.75
+    """
+    images = _as_maps(images, "images")
+    window, stride, sides = _pool_geometry(images.shape, window, stride, padding)
+    inside = np.ones((1, *images.shape[1:3], 1), images.dtype)
+    totals = _reduce_windows(np.add, _pad(images, sides), window, stride)
+    counts = _reduce_windows(np.add, _pad(inside, sides), window, stride)
+    return totals / counts
+
+
+def global_average_pool2d(maps):
+    """Average each feature map into one number.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (N, H, W, F)
+
+    Returns
+    -------
+    averages : ndarray of shape (N, F)
+
+    Examples
+    --------
+    >>> global_average_pool2d(np.array([1., 2., 3., 6.]).reshape(1, 2, 2, 1))
+    array([[3.]])
+    """
+    return _as_maps(maps, "maps").mean(axis=(1, 2))
+
+
+def flatten(maps):
+    """Write the maps of each image in one row: row by row, channels innermost.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (N, ...)
+
+    Returns
+    -------
+    features : ndarray of shape (N, D)
+        D is the number of values per image.
+
+    Examples
+    --------
+    >>> flatten(np.zeros((5, 2, 3, 4))).shape
+    (5, 24)
+    """
+    maps = np.asarray(maps)
+    if maps.ndim < 2:
+        raise ValueError(f"maps must have shape (N, ...); got shape {maps.shape}")
+    return maps.reshape(len(maps), math.prod(maps.shape[1:]))
+
+
+def dense(x, weights, bias=None):
+    """Let every feature vote on every output: the fully connected layer.
+
+    Parameters
+    ----------
+    x : ndarray of shape (N, D)
+    weights : ndarray of shape (D, K)
+    bias : ndarray of shape (K,), optional
+
+    Returns
+    -------
+    outputs : ndarray of shape (N, K)
+
+    Examples
+    --------
+    >>> dense(np.array([[1., 2.]]), np.array([[3.], [4.]]), np.array([5.]))
+    array([[16.]])
+    """
+    x, weights = _as_numbers(x), _as_numbers(weights)
+    if x.ndim != 2 or weights.ndim != 2 or x.shape[1] != weights.shape[0]:
+        raise ValueError(
+            "x must have shape (N, D) and weights (D, K); got shapes "
+            f"{x.shape} and {weights.shape}"
+        )
+    return _plus_bias(x @ weights, bias)
+
+
+def output_size(size, window, stride=1, padding="valid", dilation=1):
+    """Count the outputs along one side of an image.
+
+    The window, dilated, covers ``dilation * (window - 1) + 1`` pixels.  It fits
+    ``(size + padding - covered) // stride + 1`` times; with "same" padding,
+    ``ceil(size / stride)`` times.
+
+    Parameters
+    ----------
+    size : int
+        Pixels along this side of the image.
+    window, stride, dilation : int
+        Along the same side.
+    padding : {"valid", "same"}, int or (int, int)
+        An int is added on both ends.
+
+    Returns
+    -------
+    count : int
+
+    Raises
+    ------
+    ValueError
+        If the window does not fit even once.
+
+    Examples
+    --------
+    >>> output_size(96, window=3)
+    94
+    >>> output_size(96, window=3, padding="same")
+    96
+    >>> output_size(7, window=3, stride=2, padding=1)
+    4
+    """
+    _at_least_one(size, "size")
+    before, after = _side_padding(size, window, stride, padding, dilation)
+    covered = _covered(window, dilation)
+    if covered > size + before + after:
+        raise ValueError(
+            f"a window of {covered} pixels does not fit into {size} pixels with "
+            f"{before} + {after} of padding; make it smaller or pad more"
+        )
+    return (size + before + after - covered) // stride + 1
+
+
+def relu(x):
+    """Keep what is positive; the rest becomes zero.
+
+    Parameters
+    ----------
+    x : ndarray
+
+    Returns
+    -------
+    y : ndarray of the same shape
+
+    References
+    ----------
+    .. [1] V. Nair and G. E. Hinton, "Rectified linear units improve restricted
+       Boltzmann machines", ICML 2010.
+
+    Examples
+    --------
+    >>> relu(np.array([-2., 3.]))
+    array([0., 3.])
+    """
+    return np.maximum(x, 0)
+
+
+def leaky_relu(x, slope=0.01):
+    """Keep what is positive; let a little of the rest through.
+
+    Parameters
+    ----------
+    x : ndarray
+    slope : float
+        The share of a negative value that passes.
+
+    Returns
+    -------
+    y : ndarray of the same shape
+
+    References
+    ----------
+    .. [1] A. L. Maas, A. Y. Hannun and A. Y. Ng, "Rectifier nonlinearities improve
+       neural network acoustic models", ICML 2013.
+
+    Examples
+    --------
+    >>> leaky_relu(np.array([-2., 3.]))
+    array([-0.02,  3.  ])
+    """
+    x = _as_numbers(x)
+    return np.where(x > 0, x, x * x.dtype.type(slope))
+
+
+def sigmoid(x):
+    """Squeeze any number into (0, 1): 1 / (1 + exp(-x)).
+
+    Parameters
+    ----------
+    x : ndarray
+
+    Returns
+    -------
+    y : ndarray of the same shape
+
+    Examples
+    --------
+    >>> sigmoid(np.array([-1000., 0., 1000.]))
+    array([0. , 0.5, 1. ])
+    """
+    # The same function, in a form that cannot overflow.
+    x = _as_numbers(x)
+    return (1 + np.tanh(x / 2)) / 2
+
+
+def tanh(x):
+    """Squeeze any number into (-1, 1), keeping its sign.
+
+    Parameters
+    ----------
+    x : ndarray
+
+    Returns
+    -------
+    y : ndarray of the same shape
+
+    Examples
+    --------
+    >>> tanh(np.array([-1000., 0., 1000.]))
+    array([-1.,  0.,  1.])
+    """
+    return np.tanh(x)
+
+
+def gelu(x):
+    """Weigh each number by the chance that a normal variable is below it.
+
+    Parameters
+    ----------
+    x : ndarray
+
+    Returns
+    -------
+    y : ndarray of the same shape
+        ``x * Φ(x)`` with the exact Φ, not its tanh approximation.
+
+    References
+    ----------
+    .. [1] D. Hendrycks and K. Gimpel, "Gaussian error linear units (GELUs)", 2016.
+       https://arxiv.org/abs/1606.08415
+
+    Examples
+    --------
+    >>> gelu(np.array([-10., 0., 10.])).round(6)
+    array([-0.,  0., 10.])
+    """
+    from scipy.special import ndtr  # the normal distribution; NumPy has none
+
+    x = _as_numbers(x)
+    return x * ndtr(x)
+
+
+def softmax(logits):
+    """Turn each row of scores into probabilities that add up to one.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (..., K)
+
+    Returns
+    -------
+    probabilities : ndarray of the same shape
+
+    Examples
+    --------
+    >>> softmax(np.array([0., 0.]))
+    array([0.5, 0.5])
+    """
+    logits = _as_numbers(logits)
+    # Subtracting the largest changes nothing on paper and prevents overflow.
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def _as_numbers(x):
+    """Return an array of floats: integers would overflow or lose their fractions."""
+    x = np.asarray(x)
+    return x if np.issubdtype(x.dtype, np.floating) else x.astype(np.float64)
+
+
+def _as_maps(maps, name):
+    """Return floats of shape (N, H, W, C), or say what came instead."""
+    maps = _as_numbers(maps)
+    if maps.ndim != 4:
+        raise ValueError(f"{name} must have shape (N, H, W, C); got shape {maps.shape}")
+    return maps
+
+
+def _plus_bias(outputs, bias):
+    """Add one bias to each output channel."""
+    if bias is None:
+        return outputs
+    bias = _as_numbers(bias)
+    if bias.shape != outputs.shape[-1:]:
+        raise ValueError(
+            f"bias must have shape ({outputs.shape[-1]},), one value for each output; "
+            f"got shape {bias.shape}"
+        )
+    outputs += bias  # the array is ours, and may be large
+    return outputs
+
+
+def _at_least_one(value, name):
+    """Insist on a positive whole number."""
+    if not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}")
+
+
+def _pair(value, name):
+    """Return (rows, columns) of positive whole numbers."""
+    pair = (value, value) if np.ndim(value) == 0 else tuple(value)
+    if len(pair) != 2:
+        raise ValueError(
+            f"{name} must be an int or a pair (rows, columns); got {value}"
+        )
+    for side in pair:
+        _at_least_one(side, name)
+    return pair
+
+
+def _covered(window, dilation):
+    """Count the pixels from the first to the last value of a dilated window."""
+    return dilation * (window - 1) + 1
+
+
+def _side_padding(size, window, stride, padding, dilation):
+    """Work out the padding (before, after) along one side of an image."""
+    for value, name in ((window, "window"), (stride, "stride"), (dilation, "dilation")):
+        _at_least_one(value, name)
+    if isinstance(padding, str):
+        if padding == "valid":
+            return 0, 0
+        if padding == "same":
+            outputs = math.ceil(size / stride)
+            reach = (outputs - 1) * stride + _covered(window, dilation)
+            total = max(reach - size, 0)
+            return total // 2, total - total // 2  # the odd one goes to the end
+    sides = (padding, padding) if np.ndim(padding) == 0 else tuple(padding)
+    whole = [isinstance(side, (int, np.integer)) and side >= 0 for side in sides]
+    if len(sides) != 2 or not all(whole):
+        raise ValueError(
+            'padding must be "valid", "same", a number of pixels, or '
+            f"((top, bottom), (left, right)); got {padding!r}"
+        )
+    return sides
+
+
+def _padding(shape, window, stride, padding, dilation=(1, 1)):
+    """Work out ((top, bottom), (left, right)), and check that the window fits."""
+    each = (padding, padding) if np.ndim(padding) == 0 else padding
+    if len(each) != 2:
+        raise ValueError(
+            f"padding must be given as ((top, bottom), (left, right)); got {padding!r}"
+        )
+    sides = []
+    for axis in (0, 1):
+        geometry = (shape[axis + 1], window[axis], stride[axis], each[axis])
+        output_size(*geometry, dilation[axis])  # raises if the window does not fit
+        sides.append(_side_padding(*geometry, dilation[axis]))
+    return tuple(sides)
+
+
+def _pad(images, sides, value=0):
+    """Surround the images with a constant: (N, H + top + bottom, ...)."""
+    if not np.any(sides):
+        return images
+    return np.pad(images, ((0, 0), *sides, (0, 0)), constant_values=value)
+
+
+def _windows(images, window, stride, padding, dilation):
+    """View every window of the padded images: (N, H', W', K_h, K_w, C)."""
+    window, stride = _pair(window, "window"), _pair(stride, "stride")
+    dilation = _pair(dilation, "dilation")
+    images = _pad(images, _padding(images.shape, window, stride, padding, dilation))
+    covered = [_covered(w, d) for w, d in zip(window, dilation, strict=True)]
+    windows = np.lib.stride_tricks.sliding_window_view(images, covered, axis=(1, 2))
+    windows = windows[:, :: stride[0], :: stride[1], :, :: dilation[0], :: dilation[1]]
+    return np.moveaxis(windows, 3, -1)
+
+
+def _pool_geometry(shape, window, stride, padding):
+    """Fill in what a pool leaves out: window, stride and padding, each a pair."""
+    window = _pair(window, "window")
+    stride = window if stride is None else _pair(stride, "stride")
+    sides = _padding(shape, window, stride, padding)
+    for side, length in zip(sides, window, strict=True):
+        if max(side) >= length:
+            raise ValueError(
+                f"padding of {max(side)} pixels would leave a pooling window of "
+                f"{length} with nothing but padding; pad less than the window"
+            )
+    return window, stride, sides
+
+
+def _reduce_windows(combine, images, window, stride):
+    """Combine the values of every window: first its rows, then its columns."""
+    # Two passes along one axis each visit K_h + K_w values where one visits K_h·K_w.
+    for axis, (length, step) in enumerate(zip(window, stride, strict=True), start=1):
+        outputs = output_size(images.shape[axis], length, step)
+        shifted = [
+            images.take(range(start, start + step * outputs, step), axis)
+            for start in range(length)
+        ]
+        images = shifted[0]
+        for values in shifted[1:]:
+            combine(images, values, out=images)
+    return images
