@@ -1,0 +1,274 @@
+"""Draw arrays already computed: photos, feature maps and kernels.
+
+Every function returns a closed Matplotlib figure, which a notebook shows once.  Save
+it with ``figure.savefig("maps.png")``.  No function runs a model.
+"""
+
+import functools
+import math
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
+CAT, DOG = "#E69F00", "#0072B2"
+CLASS_COLOURS = (CAT, DOG)
+ACCENT, INK, QUIET = "#B3446C", "#222222", "#888888"
+SIGNED = LinearSegmentedColormap.from_list("signed", [DOG, "white", CAT])
+
+WIDTH = 6.0  # inches; a page shows it 600 pixels wide
+STYLE = Path(__file__).with_name("cnnbook.mplstyle")
+
+
+def styled(draw):
+    """Make a drawing function use the book's style and return a closed figure."""
+
+    @functools.wraps(draw)
+    def drawing(*args, **kwargs):
+        open_before = plt.get_fignums()
+        try:
+            with plt.style.context(STYLE):
+                figure = draw(*args, **kwargs)
+                # Lay out now: the style that says how ends with this block.
+                figure.draw_without_rendering()
+        finally:
+            # An open figure would be shown a second time, without its caption.
+            for number in set(plt.get_fignums()) - set(open_before):
+                plt.close(number)
+        return figure
+
+    return drawing
+
+
+@styled
+def photo_grid(images, titles=None, *, columns=4, colours=None):
+    """Show pictures side by side, larger the fewer they are.
+
+    Parameters
+    ----------
+    images : ndarray of shape (N, H, W, 3)
+        uint8, or floats in [0, 1].
+    titles : sequence of str, optional
+        One for each picture.
+    columns : int
+        Pictures in a row.
+    colours : sequence of str, optional
+        Colour of each title.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> figure = photo_grid(np.zeros((2, 8, 8, 3)), ["dark", "darker"])
+    >>> [axes.get_title() for axes in figure.axes]
+    ['dark', 'darker']
+    """
+    images = np.asarray(images)
+    if images.ndim != 4 or images.shape[-1] != 3 or not len(images):
+        raise ValueError(
+            f"images must have shape (N, H, W, 3), N ≥ 1; got shape {images.shape}"
+        )
+    height_of_title = 0.3 if titles is not None else 0.05
+    aspect = images.shape[1] / images.shape[2]
+    figure, axes = _grid(len(images), columns, aspect, height_of_title)
+    for i, (axis, image) in enumerate(zip(axes, images, strict=True)):
+        axis.imshow(image)
+        if titles is not None:
+            axis.set_title(titles[i], color=colours[i] if colours else INK)
+    return figure
+
+
+@styled
+def photo_with_windows(image, windows, labels=None):
+    """Outline parts of a picture, each in its own shade, labelled.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3)
+    windows : sequence of (slice, slice)
+        Rows and columns of each part, in pixels.
+    labels : sequence of str, optional
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    """
+    rows, columns = image.shape[:2]
+    width = min(WIDTH, 4.2 * columns / rows)
+    figure, axis = plt.subplots(figsize=(width, width * rows / columns))
+    axis.imshow(image)
+    axis.axis("off")
+    shades = plt.get_cmap("viridis")(np.linspace(1, 0.35, len(windows)))
+    for i, (row, column) in enumerate(windows):
+        low, left = row.start - 0.5, column.start - 0.5
+        height, width = row.stop - row.start, column.stop - column.start
+        for line, shade in ((4.5, "black"), (2.5, shades[i])):
+            axis.add_patch(
+                plt.Rectangle((left, low), width, height, fill=False, lw=line, ec=shade)
+            )
+        if labels is not None:
+            axis.annotate(
+                labels[i],
+                (left, low),
+                xytext=(0, 3),
+                textcoords="offset points",
+                va="bottom",
+                color=shades[i],
+                fontweight="bold",
+                bbox={"facecolor": "black", "edgecolor": "none", "pad": 1.5},
+            )
+    return figure
+
+
+@styled
+def feature_map_grid(maps, titles=None, *, columns=3, signed=False, limits=None):
+    """Show a few feature maps large, each with its title.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (H, W, F) or sequence of F ndarrays of shape (H, W)
+    titles : sequence of str, optional
+    columns : int
+        Maps in a row.
+    signed : bool
+        Whether values below zero matter: blue below, white at zero, orange above.
+        Otherwise black at zero and brighter for larger values.
+    limits : (float, float), optional
+        Values of the darkest and the brightest colour, for all maps alike.  By
+        default each map uses its own range, from zero.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> figure = feature_map_grid(np.ones((8, 8, 3)), ["a", "b", "c"])
+    >>> len(figure.axes)
+    3
+    """
+    if isinstance(maps, np.ndarray) and maps.ndim == 3:
+        maps = np.moveaxis(maps, -1, 0)
+    aspect = maps[0].shape[0] / maps[0].shape[1]
+    figure, axes = _grid(len(maps), columns, aspect, 0.3 if titles is not None else 0)
+    for i, (axis, values) in enumerate(zip(axes, maps, strict=True)):
+        low, high = limits or _limits(values, signed)
+        axis.imshow(values, cmap=SIGNED if signed else "viridis", vmin=low, vmax=high)
+        if titles is not None:
+            axis.set_title(titles[i])
+    return figure
+
+
+@styled
+def feature_map_sheet(maps, *, columns=None, silent=None):
+    """Show all maps of a layer on one sheet, the strongest first.
+
+    Each map uses its own range, from zero (dark) to its largest value (bright), so
+    that weak maps can be read too.  Silent ones come last, crossed out.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (H, W, F)
+        After the activation; at most some hundreds of maps.
+    columns : int, optional
+        Maps in a row.  By default about as many as make a sheet of 3 : 2.
+    silent : ndarray of shape (F,), bool, optional
+        Maps to cross out.  By default those that are zero everywhere.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    """
+    maps = np.asarray(maps)
+    if maps.ndim != 3:
+        raise ValueError(f"maps must have shape (H, W, F); got shape {maps.shape}")
+    height, width, count = maps.shape
+    silent = ~maps.any(axis=(0, 1)) if silent is None else np.asarray(silent)
+    # Stable, so that equally strong maps keep their order.
+    order = np.argsort(np.where(silent, np.inf, -maps.mean(axis=(0, 1))), kind="stable")
+    columns = columns or max(1, round(math.sqrt(1.5 * count)))
+    rows = math.ceil(count / columns)
+
+    # One picture, not F axes: several hundred axes would take a minute to draw.
+    enlarge = max(1, round(1100 / (columns * width)))
+    step_y, step_x = height * enlarge + 2, width * enlarge + 2
+    sheet = np.full((rows * step_y - 2, columns * step_x - 2, 3), 255, np.uint8)
+    colours = plt.get_cmap("viridis")
+    largest = maps.max(axis=(0, 1))
+    for place, channel in enumerate(order):
+        y, x = (place // columns) * step_y, (place % columns) * step_x
+        values = maps[..., channel] / (largest[channel] or 1)
+        tile = colours(values.clip(0, 1), bytes=True)[..., :3]
+        sheet[y : y + step_y - 2, x : x + step_x - 2] = tile.repeat(
+            enlarge, axis=0
+        ).repeat(enlarge, axis=1)
+
+    shape = WIDTH * 1.2, WIDTH * 1.2 * sheet.shape[0] / sheet.shape[1]
+    figure, axis = plt.subplots(figsize=shape)
+    axis.imshow(sheet, interpolation="antialiased")
+    axis.axis("off")
+    for place in np.flatnonzero(silent[order]):
+        y, x = (place // columns) * step_y, (place % columns) * step_x
+        right, low = x + step_x - 3, y + step_y - 3
+        axis.plot([x, right, np.nan, x, right], [y, low, np.nan, low, y], "w", lw=0.8)
+    return figure
+
+
+@styled
+def kernel_grid(kernels, *, columns=8):
+    """Show first-layer kernels as small colour pictures.
+
+    Grey is zero.  All kernels share one scale, so pale ones are weak.
+
+    Parameters
+    ----------
+    kernels : ndarray of shape (K_h, K_w, 3, F)
+    columns : int
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    """
+    kernels = np.asarray(kernels)
+    if kernels.ndim != 4 or kernels.shape[2] != 3:
+        raise ValueError(
+            "kernels must have shape (K_h, K_w, 3, F), to be shown as colours; got "
+            f"shape {kernels.shape}"
+        )
+    # A few extreme weights would turn all others grey.
+    largest = np.quantile(np.abs(kernels), 0.995) or 1
+    pictures = np.moveaxis((0.5 + kernels / (2 * largest)).clip(0, 1), -1, 0)
+    figure, axes = _grid(len(pictures), columns, kernels.shape[0] / kernels.shape[1])
+    for axis, picture in zip(axes, pictures, strict=True):
+        axis.imshow(picture)
+    return figure
+
+
+def _grid(count, columns, aspect=1.0, height_of_title=0.0):
+    """Make axes without frames for `count` pictures: (figure, axes)."""
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    side = min(WIDTH / columns, 3)
+    figure, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(side * columns, (side * aspect + height_of_title) * rows),
+        squeeze=False,
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis in axes.flat[count:]:
+        axis.remove()
+    return figure, axes.flat[:count]
+
+
+def _limits(values, signed):
+    """Choose the values of the darkest and the brightest colour."""
+    if signed:  # a single extreme value would leave the rest nearly white
+        largest = float(np.quantile(np.abs(values), 0.995)) or 1.0
+        return -largest, largest
+    return 0.0, float(np.max(values)) or 1.0
