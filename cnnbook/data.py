@@ -1,0 +1,374 @@
+"""Labelled pictures of cats and dogs: drawn, photographed, or the reader's own."""
+
+import hashlib
+import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cnnbook import downloads, images
+from cnnbook.drawing import DrawnPets, draw_pets
+
+__all__ = [
+    "DrawnPets",
+    "Pets",
+    "Split",
+    "draw_pets",
+    "find_source",
+    "fingerprint",
+    "load_pets",
+]
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+
+# How many pets are drawn for each split: enough to learn from, in seconds.
+DRAWN_COUNTS = {"train": 2400, "validation": 600, "test": 600}
+
+# Where a folder has no splits of its own, this share goes to each of the last two.
+HELD_OUT = 0.1
+
+# Real collections hold a few damaged files; many mean that something went wrong.
+MOST_DAMAGED = 0.05
+
+
+@dataclass(frozen=True)
+class Split:
+    """Pictures and what they show.
+
+    Attributes
+    ----------
+    images : ndarray of shape (N, H, W, 3), uint8
+    labels : ndarray of shape (N,), int64
+        Index of the class: 0 = cat, 1 = dog, or the reader's own.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self):
+        """Count the pictures."""
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Pets:
+    """Labelled pictures to train on, to validate on and, perhaps, to test on.
+
+    Attributes
+    ----------
+    train, validation : Split
+    test : Split or None
+        None where the source has no third split.
+    class_names : tuple of str
+    source : str
+        "drawn", "photos", "oxford-pets" or the path of a folder.
+    attribution : str
+        Where the pictures come from, as a caption can say it.
+    publishable : bool
+        Whether the pictures themselves may be shown to the world.
+    """
+
+    train: Split
+    validation: Split
+    test: Split | None
+    class_names: tuple[str, ...]
+    source: str
+    attribution: str
+    publishable: bool
+
+
+def load_pets(source="auto", *, size=96, seed=0):
+    """Load labelled pictures, all of one size, without touching the network.
+
+    Parameters
+    ----------
+    source : str or path
+        - "drawn": cats and dogs drawn by `draw_pets`;
+        - "photos": the folder that the environment variable ``CNNBOOK_PHOTOS``
+          names, else the photographs that ``cnnbook fetch photos`` brought;
+        - "oxford-pets": those that ``cnnbook fetch oxford-pets`` brought [1]_;
+        - "auto": photographs that are on this machine, else drawn pets;
+        - a folder of your own with one folder of pictures per class, or with
+          ``train`` and ``validation`` (and perhaps ``test``) around those.
+    size : int
+        Rows and columns of every picture, in pixels.
+    seed : int
+        Decides which pets are drawn, the order of the pictures and, for a folder
+        without splits, who is held out.
+
+    Returns
+    -------
+    pets : Pets
+        ``pets.source`` says which source "auto" found.
+
+    Raises
+    ------
+    ValueError
+        If the source is not on this machine, or lacks a split or a class.
+
+    Warns
+    -----
+    UserWarning
+        If pictures were damaged and left out; it lists them.
+
+    References
+    ----------
+    .. [1] O. M. Parkhi et al., "Cats and dogs", CVPR 2012.
+       https://doi.org/10.1109/CVPR.2012.6248092
+
+    Examples
+    --------
+    >>> pets = load_pets("drawn", size=16)
+    >>> pets.class_names, pets.validation.images.shape
+    (('cat', 'dog'), (600, 16, 16, 3))
+    """
+    if not (isinstance(size, (int, np.integer)) and size > 0):
+        raise ValueError(f"size must be a positive number of pixels; got {size!r}")
+    source, folder = find_source(source)
+    if source == "drawn":
+        return _drawn(size, seed)
+    if source == "oxford-pets":
+        # Cats' file names start with a capital letter, dogs' do not.
+        files = _pictures(folder)
+        by_class = {
+            "cat": [file for file in files if file.name[0].isupper()],
+            "dog": [file for file in files if file.name[0].islower()],
+        }
+        class_names, files_of = ("cat", "dog"), _divide(by_class, seed)
+    else:
+        class_names, files_of = _files_by_split(folder, seed)
+    if source == "photos":
+        class_names = ("cat", "dog")  # the folders are called cats and dogs
+    splits = {
+        split: _read(by_class, size, seed) for split, by_class in files_of.items()
+    }
+    return Pets(
+        train=splits["train"],
+        validation=splits["validation"],
+        test=splits.get("test"),
+        class_names=class_names,
+        source=source,
+        attribution=_ATTRIBUTIONS.get(source, f"pictures from {folder}"),
+        publishable=source == "oxford-pets",
+    )
+
+
+_ATTRIBUTIONS = {
+    "drawn": "drawn by cnnbook",
+    "photos": "Dogs vs. Cats photographs (Microsoft Research and Petfinder)",
+    "oxford-pets": "The Oxford-IIIT Pet Dataset (Parkhi et al., 2012), CC BY-SA 4.0",
+}
+
+
+def find_source(source="auto"):
+    """Decide where the pictures come from, without reading any.
+
+    Parameters
+    ----------
+    source : str or path
+        As in `load_pets`.
+
+    Returns
+    -------
+    source : str
+        "drawn", "photos", "oxford-pets" or the path of a folder; never "auto".
+    folder : pathlib.Path or None
+        Where its pictures are; None for drawn ones.
+
+    Raises
+    ------
+    ValueError
+        If that source is not on this machine.
+    """
+    if source == "drawn":
+        return "drawn", None
+    if source in ("auto", "photos"):
+        if named := os.environ.get("CNNBOOK_PHOTOS"):
+            return "photos", _photos_named_by_environment(named)
+    if source == "auto":
+        # The Oxford pets come first because they may be shown to the world.
+        for name in ("oxford-pets", "photos"):
+            if folder := downloads.location(name):
+                return name, folder
+        return "drawn", None
+    if source in ("photos", "oxford-pets"):
+        if folder := downloads.location(source):
+            return source, folder
+        ways = f"run `cnnbook fetch {source}`"
+        if source == "photos":
+            ways += ", or set CNNBOOK_PHOTOS to a folder with train and validation"
+        raise ValueError(f"the {source} are not on this machine; {ways}")
+    folder = Path(source)
+    if not folder.is_dir():
+        raise ValueError(
+            'source must be "auto", "drawn", "photos", "oxford-pets" or an existing '
+            f"folder with one folder of pictures per class; got {str(source)!r}"
+        )
+    return str(folder), folder
+
+
+def fingerprint(source="auto"):
+    """Tell whether the pictures of a source are still the same, without reading them.
+
+    Parameters
+    ----------
+    source : str or path
+        As in `load_pets`.
+
+    Returns
+    -------
+    fingerprint : str
+        Changes when a file is added, removed, resized or touched.  Drawn pets
+        change with the code that draws them, not with any file.
+    """
+    source, folder = find_source(source)
+    digest = hashlib.sha256(source.encode())
+    for file in _pictures(folder) if folder else []:
+        facts = file.stat()
+        name = file.relative_to(folder).as_posix()
+        digest.update(f"{name} {facts.st_size} {facts.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _drawn(size, seed):
+    """Draw all splits in one go, so that no pet is in two of them."""
+    pets = draw_pets(sum(DRAWN_COUNTS.values()), size=size, seed=seed)
+    ends = np.cumsum(list(DRAWN_COUNTS.values()))[:-1]
+    parts = zip(np.split(pets.images, ends), np.split(pets.labels, ends), strict=True)
+    train, validation, test = (Split(*part) for part in parts)
+    return Pets(
+        train=train,
+        validation=validation,
+        test=test,
+        class_names=("cat", "dog"),
+        source="drawn",
+        attribution=_ATTRIBUTIONS["drawn"],
+        publishable=True,
+    )
+
+
+def _photos_named_by_environment(named):
+    """Return the folder that CNNBOOK_PHOTOS means, or say why it is unusable."""
+    folder = Path(named)
+    if not folder.is_absolute():
+        # Chapters run in book/, so a relative path is taken from the repository.
+        here = Path.cwd()
+        roots = [here, *here.parents]
+        root = next((root for root in roots if (root / "_config.yml").exists()), here)
+        folder = root / folder
+    needed = [
+        f"{split}/{name}"
+        for split in ("train", "validation")
+        for name in ("cats", "dogs")
+    ]
+    if missing := [name for name in needed if not (folder / name).is_dir()]:
+        raise ValueError(
+            f"CNNBOOK_PHOTOS is set to {named}, which must hold {', '.join(needed)}; "
+            f"{folder} lacks {', '.join(missing)}"
+        )
+    return folder
+
+
+def _pictures(folder):
+    """List the picture files in and under a folder, in a fixed order."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    )
+
+
+def _subfolders(folder):
+    """List the folders in a folder, by name."""
+    return sorted(
+        path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."
+    )
+
+
+def _files_by_split(folder, seed):
+    """Find a folder's splits and classes: (class names, {split: {class: files}})."""
+    if not (folder / "train").is_dir():
+        by_class = {path.name: _pictures(path) for path in _subfolders(folder)}
+        _check_classes(folder, by_class)
+        return tuple(by_class), _divide(by_class, seed)
+    files_of = {}
+    for split in ("train", "validation", "test"):
+        if (folder / split).is_dir():
+            classes = _subfolders(folder / split)
+            files_of[split] = {path.name: _pictures(path) for path in classes}
+            _check_classes(folder / split, files_of[split])
+        elif split == "validation":
+            raise ValueError(f"{folder} has a folder train but none called validation")
+    class_names = tuple(files_of["train"])
+    for split, by_class in files_of.items():
+        if tuple(by_class) != class_names:
+            raise ValueError(
+                f"{folder / split} must have the classes of train, "
+                f"{', '.join(class_names)}; it has {', '.join(by_class)}"
+            )
+    return class_names, files_of
+
+
+def _check_classes(folder, by_class):
+    """Insist on two classes or more, none of them empty."""
+    if len(by_class) < 2:
+        found = ", ".join(by_class) or "none"
+        raise ValueError(
+            f"{folder} must hold one folder of pictures for each of two or more "
+            f"classes; found: {found}"
+        )
+    if empty := [name for name, files in by_class.items() if not files]:
+        raise ValueError(f"{folder} has no pictures of {', '.join(empty)}")
+
+
+def _divide(by_class, seed):
+    """Hold out a share of every class: {split: {class: files}}."""
+    rng = np.random.default_rng(seed)
+    files_of = {"train": {}, "validation": {}, "test": {}}
+    for name, files in by_class.items():
+        if len(files) < 3:
+            raise ValueError(
+                f"{name} has {len(files)} pictures; at least 3 are needed, one each "
+                "to train, to validate and to test on"
+            )
+        order = rng.permutation(len(files))
+        held_out = max(1, round(HELD_OUT * len(files)))
+        parts = np.split(order, [held_out, 2 * held_out])
+        for split, part in zip(("validation", "test", "train"), parts, strict=True):
+            files_of[split][name] = [files[i] for i in sorted(part)]
+    return files_of
+
+
+def _read(by_class, size, seed):
+    """Read the pictures of one split, shuffled; leave out the damaged ones."""
+    files = [file for files in by_class.values() for file in files]
+    labels = np.repeat(np.arange(len(by_class)), [len(f) for f in by_class.values()])
+
+    def read(file):
+        try:
+            picture = images.load_image(file, size=(size, size))
+        except ValueError as error:
+            return error
+        return (picture * 255).round().astype(np.uint8)
+
+    # Decoding leaves Python's lock alone, so threads do speed it up.
+    with ThreadPoolExecutor() as pool:
+        pictures = list(pool.map(read, files))
+    damaged = [p for p in pictures if isinstance(p, ValueError)]
+    if damaged:
+        reasons = "\n".join(str(error) for error in damaged)
+        if len(damaged) > MOST_DAMAGED * len(files):
+            raise ValueError(
+                f"{len(damaged)} of {len(files)} pictures cannot be read, more than "
+                f"{MOST_DAMAGED:.0%}:\n{reasons}"
+            )
+        warnings.warn(
+            f"left out {len(damaged)} of {len(files)} pictures:\n{reasons}",
+            stacklevel=3,
+        )
+    good = [i for i, p in enumerate(pictures) if not isinstance(p, ValueError)]
+    order = np.random.default_rng(seed).permutation(good)
+    return Split(np.stack([pictures[i] for i in order]), labels[order])

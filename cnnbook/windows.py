@@ -1,0 +1,160 @@
+"""Where a window goes: output sizes, padding, and the windows of an image.
+
+The geometry that convolution and pooling share; `cnnbook.layers` explains the words.
+"""
+
+import math
+
+import numpy as np
+
+
+def output_size(size, window, stride=1, padding="valid", dilation=1):
+    """Count the outputs along one side of an image.
+
+    The window, dilated, covers ``dilation * (window - 1) + 1`` pixels.  It fits
+    ``(size + padding - covered) // stride + 1`` times; with "same" padding,
+    ``ceil(size / stride)`` times.
+
+    Parameters
+    ----------
+    size : int
+        Pixels along this side of the image.
+    window, stride, dilation : int
+        Along the same side.
+    padding : {"valid", "same"}, int or (int, int)
+        An int is added on both ends.
+
+    Returns
+    -------
+    count : int
+
+    Raises
+    ------
+    ValueError
+        If the window does not fit even once.
+
+    Examples
+    --------
+    >>> output_size(96, window=3)
+    94
+    >>> output_size(96, window=3, padding="same")
+    96
+    >>> output_size(7, window=3, stride=2, padding=1)
+    4
+    """
+    _at_least_one(size, "size")
+    before, after = _side_padding(size, window, stride, padding, dilation)
+    covered = _covered(window, dilation)
+    if covered > size + before + after:
+        raise ValueError(
+            f"a window of {covered} pixels does not fit into {size} pixels with "
+            f"{before} + {after} of padding; make it smaller or pad more"
+        )
+    return (size + before + after - covered) // stride + 1
+
+
+def _at_least_one(value, name):
+    """Insist on a positive whole number."""
+    if not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}")
+
+
+def as_pair(value, name):
+    """Return (rows, columns) of positive whole numbers."""
+    pair = (value, value) if np.ndim(value) == 0 else tuple(value)
+    if len(pair) != 2:
+        raise ValueError(
+            f"{name} must be an int or a pair (rows, columns); got {value}"
+        )
+    for side in pair:
+        _at_least_one(side, name)
+    return pair
+
+
+def _covered(window, dilation):
+    """Count the pixels from the first to the last value of a dilated window."""
+    return dilation * (window - 1) + 1
+
+
+def _side_padding(size, window, stride, padding, dilation):
+    """Work out the padding (before, after) along one side of an image."""
+    for value, name in ((window, "window"), (stride, "stride"), (dilation, "dilation")):
+        _at_least_one(value, name)
+    if isinstance(padding, str):
+        if padding == "valid":
+            return 0, 0
+        if padding == "same":
+            outputs = math.ceil(size / stride)
+            reach = (outputs - 1) * stride + _covered(window, dilation)
+            total = max(reach - size, 0)
+            return total // 2, total - total // 2  # the odd one goes to the end
+    sides = (padding, padding) if np.ndim(padding) == 0 else tuple(padding)
+    whole = [isinstance(side, (int, np.integer)) and side >= 0 for side in sides]
+    if len(sides) != 2 or not all(whole):
+        raise ValueError(
+            'padding must be "valid", "same", a number of pixels, or '
+            f"((top, bottom), (left, right)); got {padding!r}"
+        )
+    return sides
+
+
+def padding_of(shape, window, stride, padding, dilation=(1, 1)):
+    """Work out ((top, bottom), (left, right)), and check that the window fits."""
+    each = (padding, padding) if np.ndim(padding) == 0 else padding
+    if len(each) != 2:
+        raise ValueError(
+            f"padding must be given as ((top, bottom), (left, right)); got {padding!r}"
+        )
+    sides = []
+    for axis in (0, 1):
+        geometry = (shape[axis + 1], window[axis], stride[axis], each[axis])
+        output_size(*geometry, dilation[axis])  # raises if the window does not fit
+        sides.append(_side_padding(*geometry, dilation[axis]))
+    return tuple(sides)
+
+
+def pad(images, sides, value=0):
+    """Surround the images with a constant: (N, H + top + bottom, ...)."""
+    if not np.any(sides):
+        return images
+    return np.pad(images, ((0, 0), *sides, (0, 0)), constant_values=value)
+
+
+def sliding_windows(images, window, stride, padding, dilation):
+    """View every window of the padded images: (N, H', W', K_h, K_w, C)."""
+    window, stride = as_pair(window, "window"), as_pair(stride, "stride")
+    dilation = as_pair(dilation, "dilation")
+    images = pad(images, padding_of(images.shape, window, stride, padding, dilation))
+    covered = [_covered(w, d) for w, d in zip(window, dilation, strict=True)]
+    windows = np.lib.stride_tricks.sliding_window_view(images, covered, axis=(1, 2))
+    windows = windows[:, :: stride[0], :: stride[1], :, :: dilation[0], :: dilation[1]]
+    return np.moveaxis(windows, 3, -1)
+
+
+def pool_geometry(shape, window, stride, padding):
+    """Fill in what a pool leaves out: window, stride and padding, each a pair."""
+    window = as_pair(window, "window")
+    stride = window if stride is None else as_pair(stride, "stride")
+    sides = padding_of(shape, window, stride, padding)
+    for side, length in zip(sides, window, strict=True):
+        if max(side) >= length:
+            raise ValueError(
+                f"padding of {max(side)} pixels would leave a pooling window of "
+                f"{length} with nothing but padding; pad less than the window"
+            )
+    return window, stride, sides
+
+
+def reduce_windows(combine, images, window, stride):
+    """Combine the values of every window: first its rows, then its columns."""
+    # Two passes along one axis each visit K_h + K_w values where one visits K_h·K_w.
+    for axis, (length, step) in enumerate(zip(window, stride, strict=True), start=1):
+        outputs = output_size(images.shape[axis], length, step)
+        shifted = [
+            images.take(range(start, start + step * outputs, step), axis)
+            for start in range(length)
+        ]
+        images = shifted[0]
+        for values in shifted[1:]:
+            combine(images, values, out=images)
+    return images

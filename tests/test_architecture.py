@@ -1,0 +1,85 @@
+"""The package's modules import one another in one direction only."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "cnnbook"
+
+# Upstream first: a module may import those named beside it, and nothing downstream.
+MAY_IMPORT = {
+    "__init__": set(),
+    # Pictures and their labels.
+    "images": set(),
+    "downloads": set(),
+    "pet_brush": set(),
+    "pet_faces": {"pet_brush"},
+    "pet_scenes": {"pet_brush"},
+    "drawing": {"pet_brush", "pet_faces", "pet_scenes"},
+    "data": {"images", "downloads", "drawing"},
+    # Networks.
+    "windows": set(),
+    "layers": {"windows"},
+    "augmentation": set(),
+    "model": {"data", "augmentation"},
+    "vgg": {"downloads"},
+    # What networks compute.
+    "networks": set(),
+    "receptive_fields": {"networks"},
+    "activations": {"networks", "receptive_fields"},
+    # What people see: drawings of arrays, which run no model.
+    "figures": set(),
+    "charts": {"figures"},
+    "diagrams": {"figures"},
+}
+EVERYTHING = set(MAY_IMPORT)
+MAY_IMPORT |= {"cli": EVERYTHING, "__main__": {"cli"}}
+
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+HEAVY = {"keras", "tensorflow"}
+
+
+def imports_of(module):
+    """Find every import in a module: {(imported name, is at the top level)}."""
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf8"))
+    found = set()
+    for node in ast.walk(tree):
+        top = node in tree.body
+        if isinstance(node, ast.Import):
+            found |= {(alias.name, top) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "cnnbook":
+            found |= {(f"cnnbook.{alias.name}", top) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module, top))
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_module_imports_only_modules_upstream_of_it(module):
+    assert module in MAY_IMPORT, f"decide where {module} stands, and add it above"
+    imported = {
+        name.split(".")[1] for name, _ in imports_of(module) if name[:8] == "cnnbook."
+    }
+    assert imported <= MAY_IMPORT[module]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_tensorflow_and_keras_are_imported_only_where_they_are_needed(module):
+    at_the_top = {name.split(".")[0] for name, top in imports_of(module) if top}
+    assert not at_the_top & HEAVY
+
+
+@pytest.mark.parametrize("module", ["figures", "charts", "diagrams"])
+def test_drawing_runs_no_model(module):
+    assert not {name.split(".")[0] for name, _ in imports_of(module)} & HEAVY
+
+
+def test_every_module_in_the_table_exists():
+    assert set(MODULES) == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_holds_one_idea(module):
+    """Four hundred lines is where one idea has become two."""
+    assert len((PACKAGE / f"{module}.py").read_text().splitlines()) <= 470
