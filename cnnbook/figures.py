@@ -167,8 +167,9 @@ def feature_map_grid(maps, titles=None, *, columns=3, signed=False, limits=None)
 def feature_map_sheet(maps, *, columns=None, silent=None):
     """Show all maps of a layer on one sheet, the strongest first.
 
-    Each map uses its own range, from zero (dark) to its largest value (bright), so
-    that weak maps can be read too.  Silent ones come last, crossed out.
+    Each map uses its own range, from zero (dark) to its largest value (bright), and
+    brightness grows with the square root of the value, so that weak answers can be
+    read too.  Silent maps come last, crossed out.
 
     Parameters
     ----------
@@ -201,8 +202,8 @@ def feature_map_sheet(maps, *, columns=None, silent=None):
     largest = maps.max(axis=(0, 1))
     for place, channel in enumerate(order):
         y, x = (place // columns) * step_y, (place % columns) * step_x
-        values = maps[..., channel] / (largest[channel] or 1)
-        tile = colours(values.clip(0, 1), bytes=True)[..., :3]
+        values = (maps[..., channel] / (largest[channel] or 1)).clip(0, 1)
+        tile = colours(np.sqrt(values), bytes=True)[..., :3]
         sheet[y : y + step_y - 2, x : x + step_x - 2] = tile.repeat(
             enlarge, axis=0
         ).repeat(enlarge, axis=1)

