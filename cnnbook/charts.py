@@ -60,21 +60,23 @@ def training_curves(history, *, metric="accuracy", chance=None):
     figure : matplotlib.figure.Figure
     """
     figure, axis = plt.subplots(figsize=(WIDTH, 3.2))
+    ends = []
     for key, label, colour in (
         (metric, "training", QUIET),
         (f"val_{metric}", "validation", ACCENT),
     ):
         epochs = np.arange(1, len(history[key]) + 1)
         axis.plot(epochs, history[key], color=colour)
-        _label_end(axis, epochs[-1], history[key][-1], label, colour)
+        ends.append((epochs[-1], history[key][-1], label, colour))
     if chance is not None:
         axis.axhline(chance, color=QUIET, lw=1, ls=(0, (2, 3)))
-        _label_end(axis, len(history[metric]), chance, "guessing", QUIET)
+        ends.append((len(history[metric]), chance, "guessing", QUIET))
     axis.set_xlabel("epoch")
     axis.set_ylabel(metric)
     axis.xaxis.get_major_locator().set_params(integer=True)
     if metric == "accuracy":
         axis.yaxis.set_major_formatter("{x:.0%}")
+    _label_ends(axis, ends)
     return figure
 
 
@@ -163,12 +165,14 @@ def lines(x, curves, *, x_label, y_label, colours=None):
     """
     figure, axis = plt.subplots(figsize=(WIDTH, 3.2))
     colours = colours or [ACCENT, DOG, CAT, QUIET]
+    ends = []
     for (name, values), colour in zip(curves.items(), colours, strict=False):
         axis.plot(x, values, color=colour, marker="o", markersize=5)
-        _label_end(axis, x[-1], values[-1], name, colour)
+        ends.append((x[-1], values[-1], name, colour))
     axis.set_xlabel(x_label)
     axis.set_ylabel(y_label)
     axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
+    _label_ends(axis, ends)
     return figure
 
 
@@ -235,14 +239,27 @@ def votes(contributions, class_names, *, top=8, names=None):
     return figure
 
 
-def _label_end(axis, x, y, text, colour):
-    """Write a curve's name at its last point, where no legend is needed."""
-    axis.annotate(
-        text,
-        (x, y),
-        xytext=(7, 0),
-        textcoords="offset points",
-        va="center",
-        color=colour,
-        annotation_clip=False,
-    )
+def _label_ends(axis, ends):
+    """Write each curve's name at its last point, where no legend is needed.
+
+    ``ends`` holds (x, y, name, colour).  Names of curves that end close together are
+    moved apart.
+    """
+    axis.figure.canvas.draw()  # the scale of the axes is not settled before
+    points = 72 / axis.figure.dpi
+    heights = [axis.transData.transform((x, y))[1] * points for x, y, *_ in ends]
+    apart = 1.15 * plt.rcParams["font.size"]
+    free = -np.inf
+    for i in np.argsort(heights, kind="stable"):
+        x, y, name, colour = ends[i]
+        place = max(heights[i], free)
+        free = place + apart
+        axis.annotate(
+            name,
+            (x, y),
+            xytext=(7, place - heights[i]),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            annotation_clip=False,
+        )

@@ -170,8 +170,8 @@ def layer_stack(rows):
     ----------
     rows : sequence of dict
         One for each layer, from input to output, with the keys ``name``, ``kind``
-        ("input", "convolution", "activation", "pooling" or "fully connected"),
-        ``shape`` (without the images' axis) and ``note``, a few words.
+        ("input", "convolution", "activation", "pooling", "fully connected" or
+        "other"), ``shape`` (without the images' axis) and ``note``, a few words.
 
     Returns
     -------
@@ -184,7 +184,7 @@ def layer_stack(rows):
         y = -i
         spatial = len(row["shape"]) == 3
         # Width tells how many rows and columns a map still has.
-        width = 0.9 + 2.3 * (row["shape"][0] / largest if spatial else 0)
+        width = 1.5 + 1.9 * (row["shape"][0] / largest if spatial else 0)
         axis.add_patch(
             FancyBboxPatch(
                 (-width / 2, y - 0.32),
@@ -197,8 +197,8 @@ def layer_stack(rows):
         )
         shape = " × ".join(str(side) for side in row["shape"])
         axis.text(0, y, shape, ha="center", va="center", fontsize=10.5)
-        axis.text(-1.85, y, row["name"], ha="right", va="center", fontsize=10.5)
-        axis.text(1.85, y, row["note"], va="center", fontsize=10.5, color="#555555")
+        axis.text(-1.95, y, row["name"], ha="right", va="center", fontsize=10.5)
+        axis.text(1.95, y, row["note"], va="center", fontsize=10.5, color="#555555")
         if i:
             axis.plot([0, 0], [y + 0.32, y + 0.68], color=QUIET, lw=1.2)
     axis.set_xlim(-4.2, 4.6)
@@ -215,6 +215,7 @@ _KINDS = {
     "activation": "#f3c9d5",
     "pooling": "#fbdf9f",
     "fully connected": "#c9e6cf",
+    "other": "#eeeeee",
 }
 
 

@@ -84,7 +84,7 @@ def photo_grid(images, titles=None, *, columns=4, colours=None):
 
 @styled
 def photo_with_windows(image, windows, labels=None):
-    """Outline parts of a picture, each in its own shade, labelled.
+    """Outline parts of a picture, each in its own shade, with labels beside it.
 
     Parameters
     ----------
@@ -110,17 +110,47 @@ def photo_with_windows(image, windows, labels=None):
             axis.add_patch(
                 plt.Rectangle((left, low), width, height, fill=False, lw=line, ec=shade)
             )
-        if labels is not None:
-            axis.annotate(
-                labels[i],
-                (left, low),
-                xytext=(0, 3),
-                textcoords="offset points",
-                va="bottom",
-                color=shades[i],
-                fontweight="bold",
-                bbox={"facecolor": "black", "edgecolor": "none", "pad": 1.5},
-            )
+    for i, label in enumerate(labels or []):
+        row, column = windows[i]
+        axis.annotate(
+            label,
+            (column.stop - 0.5, row.start - 0.5),
+            xytext=(1.03, 0.95 - 0.12 * i),
+            textcoords="axes fraction",
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": shades[i], "lw": 1.5},
+        )
+    return figure
+
+
+@styled
+def photo_beside_map(image, values):
+    """Show a picture, and beside it a signed map laid over its grey version.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3)
+        Intensities in [0, 1].
+    values : ndarray of shape (H', W')
+        Often coarser than the picture.  Blue below zero, orange above; the stronger,
+        the less of the picture shines through.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    """
+    figure, (left, right) = _grid(2, 2, image.shape[0] / image.shape[1])
+    left.imshow(image)
+    right.imshow(image.mean(axis=-1), cmap="grey", vmin=0, vmax=1)
+    low, high = _limits(values, signed=True)
+    right.imshow(
+        values,
+        cmap=SIGNED,
+        vmin=low,
+        vmax=high,
+        alpha=(np.abs(values) / high).clip(0, 1) ** 0.5 * 0.9,
+        extent=(-0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5),
+    )
     return figure
 
 

@@ -176,16 +176,32 @@ def test_curves_are_labelled_at_their_end_not_in_a_legend():
     history = {"accuracy": [0.5, 0.9], "val_accuracy": [0.5, 0.7]}
     figure = charts.training_curves(history, chance=0.5)
     (axis,) = figure.axes
-    assert texts(axis) == ["training", "validation", "guessing"]
+    assert sorted(texts(axis)) == ["guessing", "training", "validation"]
     assert axis.get_legend() is None
     figure = charts.lines([1, 2], {"max": [0, 1]}, x_label="shift", y_label="change")
     assert texts(figure.axes[0]) == ["max"]
+
+
+def test_names_of_curves_that_end_at_the_same_point_do_not_overlap():
+    curves = {"one": [0, 1], "two": [1, 1], "three": [0.5, 1]}
+    figure = charts.lines([1, 2], curves, x_label="x", y_label="y")
+    figure.draw_without_rendering()
+    renderer = figure.canvas.get_renderer()
+    boxes = [text.get_window_extent(renderer) for text in figure.axes[0].texts]
+    assert not any(a.overlaps(b) for a in boxes for b in boxes if a is not b)
 
 
 def test_functions_share_one_scale():
     x = np.linspace(-1, 1, 5)
     figure = charts.functions(x, {"a": x, "b": 3 * x})
     assert len({axis.get_ylim() for axis in figure.axes[:2]}) == 1
+
+
+def test_a_signed_map_over_a_photo_covers_the_whole_photo():
+    figure = figures.photo_beside_map(np.zeros((20, 30, 3)), np.array([[1.0, -1.0]]))
+    photo, votes = figure.axes[1].images
+    assert photo.get_extent() == votes.get_extent()
+    assert votes.get_clim() == (-1, 1)
 
 
 def test_windows_are_outlined_where_they_are():

@@ -1,0 +1,382 @@
+"""What the layers of any Keras model compute for given images."""
+
+import fnmatch
+import weakref
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cnnbook.networks import (
+    Connections,
+    connections,
+    follow,
+    is_a,
+    one_image_input,
+    unknown_layer,
+)
+from cnnbook.receptive_fields import (
+    CONVOLUTIONS,
+    POOLS,
+    ReceptiveField,
+    layer_without_room,
+    receptive_field,
+)
+
+__all__ = [
+    "ReceptiveField",
+    "feature_maps",
+    "kernels",
+    "receptive_field",
+    "silent_channels",
+]
+
+_KINDS = {"convolutions": CONVOLUTIONS, "pools": POOLS}
+_INPUTS = frozenset({"InputLayer"})
+_WITH_KERNELS = frozenset({"Conv2D", "DepthwiseConv2D"})
+_extractors = weakref.WeakKeyDictionary()  # model -> {(layers, outputs): _Extractor}
+
+
+def feature_maps(model, images, layers=None, *, batch_size=32):
+    """Compute the feature maps of any layers, all in one forward pass.
+
+    The model sees the images exactly as given, in inference mode.  The function
+    that extracts the maps is compiled at the first call for a model and these
+    layers, and reused for as long as the model lives, whatever the number of
+    images: change weights freely in between.  (Other attributes of the layers, such
+    as an activation function, are read at the first call alone.)
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or Sequential, with one image as its input.
+    images : array of shape (N, H, W, C)
+        In the range that the model was made for; nothing is rescaled.
+    layers : str or iterable of str, optional
+        Names, patterns (``"*_conv*"``), or the kinds ``"convolutions"`` and
+        ``"pools"``.  A layer ``conv`` of a model ``inner`` used as a layer is
+        ``"inner/conv"``; the second use of a shared layer is ``"conv#2"``.  By
+        default every layer with maps from the first convolution on: what comes
+        before (the input, rescaling, padding, …) is still the image.
+    batch_size : int
+        How many images pass through the model at once; bounds the memory needed
+        beside the maps themselves.
+
+    Returns
+    -------
+    maps : dict of str to ndarray of shape (N, H', W', F)
+        In the order in which the model computes them, whatever the order asked
+        for, with each layer's own data type.  The arrays are read-only, so that
+        large maps need no copying; copy what you want to change.
+
+    Raises
+    ------
+    ValueError
+        If the model is not built, not functional, or has several inputs; if a
+        layer is unknown or has no maps; if the images do not fit the model.
+
+    Examples
+    --------
+    Brightness doubled by a 1 × 1 kernel, then the largest of each 2 × 2 square:
+
+    >>> import keras
+    >>> double = keras.layers.Conv2D(1, 1, kernel_initializer=lambda shape, dtype:
+    ...     2 * keras.ops.ones(shape, dtype), name="double")
+    >>> pool = keras.layers.MaxPooling2D(2, name="pool")
+    >>> model = keras.Sequential([keras.Input((2, 4, 1)), double, pool])
+    >>> image = np.arange(8.0).reshape(1, 2, 4, 1)
+    >>> {name: maps[0, :, :, 0] for name, maps in feature_maps(model, image).items()}
+    {'double': array([[ 0.,  2.,  4.,  6.],
+           [ 8., 10., 12., 14.]], dtype=float32),
+     'pool': array([[10., 14.]], dtype=float32)}
+    """
+    if not (isinstance(batch_size, int | np.integer) and batch_size >= 1):
+        raise ValueError(
+            f"batch_size must be a whole number from 1; got {batch_size!r}"
+        )
+    if layers is not None:
+        layers = (layers,) if isinstance(layers, str) else tuple(layers)
+        if not all(isinstance(layer, str) for layer in layers):
+            raise ValueError(f"layers must be names of layers; got {layers!r}")
+    extractor = _extractor(model, layers)
+    images = _fitting(model, images)
+    _check_room(model, extractor, images.shape[1:3])
+
+    if len(images) <= batch_size:
+        # np.asarray is a view of TensorFlow's own memory, and cannot be written to.
+        return {n: np.asarray(t) for n, t in _run(model, extractor, images).items()}
+    maps = {}
+    for start in range(0, len(images), batch_size):
+        batch = slice(start, start + batch_size)
+        for name, computed in _run(model, extractor, images[batch]).items():
+            if name not in maps:
+                shape = (len(images), *computed.shape[1:])
+                maps[name] = np.empty(shape, computed.dtype.as_numpy_dtype)
+            maps[name][batch] = np.asarray(computed)
+    for array in maps.values():
+        array.flags.writeable = False
+    return maps
+
+
+def kernels(model, layer):
+    """Return the kernels of a convolution.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or Sequential.
+    layer : str
+        The name of a Conv2D or DepthwiseConv2D layer; ``"inner/conv"`` inside a
+        nested model.
+
+    Returns
+    -------
+    kernels : ndarray of shape (K_h, K_w, C, F)
+        A copy.  For a depthwise convolution, F counts the filters of each of the
+        C channels; for a grouped one, C counts the channels of a group.
+
+    Raises
+    ------
+    ValueError
+        If the layer is unknown or has no such kernels.
+
+    Examples
+    --------
+    >>> import keras
+    >>> conv = keras.layers.Conv2D(16, (3, 5), name="conv")
+    >>> kernels(keras.Sequential([keras.Input((32, 32, 3)), conv]), "conv").shape
+    (3, 5, 3, 16)
+    """
+    operations = {name: node.operation for name, node in _calls(model).items()}
+    if layer not in operations:
+        raise unknown_layer(model, layer, operations)
+    operation = operations[layer]
+    if not is_a(operation, _WITH_KERNELS):
+        having = [name for name, own in operations.items() if is_a(own, _WITH_KERNELS)]
+        raise ValueError(
+            f"layer {layer!r} ({type(operation).__name__}) has no kernels of shape "
+            f"(K_h, K_w, C, F); layers that have: {', '.join(having) or 'none'}"
+        )
+    return np.asarray(operation.kernel).copy()
+
+
+def silent_channels(maps, *, tolerance=0.0):
+    """Find the filters that were not activated anywhere on an image.
+
+    Meant for maps after a ReLU, which is exactly 0 wherever a filter does not
+    respond.  Other activations hardly ever give exact zeros (GELU, sigmoid, tanh),
+    so that none of their channels counts as silent unless a tolerance says what
+    is to pass for nothing.
+
+    Parameters
+    ----------
+    maps : array of shape (N, H, W, F)
+        One layer's feature maps.
+    tolerance : float
+        Largest absolute value that still counts as silence, in the maps' units.
+
+    Returns
+    -------
+    silent : ndarray of bool, shape (N, F)
+        A map with a NaN anywhere is not silent.
+
+    Raises
+    ------
+    ValueError
+        If the maps are not four-dimensional or are empty, or the tolerance is
+        negative.
+
+    Examples
+    --------
+    Of two filters, only the first responds:
+
+    >>> maps = np.zeros((1, 4, 4, 2))
+    >>> maps[0, 1, 2, 0] = 0.5
+    >>> silent_channels(maps)
+    array([[False,  True]])
+    """
+    maps = np.asarray(maps)
+    if maps.ndim != 4 or 0 in maps.shape[1:3]:
+        raise ValueError(
+            "maps must have shape (N, H, W, F) with at least one position; got shape "
+            f"{maps.shape}"
+        )
+    if not tolerance >= 0:
+        raise ValueError(f"tolerance must be 0 or more; got {tolerance!r}")
+    highest, lowest = maps.max(axis=(1, 2)), maps.min(axis=(1, 2))
+    return (highest <= tolerance) & (lowest >= -tolerance)
+
+
+class _Extractor(NamedTuple):
+    names: list
+    compute: Any  # tensor of images -> list of tensors, one for each name
+    network: Connections  # kept, so that no later tensor gets the id of its outputs
+    sizes: set  # of images known to be large enough
+
+
+def _extractor(model, layers):
+    """Return the compiled function for these layers of a model, made once."""
+    network = connections(model)
+    one_image_input(model)
+    known = _extractors.setdefault(model, {})
+    # A Sequential model that has grown or shrunk has new outputs.
+    key = layers, tuple(map(id, network.outputs))
+    if key not in known:
+        known[key] = _compile(network, _chosen(model, layers), model.inputs[0])
+    return known[key]
+
+
+def _compile(network, names, image):
+    """Return an extractor for the named layers.
+
+    It must not refer to the model, which would then never be collected.
+    """
+    import keras
+    import tensorflow as tf
+
+    def compute(images):
+        found = {}
+
+        def call(name, node, args, kwargs):
+            operation = node.operation
+            if is_a(operation, _INPUTS):
+                outputs = keras.ops.cast(args[0], operation.dtype)
+            elif isinstance(operation, keras.Layer):
+                outputs = operation(*args, **{**kwargs, "training": False})
+            else:
+                outputs = operation(*args, **kwargs)
+            outputs = keras.tree.flatten(outputs)
+            if name in names:
+                found[name] = outputs[0]
+            return outputs
+
+        follow(network, [images], call)
+        return [found[name] for name in names]
+
+    # Traced here, once, for any number of images and any size the model takes.
+    signature = tf.TensorSpec((None, *image.shape[1:]), image.dtype)
+    function = tf.function(compute, autograph=False)
+    return _Extractor(names, function.get_concrete_function(signature), network, set())
+
+
+def _check_room(model, extractor, size):
+    """Refuse images too small for a layer; TensorFlow may answer with nonsense."""
+    if size in extractor.sizes:
+        return
+    if layer := layer_without_room(extractor.network, size):
+        raise ValueError(
+            f"images of {size[0]} × {size[1]} pixels are too small for model "
+            f"{model.name!r}: there is no room for the window of {layer!r}"
+        )
+    extractor.sizes.add(size)
+
+
+def _run(model, extractor, batch):
+    """Return the maps of one batch as tensors, by name."""
+    import tensorflow as tf
+
+    try:
+        maps = extractor.compute(tf.constant(batch))
+    except (tf.errors.InvalidArgumentError, tf.errors.AbortedError) as error:
+        lines = [line for line in error.message.splitlines() if "{{node" not in line]
+        raise ValueError(
+            f"model {model.name!r} cannot take images of shape {batch.shape}: "
+            f"{lines[-1]}"
+        ) from error
+    return dict(zip(extractor.names, maps, strict=True))
+
+
+def _fitting(model, images):
+    """Return the images as an array that fits the model, or say why they do not."""
+    import tensorflow as tf
+
+    images = np.asarray(images)
+    (expected,) = model.inputs
+    wanted = [
+        size or letter for size, letter in zip(expected.shape[1:], "HWC", strict=True)
+    ]
+    wanted = f"(N, {', '.join(map(str, wanted))})"
+    if images.ndim == 3:
+        raise ValueError(
+            f"model {model.name!r} takes images of shape {wanted}; got shape "
+            f"{images.shape}: put a single image in a batch of one, image[None]"
+        )
+    if images.ndim != 4 or any(
+        own not in (None, given)
+        for own, given in zip(expected.shape[1:], images.shape[1:], strict=True)
+    ):
+        raise ValueError(
+            f"model {model.name!r} takes images of shape {wanted}; got shape "
+            f"{images.shape}"
+        )
+    if not len(images):
+        raise ValueError(f"expected at least one image; got shape {images.shape}")
+    dtype = tf.as_dtype(expected.dtype).as_numpy_dtype
+    if not np.can_cast(images.dtype, dtype, "same_kind"):
+        raise ValueError(
+            f"model {model.name!r} takes images of type {expected.dtype}; got "
+            f"{images.dtype}"
+        )
+    return images.astype(dtype, copy=False)
+
+
+def _calls(model):
+    """Return a model's calls by name, those inside nested models included, in order."""
+    network, calls = connections(model), {}
+
+    def note(name, node, args, kwargs):
+        calls[name] = node
+        return node.outputs
+
+    follow(network, network.inputs, note)
+    return calls
+
+
+def _chosen(model, layers):
+    """Return the names of the layers asked for, in the order of computation."""
+    calls = _calls(model)
+    spatial = [name for name, node in calls.items() if len(node.outputs[0].shape) == 4]
+    chosen = set()
+    if layers is None:
+        inputs = {name for name in spatial if is_a(calls[name].operation, _INPUTS)}
+        maps = set(spatial) - inputs
+        chosen = maps & _behind_a_convolution(model) or maps
+    for layer in layers or ():
+        if layer in spatial:
+            chosen.add(layer)
+        elif layer in calls:
+            raise ValueError(
+                f"layer {layer!r} has no feature maps: its output has shape "
+                f"{calls[layer].outputs[0].shape}. Layers that have: "
+                + ", ".join(spatial)
+            )
+        elif layer in _KINDS:
+            chosen.update(n for n in spatial if is_a(calls[n].operation, _KINDS[layer]))
+        else:
+            matching = fnmatch.filter(spatial, layer)
+            if not matching:
+                raise unknown_layer(model, layer, calls)
+            chosen.update(matching)
+    if not chosen:
+        raise ValueError(
+            f"model {model.name!r} has none of the layers asked for, {layers!r}; "
+            f"layers with feature maps: {', '.join(spatial) or 'none'}"
+        )
+    return [name for name in spatial if name in chosen]
+
+
+def _behind_a_convolution(model):
+    """Return the names of the layers that see the image through a convolution."""
+    import keras
+
+    image, maps = object(), object()
+    behind = set()
+
+    def look(name, node, args, kwargs):
+        seen = any(value is maps for value in keras.tree.flatten((args, kwargs)))
+        if not seen and not is_a(node.operation, CONVOLUTIONS):
+            return [image] * len(node.outputs)
+        behind.add(name)
+        return [maps] * len(node.outputs)
+
+    follow(connections(model), [image], look)
+    return behind

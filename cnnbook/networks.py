@@ -1,0 +1,212 @@
+"""How the layers of a Keras model follow one another, nested models included.
+
+Both what the layers compute (``activations``) and what they see
+(``receptive_fields``) are values carried along these connections.
+"""
+
+import difflib
+from collections import defaultdict
+from typing import NamedTuple
+
+
+class Connections(NamedTuple):
+    """How values flow through a model: its inputs, the calls of its layers, outputs.
+
+    ``calls`` holds (name, node) pairs in the order of computation.  A node is
+    Keras's record of one call: the ``operation``, its ``arguments`` and its
+    symbolic ``outputs``.  Nothing here refers to the model itself, so a cache can
+    keep it without keeping the model.
+    """
+
+    inputs: list
+    calls: list
+    outputs: list
+
+
+def connections(model):
+    """Read from a Keras model which layer is called on what.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or Sequential.
+
+    Returns
+    -------
+    Connections
+
+    Raises
+    ------
+    ValueError
+        If the model is of another kind, or has not been built yet.
+    """
+    if not _is_network(model):
+        raise ValueError(
+            "expected a functional or Sequential Keras model, whose layers can be told "
+            f"apart from outside; got {type(model).__name__}"
+        )
+    if not hasattr(model, "inputs"):
+        raise ValueError(
+            f"model {model.name!r} is not built yet: give it a keras.Input as its "
+            "first layer, or call it on a batch of images once"
+        )
+    calls, done = [], set(map(_origin, model.inputs))
+    pending = [(tensor, False) for tensor in reversed(model.outputs)]
+    while pending:  # depth first, without recursion: networks can be deep
+        tensor, sources_done = pending.pop()
+        origin = _origin(tensor)
+        if origin in done:
+            continue
+        operation, index = origin
+        node = operation._inbound_nodes[index]
+        if sources_done:
+            done.add(origin)
+            calls.append((origin, node))
+        else:
+            pending.append((tensor, True))
+            pending += [(source, False) for source in reversed(node.input_tensors)]
+    uses = defaultdict(list)
+    for operation, index in sorted((origin for origin, _ in calls), key=lambda o: o[1]):
+        uses[operation].append(index)  # Keras's order, as in `layer.output`
+    named = []
+    for (operation, index), node in calls:
+        use = uses[operation].index(index) + 1
+        named.append((operation.name if use == 1 else f"{operation.name}#{use}", node))
+    return Connections(list(model.inputs), named, list(model.outputs))
+
+
+def follow(network, values, visit, path=""):
+    """Carry values of any kind through a network, call by call.
+
+    Models inside the model are entered; their layers are named
+    ``"model/layer"``.
+
+    Parameters
+    ----------
+    network : Connections
+    values : sequence
+        One for each input of the network.
+    visit : callable
+        ``visit(name, node, args, kwargs)`` with values in place of the symbolic
+        tensors; answers with one value for each of the call's outputs.  Input
+        layers are visited with their value as the only argument.
+    path : str
+        Goes before every name.
+
+    Returns
+    -------
+    list
+        The values at the network's outputs.
+    """
+    import keras
+
+    known = {}  # by identity, as symbolic tensors have no equality
+    for tensor, value in zip(network.inputs, values, strict=True):
+        operation, index = _origin(tensor)
+        node = operation._inbound_nodes[index]
+        (known[id(tensor)],) = visit(path + operation.name, node, (value,), {})
+    for name, node in network.calls:
+        args, kwargs = node.arguments.fill_in(known)
+        if _is_network(node.operation):
+            inner = connections(node.operation)
+            results = follow(inner, keras.tree.flatten(args), visit, f"{path}{name}/")
+        else:
+            results = visit(path + name, node, args, kwargs)
+        known.update(zip(map(id, node.outputs), results, strict=True))
+    return [known[id(tensor)] for tensor in network.outputs]
+
+
+def layer_table(model):
+    """List the layers of a model as a drawing or a table can show them.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or Sequential; a model used as a layer is one row.
+
+    Returns
+    -------
+    rows : list of dict
+        One for each layer in the order of computation, the input first, with the keys
+        ``name``, ``kind`` (such as "convolution"), ``shape`` (without the images'
+        axis) and ``parameters``.
+
+    Examples
+    --------
+    >>> import keras
+    >>> model = keras.Sequential(
+    ...     [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="conv")])
+    >>> layer_table(model)[1]
+    {'name': 'conv', 'kind': 'convolution', 'shape': (6, 6, 4), 'parameters': 112}
+    """
+    network = connections(model)
+    rows = [
+        {"name": "input", "kind": "input", "shape": tensor.shape[1:], "parameters": 0}
+        for tensor in network.inputs
+    ]
+    for name, node in network.calls:
+        operation = node.operation
+        kind = next(
+            (kind for kind, classes in _KINDS.items() if is_a(operation, classes)),
+            "other",
+        )
+        count = getattr(operation, "count_params", None)  # plain operations have none
+        rows.append(
+            {
+                "name": name,
+                "kind": kind,
+                "shape": tuple(node.outputs[0].shape[1:]),
+                "parameters": count() if count else 0,
+            }
+        )
+    return rows
+
+
+_KINDS = {
+    "convolution": {"BaseConv", "BaseDepthwiseConv", "BaseSeparableConv"},
+    "activation": {"Activation", "ReLU", "LeakyReLU", "Softmax", "PReLU", "ELU"},
+    "pooling": {"BasePooling", "BaseGlobalPooling"},
+    "fully connected": {"Dense"},
+}
+
+
+def is_a(operation, class_names):
+    """Tell whether an operation's class, or one it extends, is among those named."""
+    return any(base.__name__ in class_names for base in type(operation).__mro__)
+
+
+def unknown_layer(model, layer, names):
+    """Return the ValueError for a layer that a model does not have."""
+    inside = [name for name in names if name.startswith(f"{layer}/")]
+    near = inside[-3:] or difflib.get_close_matches(str(layer), names)
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+    return ValueError(
+        f"model {model.name!r} has no layer {layer!r}{hint} Its layers: "
+        + ", ".join(names)
+    )
+
+
+def one_image_input(model):
+    """Return the shape of a model's only input; ValueError if it is not one image."""
+    shapes = [tuple(tensor.shape) for tensor in model.inputs]
+    if len(shapes) != 1 or len(shapes[0]) != 4:
+        raise ValueError(
+            f"model {model.name!r} must have one input of shape (N, H, W, C); it has "
+            f"{len(shapes)}: {', '.join(map(str, shapes))}. Cut out the part that sees "
+            "the image: keras.Model(image_input, output)"
+        )
+    return shapes[0]
+
+
+def _is_network(operation):
+    """Tell whether an operation is a model that does what its connections say."""
+    for base in type(operation).__mro__:
+        if base.__name__ in {"Functional", "Sequential"}:
+            return type(operation).call is base.call
+    return False
+
+
+def _origin(tensor):
+    """Return the operation and the number of the call that made a symbolic tensor."""
+    operation, index, _ = tensor._keras_history
+    return operation, index
