@@ -28,11 +28,12 @@ book: $(INSTALLED)  ## build the book into _build/html, training its classifier
 	$(BIN)/jupyter-book build . -W -n --keep-going
 	@echo "Open $(HTML)"
 
-quick: $(INSTALLED)  ## build the pages without running their code, for prose edits
+quick: $(INSTALLED)  ## build the pages without running any code, for prose edits
 	CNNBOOK_EXECUTE=off $(BIN)/jupyter-book build . -W -n --keep-going --path-output _build/quick
+	@echo "Open _build/quick/$(HTML)"
 
 serve: $(INSTALLED)  ## build, open in a browser, and rebuild on every edit
-	$(BIN)/python -m book_tools.serve
+	$(BIN)/python book/serve.py
 
 test: $(INSTALLED)  ## run the tests
 	$(BIN)/python -m pytest
@@ -42,7 +43,7 @@ lint: $(INSTALLED)  ## check style
 	$(BIN)/ruff format --check .
 
 links: $(INSTALLED)  ## check that the links in the book still answer (needs the network)
-	$(BIN)/jupyter-book build . --builder linkcheck
+	CNNBOOK_EXECUTE=off $(BIN)/jupyter-book build . --builder linkcheck --path-output _build/links
 
 bench: $(INSTALLED)  ## measure speed and size, and print a table
 	$(BIN)/python -m tests.bench

@@ -248,7 +248,7 @@ def _label_ends(axis, ends):
     axis.figure.canvas.draw()  # the scale of the axes is not settled before
     points = 72 / axis.figure.dpi
     heights = [axis.transData.transform((x, y))[1] * points for x, y, *_ in ends]
-    apart = 1.15 * plt.rcParams["font.size"]
+    apart = 1.35 * plt.rcParams["font.size"]
     free = -np.inf
     for i in np.argsort(heights, kind="stable"):
         x, y, name, colour = ends[i]

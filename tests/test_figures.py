@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib import colors
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from cnnbook import charts, diagrams, figures
 
@@ -185,8 +186,7 @@ def test_curves_are_labelled_at_their_end_not_in_a_legend():
 def test_names_of_curves_that_end_at_the_same_point_do_not_overlap():
     curves = {"one": [0, 1], "two": [1, 1], "three": [0.5, 1]}
     figure = charts.lines([1, 2], curves, x_label="x", y_label="y")
-    figure.draw_without_rendering()
-    renderer = figure.canvas.get_renderer()
+    renderer = FigureCanvasAgg(figure).get_renderer()
     boxes = [text.get_window_extent(renderer) for text in figure.axes[0].texts]
     assert not any(a.overlaps(b) for a in boxes for b in boxes if a is not b)
 
