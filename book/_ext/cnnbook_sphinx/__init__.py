@@ -1,0 +1,21 @@
+"""What this book's build does that Jupyter Book does not.
+
+One module an idea; each says at its head what would go wrong without it.
+"""
+
+from cnnbook_sphinx import (
+    accessibility,
+    execution,
+    footnotes,
+    mathml,
+    pictures,
+    verdict,
+)
+
+
+def setup(app):
+    """Connect every part to the build; Sphinx calls this."""
+    for part in (execution, mathml, pictures, footnotes, accessibility, verdict):
+        part.setup(app)
+    # Chapters share one cell cache and one trained network, so they are read in turn.
+    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

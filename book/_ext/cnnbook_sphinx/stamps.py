@@ -1,0 +1,164 @@
+"""A stamp for everything outside a chapter that its outputs depend on.
+
+The cell cache knows a chapter by the text of its cells alone.  It would go on showing
+the old figures after a change to the package, to the photographs, to VGG19's weights
+or to the installed versions.  The stamp changes with each of these, and only for the
+chapters concerned: a chapter that imports ``layers`` alone outlives a change in
+``vgg``.
+"""
+
+import ast
+import hashlib
+import os
+import re
+import sys
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+PACKAGE = "cnnbook"
+
+CODE_CELL = re.compile(r"^(`{3,}|~{3,})\{code-cell\}[^\n]*\n(.*?)^\1", re.M | re.S)
+# What may stand above a cell's code: a YAML block, or lines such as ":tags: [...]".
+CELL_OPTIONS = re.compile(r"\A(?:---\n.*?^---\n|(?::[\w-]+:[^\n]*\n)+)", re.M | re.S)
+
+
+def code_cells(text):
+    """Return the code of every cell in a chapter's source, options removed."""
+    return [CELL_OPTIONS.sub("", match[2]) for match in CODE_CELL.finditer(text)]
+
+
+def modules_behind(root, text):
+    """Find the modules of the package that a chapter runs, directly or through others.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The folder that holds the package.
+    text : str
+        A chapter's source.
+
+    Returns
+    -------
+    modules : dict of str to pathlib.Path
+        Name and file of each, sorted by name.
+    """
+    waiting = set().union(*map(_imports, code_cells(text)))
+    found = {}
+    while waiting:
+        name = waiting.pop()
+        file = _file_of(root, name)
+        if file is not None and name not in found:
+            found[name] = file
+            waiting |= _imports(file.read_text(encoding="utf-8"))
+    return dict(sorted(found.items()))
+
+
+def stamp(root, text):
+    """Return a short text that changes with whatever a chapter's outputs depend on.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The folder that holds the package and ``constraints.txt``.
+    text : str
+        A chapter's source.
+
+    Returns
+    -------
+    stamp : str
+        Sixteen hexadecimal digits; empty for a page without code cells.
+
+    Raises
+    ------
+    ValueError
+        If the photographs that the reader has named cannot be used.
+    """
+    if not code_cells(text):
+        return ""
+    digest = hashlib.sha256(_versions(root).encode())
+    modules = modules_behind(root, text)
+    for name, file in modules.items():
+        digest.update(name.encode() + b"\0" + file.read_bytes())
+        if name in OUTSIDE:
+            digest.update(OUTSIDE[name]().encode())
+    if modules:
+        digest.update(os.environ.get("CNNBOOK_PUBLISH", "").encode())
+        for file in _package_data(root):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _imports(code):
+    """Name the modules of the package that a piece of code may import."""
+    # IPython's "%magic" and "!command" are not Python.
+    code = re.sub(r"^(\s*)[%!].*$", r"\1pass", code, flags=re.M)
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:  # the kernel will say so, with the page and the line
+        return frozenset()
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{a.name}" for a in node.names)}
+    # Importing a module runs the packages around it first.
+    around = {name.rpartition(".")[0] for name in names}
+    return frozenset(n for n in names | around if n.split(".")[0] == PACKAGE)
+
+
+def _file_of(root, name):
+    """Return the file of a module, None for a name that is no module."""
+    base = root.joinpath(*name.split("."))
+    files = (base.with_suffix(".py"), base / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
+
+
+def _package_data(root):
+    """List the package's other files, such as its Matplotlib style."""
+    return sorted(
+        file
+        for file in (root / PACKAGE).rglob("*")
+        if file.is_file() and file.suffix not in {".py", ".pyc"}
+    )
+
+
+@cache
+def _pictures():
+    """Tell which pictures of pets are on this machine."""
+    from cnnbook import data
+
+    return data.fingerprint()
+
+
+@cache
+def _weights():
+    """Tell which files of VGG19's weights are on this machine."""
+    from cnnbook import downloads
+
+    given = os.environ.get("CNNBOOK_VGG19_WEIGHTS", "")
+    facts = [given]
+    for file in (Path(given), *map(downloads.destination, ("vgg19", "vgg19-top"))):
+        if file.is_file():
+            facts.append(f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}")
+    return "\n".join(facts)
+
+
+# Modules that read files from outside the repository.
+OUTSIDE = {f"{PACKAGE}.data": _pictures, f"{PACKAGE}.vgg": _weights}
+
+
+@cache
+def _versions(root):
+    """Write out Python's version and that of every package that we pin."""
+    lines = [sys.version]
+    for line in (root / "constraints.txt").read_text(encoding="utf-8").splitlines():
+        name, pinned, _ = line.partition("==")
+        if pinned:
+            try:
+                lines.append(f"{name} {metadata.version(name)}")
+            except metadata.PackageNotFoundError:
+                lines.append(f"{name} absent")
+    return "\n".join(lines)

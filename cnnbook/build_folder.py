@@ -1,0 +1,136 @@
+"""Where a build keeps what took long to make, and when that is still good."""
+
+import ast
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+
+def find_build_folder():
+    """Find the folder that everything built goes into; it need not exist yet.
+
+    Returns
+    -------
+    folder : pathlib.Path
+        The one that the environment variable ``CNNBOOK_BUILD`` names, else ``_build``
+        beside the book's ``_config.yml``, looked for from the current folder upwards.
+
+    Raises
+    ------
+    ValueError
+        If there is neither.
+    """
+    if named := os.environ.get("CNNBOOK_BUILD"):
+        return Path(named).absolute()
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "_config.yml").exists():
+            return folder / "_build"
+    raise ValueError(
+        f"found no _config.yml in {here} or above it, so this is not a copy of the "
+        "book; set CNNBOOK_BUILD to the folder that should keep what is built"
+    )
+
+
+def key_of(*modules, **facts):
+    """Digest everything that decides a result: code, versions and other facts.
+
+    Parameters
+    ----------
+    modules : str
+        Modules of this package whose code counts, with all that they import from it.
+    facts
+        Anything else that counts, as JSON can write it.
+
+    Returns
+    -------
+    key : str
+        16 hexadecimal digits; different as soon as anything differs.
+
+    Examples
+    --------
+    >>> key_of("images", seed=0) == key_of("images", seed=0)
+    True
+    >>> key_of("images", seed=0) == key_of("images", seed=1)
+    False
+    """
+    sources = {
+        name: hashlib.sha256(_file(name).read_bytes()).hexdigest()
+        for name in _with_imports(modules)
+    }
+    everything = {"sources": sources, "versions": versions(), "facts": facts}
+    text = json.dumps(everything, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def versions():
+    """Return the versions of Python and of the packages that results depend on.
+
+    Returns
+    -------
+    versions : dict of str to str
+    """
+    packages = ("tensorflow", "keras", "numpy", "pillow")
+    return {"python": platform.python_version()} | {
+        package: importlib.metadata.version(package) for package in packages
+    }
+
+
+@contextmanager
+def all_or_nothing(folder):
+    """Fill a folder that appears under its name once it is complete, or never.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        If another process completes it first, that one's stays.
+
+    Yields
+    ------
+    unfinished : pathlib.Path
+        An empty folder to write to.  If the block raises, it is removed.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = folder.parent / f".{folder.name}-unfinished-{os.getpid()}"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        try:
+            unfinished.rename(folder)  # in one step, as it is on the same disk
+        except OSError:
+            if not folder.is_dir():
+                raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _file(module):
+    """Return the path of a module's code."""
+    return PACKAGE / f"{module}.py"
+
+
+def _with_imports(modules):
+    """Return modules of this package and all that they import from it, by name."""
+    found, pending = set(), list(modules)
+    while pending:
+        module = pending.pop()
+        if module in found:
+            continue
+        found.add(module)
+        for node in ast.walk(ast.parse(_file(module).read_text(encoding="utf8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "cnnbook":
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module.removeprefix("cnnbook.")]
+            else:
+                continue
+            pending += [name for name in names if _file(name).exists()]
+    return found

@@ -1,0 +1,317 @@
+"""Build, train, save, load and score the book's classifier.
+
+The work is done in modules that can be read one at a time; their public names are
+here too: ``classifier`` (the network), ``training`` and ``scores``.
+"""
+
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from cnnbook import build_folder, data
+from cnnbook.classifier import build_classifier, fold_batch_normalization
+from cnnbook.scores import (
+    Scores,
+    as_intensities,
+    binomial_interval,
+    confusion_matrix,
+    evaluate,
+    predict,
+)
+from cnnbook.training import train
+
+__all__ = [
+    "RECIPES",
+    "BuiltClassifier",
+    "Recipe",
+    "Scores",
+    "as_intensities",
+    "binomial_interval",
+    "build_classifier",
+    "confusion_matrix",
+    "evaluate",
+    "fold_batch_normalization",
+    "load_built_classifier",
+    "load_classifier",
+    "predict",
+    "save_classifier",
+    "train",
+    "train_for_book",
+]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the book's classifier is made from pictures of one kind.
+
+    Attributes
+    ----------
+    pictures : int
+        Pictures shown during training in all, over the epochs.
+    filters : tuple of int
+        Filters of each stage.
+    learning_rate, weight_decay : float
+        As in `train`.
+    size : int
+        Rows and columns of the pictures.
+    seed : int
+        Decides every random number.
+    """
+
+    pictures: int
+    filters: tuple[int, ...] = (32, 64, 128)
+    learning_rate: float = 0.004
+    weight_decay: float = 0.05
+    size: int = 96
+    seed: int = 0
+
+    def epochs(self, count):
+        """Return how often each of so many pictures is shown."""
+        return min(max(1, round(self.pictures / count)), 100)
+
+
+# Chosen on 400 photographs held out of the 2,000 for training.
+PHOTOGRAPHS = Recipe(pictures=80_000)
+RECIPES = MappingProxyType(
+    {
+        "drawn": Recipe(pictures=24_000),
+        "photos": PHOTOGRAPHS,
+        "oxford-pets": PHOTOGRAPHS,
+    }
+)
+
+# Epochs whose weights are kept, 0 being before the first: most is learnt early.
+CHECKPOINTS = (0, 1, 2, 4, 8, 16, 32)
+
+
+@dataclass(frozen=True)
+class BuiltClassifier:
+    """The classifier that this build trained, and how that went.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        Where it is kept.
+    source : str
+        What it was trained on; as ``Pets.source``.
+    class_names : tuple of str
+    attribution : str
+        Where the pictures come from, as a caption can say it.
+    counts : dict of str to int
+        Pictures in "train" and "validation".
+    recipe : Recipe
+    epochs : int
+    history : dict of str to list of float
+        From `train`.
+    scores : Scores
+        On the validation pictures.
+    seconds : float
+        Time that training took.
+    versions : dict of str to str
+        Of Python and the packages that it was trained with.
+    """
+
+    folder: Path
+    source: str
+    class_names: tuple[str, ...]
+    attribution: str
+    counts: dict
+    recipe: Recipe
+    epochs: int
+    history: dict
+    scores: Scores
+    seconds: float
+    versions: dict
+
+    @cached_property
+    def model(self):
+        """Load the network, a keras.Model; this imports TensorFlow."""
+        return load_classifier(self.folder / "network.keras")
+
+    @cached_property
+    def checkpoints(self):
+        """Read the weights kept during training.
+
+        ``{epochs done: list of ndarray}``, each list for ``model.set_weights``.
+        """
+        with np.load(self.folder / "checkpoints.npz") as arrays:
+            kept = {}
+            for name in arrays.files:  # "epoch/number", in the order of writing
+                kept.setdefault(int(name.split("/")[0]), []).append(arrays[name])
+        return kept
+
+
+def train_for_book(source="auto", *, progress=True):
+    """Train the book's classifier; if this was done before, answer at once.
+
+    It is trained again when anything that decides it has changed: the code of this
+    module and of all that it imports, the pictures, the recipe, or the versions of
+    the packages.
+
+    Parameters
+    ----------
+    source : str or path
+        As in `data.load_pets`.
+    progress : bool
+        Whether to report on stderr.
+
+    Returns
+    -------
+    built : BuiltClassifier
+        Kept in ``_build/classifier``; see `build_folder.find_build_folder`.
+
+    Raises
+    ------
+    ValueError
+        If the source is not on this machine, or there is no folder to build in.
+    """
+    name, _ = data.find_source(source)
+    recipe = RECIPES.get(name, PHOTOGRAPHS)
+    key = build_folder.key_of(
+        "model",
+        source=name,
+        pictures=data.fingerprint(source),
+        recipe=asdict(recipe),
+    )
+    folder = build_folder.find_build_folder() / "classifier" / key
+    if not folder.is_dir():
+        with build_folder.all_or_nothing(folder) as unfinished:
+            _train_into(unfinished, source, recipe, progress)
+    facts = json.loads((folder / "facts.json").read_text(encoding="utf8"))
+    return BuiltClassifier(
+        **facts
+        | {
+            "folder": folder,
+            "class_names": tuple(facts["class_names"]),
+            "recipe": recipe,
+            "scores": Scores(**facts["scores"]),
+        }
+    )
+
+
+def load_built_classifier():
+    """Return the network of this build, training it first if need be.
+
+    Returns
+    -------
+    classifier : keras.Model
+        ``train_for_book().model``.
+    """
+    return train_for_book().model
+
+
+def save_classifier(model, path):
+    """Save a network to a file, whole or not at all.
+
+    Parameters
+    ----------
+    model : keras.Model
+    path : str or path
+        Ends in ``.keras``.  A file that is there is replaced once the new one is
+        complete.
+    """
+    path = _keras_file(path)
+    unfinished = path.with_name(f".{path.stem}-unfinished-{os.getpid()}.keras")
+    try:
+        model.save(unfinished)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load_classifier(path):
+    """Load a network that `save_classifier` saved.
+
+    Parameters
+    ----------
+    path : str or path
+        Ends in ``.keras``.
+
+    Returns
+    -------
+    classifier : keras.Model
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not a whole file of Keras's format.
+    """
+    import keras
+
+    path = _keras_file(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no network {path}")
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # of many kinds, from zip, JSON, HDF5 and Keras
+        raise ValueError(
+            f"{path} cannot be loaded as a network saved by save_classifier; it may be "
+            f"damaged, or of another version of Keras: {error}"
+        ) from error
+
+
+def _keras_file(path):
+    """Return the path of a network's file; ValueError if it has another ending."""
+    path = Path(path)
+    if path.suffix != ".keras":
+        raise ValueError(f"the file of a network must end in .keras; got {path.name}")
+    return path
+
+
+def _train_into(folder, source, recipe, progress):
+    """Train by the recipe; write the network, its checkpoints and the facts."""
+    pets = data.load_pets(source, size=recipe.size, seed=recipe.seed)
+    epochs = recipe.epochs(len(pets.train))
+    if progress:
+        print(
+            f"The book's classifier learns from {len(pets.train):,} pictures, "
+            f"{epochs} times each: {pets.attribution}",
+            file=sys.stderr,
+            flush=True,
+        )
+    model = build_classifier(
+        pets.train.images.shape[1:], len(pets.class_names), filters=recipe.filters
+    )
+    arrays = {}
+
+    def keep(epoch):
+        if epoch in CHECKPOINTS or epoch == epochs:
+            for number, array in enumerate(model.get_weights()):
+                arrays[f"{epoch}/{number}"] = array
+
+    start = time.monotonic()
+    history = train(
+        model,
+        pets.train,
+        pets.validation,
+        epochs=epochs,
+        seed=recipe.seed,
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        after_epoch=keep,
+        progress=progress,
+    )
+    seconds = time.monotonic() - start
+    save_classifier(model, folder / "network.keras")
+    np.savez(folder / "checkpoints.npz", **arrays)
+    facts = {
+        "source": pets.source,
+        "class_names": pets.class_names,
+        "attribution": pets.attribution,
+        "counts": {"train": len(pets.train), "validation": len(pets.validation)},
+        "epochs": epochs,
+        "history": history,
+        "scores": asdict(evaluate(model, pets.validation)),
+        "seconds": seconds,
+        "versions": build_folder.versions(),
+    }
+    (folder / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf8")

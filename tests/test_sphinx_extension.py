@@ -1,0 +1,458 @@
+"""The book's Sphinx extension keeps its promises, on a book of two small chapters."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+accessibility = import_module("cnnbook_sphinx.accessibility")
+footnotes = import_module("cnnbook_sphinx.footnotes")
+mathml = import_module("cnnbook_sphinx.mathml")
+pictures = import_module("cnnbook_sphinx.pictures")
+stamps = import_module("cnnbook_sphinx.stamps")
+
+
+# --- Stamps: what a chapter's outputs depend on
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A package of which ``layers`` uses ``windows``, and ``vgg`` stands apart."""
+    package = tmp_path / "cnnbook"
+    package.mkdir()
+    files = {
+        "__init__.py": "",
+        "windows.py": "SIZE = 2\n",
+        "layers.py": "def pool():\n    from cnnbook import windows\n",
+        "figures.py": "import matplotlib\n",
+        "cnnbook.mplstyle": "figure.dpi: 200\n",
+    }
+    for name, text in files.items():
+        (package / name).write_text(text)
+    (tmp_path / "constraints.txt").write_text("# pinned\nnumpy==2.0.0\n")
+    monkeypatch.delenv("CNNBOOK_PUBLISH", raising=False)
+    return tmp_path
+
+
+def chapter(code):
+    """A chapter of one cell."""
+    return f"# Title\n\n```{{code-cell}} ipython3\n---\ntags: [x]\n---\n{code}\n```\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from cnnbook import layers",
+        "import cnnbook.layers",
+        "from cnnbook.layers import pool",
+        "%matplotlib inline\nfrom cnnbook import layers",
+        "def late():\n    from cnnbook import layers",
+    ],
+)
+def test_a_chapter_depends_on_all_it_imports_however_it_does(project, code):
+    modules = stamps.modules_behind(project, chapter(code))
+    assert list(modules) == ["cnnbook", "cnnbook.layers", "cnnbook.windows"]
+
+
+def test_options_above_a_cell_are_not_taken_for_code():
+    text = "```{code-cell}\n:tags: [hide-input]\n:name: x\n\na = 1\n```\n"
+    assert stamps.code_cells(text + chapter("b = 2")) == ["\na = 1\n", "b = 2\n"]
+
+
+def test_a_changed_module_restamps_only_the_chapters_behind_it(project):
+    pooling, drawing = chapter("from cnnbook import layers"), chapter("import numpy")
+    before = [stamps.stamp(project, text) for text in (pooling, drawing)]
+
+    (project / "cnnbook" / "windows.py").write_text("SIZE = 3\n")
+
+    after = [stamps.stamp(project, text) for text in (pooling, drawing)]
+    assert after[0] != before[0]
+    assert after[1] == before[1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda root, env: (root / "cnnbook" / "cnnbook.mplstyle").write_text("a: 1"),
+        lambda root, env: env.setenv("CNNBOOK_PUBLISH", "1"),
+    ],
+)
+def test_the_style_and_the_wish_to_publish_restamp_what_uses_the_package(
+    project, monkeypatch, change
+):
+    text = chapter("from cnnbook import figures")
+    before = stamps.stamp(project, text)
+    change(project, monkeypatch)
+    assert stamps.stamp(project, text) != before
+
+
+def test_an_installed_version_restamps_every_chapter(project, monkeypatch):
+    text = chapter("import numpy")
+    before = stamps.stamp(project, text)
+    monkeypatch.setattr(stamps.metadata, "version", lambda name: "99")
+    stamps._versions.cache_clear()
+    assert stamps.stamp(project, text) != before
+    stamps._versions.cache_clear()
+
+
+def test_pictures_and_weights_restamp_only_chapters_that_may_read_them(
+    project, monkeypatch
+):
+    for name in ("data", "vgg"):
+        (project / "cnnbook" / f"{name}.py").write_text("")
+    texts = [chapter(f"from cnnbook import {n}") for n in ("data", "vgg", "layers")]
+    before = [stamps.stamp(project, text) for text in texts]
+    monkeypatch.setitem(stamps.OUTSIDE, "cnnbook.data", lambda: "other pictures")
+    after = [stamps.stamp(project, text) for text in texts]
+    assert [a != b for a, b in zip(after, before, strict=True)] == [True, False, False]
+
+
+def test_a_weights_file_named_by_the_environment_changes_the_fingerprint(
+    tmp_path, monkeypatch
+):
+    def fingerprint():
+        stamps._weights.cache_clear()
+        return stamps._weights()
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("CNNBOOK_VGG19_WEIGHTS", str(tmp_path / "vgg19.h5"))
+    absent = fingerprint()
+    (tmp_path / "vgg19.h5").write_bytes(b"weights")
+    present = fingerprint()
+    (tmp_path / "vgg19.h5").write_bytes(b"other weights")
+    assert len({absent, present, fingerprint()}) == 3
+    stamps._weights.cache_clear()
+
+
+def test_a_page_without_cells_needs_no_stamp(project):
+    assert stamps.stamp(project, "# Title\n\n```python\nimport cnnbook\n```\n") == ""
+
+
+# --- Formulas
+
+
+@pytest.mark.parametrize(
+    ("latex", "expected"),
+    [
+        (r"\begin{aligned} a &= b \\ c &= d \end{aligned}", "<mtable"),
+        (
+            r"f(x) = \begin{cases} x & x > 0 \\ 0 & \text{else} \end{cases}",
+            "<mo>{</mo>",
+        ),
+        (r"\begin{bmatrix} 1 & 2 \\ 3 & 4 \end{bmatrix}", "<mo>[</mo><mtable"),
+        (r"\left\lfloor \frac{H - K}{S} \right\rfloor + 1", "<mo>⌊</mo><mfrac>"),
+        (r"\sum_{u=0}^{K-1} w_u", "<munderover>"),
+        (r"\operatorname{softmax}(z)_k", "<mi>softmax</mi>"),
+        (r"\boldsymbol{x} \in \mathbb{R}^{H \times W}", "<mi>𝒙</mi>"),
+    ],
+)
+def test_formulas_become_mathml_and_keep_their_latex(latex, expected):
+    drawn = mathml.to_mathml(latex, display=True)
+    assert drawn.startswith('<math display="block">')
+    assert expected in drawn
+    assert 'encoding="application/x-tex"' in drawn
+
+
+def test_environments_that_number_themselves_leave_the_numbers_to_sphinx():
+    drawn = mathml.to_mathml(
+        r"\begin{align} a &= b \\ c &= d \end{align}", display=True
+    )
+    assert "(1)" not in drawn
+
+
+@pytest.mark.parametrize("latex", [r"\nosuchcommand", r"\frac{1}{2", "a & b"])
+def test_a_formula_that_cannot_be_drawn_is_an_error(latex):
+    with pytest.raises(ValueError, match=r"."):
+        mathml.to_mathml(latex, display=False)
+
+
+# --- Pictures
+
+
+def write_png(path, pixels):
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def test_a_small_figure_keeps_every_pixel(tmp_path, rng):
+    pixels = rng.integers(0, 256, size=(40, 60, 3), dtype=np.uint8)
+    webp = pictures.to_webp(write_png(tmp_path / "a.png", pixels), budget=150_000)
+    with Image.open(webp) as picture:
+        np.testing.assert_array_equal(np.asarray(picture), pixels)
+
+
+def test_a_large_figure_is_squeezed_into_its_budget(tmp_path, rng):
+    smooth = Image.fromarray(rng.integers(0, 256, size=(16, 16, 3), dtype=np.uint8))
+    png = tmp_path / "a.png"
+    smooth.resize((400, 400), Image.Resampling.BICUBIC).save(png)
+    without_loss = pictures.to_webp(png, budget=10**9).stat().st_size
+    assert pictures.to_webp(png, budget=without_loss // 2).stat().st_size < without_loss
+
+
+def test_transparency_survives_and_its_absence_is_not_stored(tmp_path):
+    pixels = np.full((8, 8, 4), 255, dtype=np.uint8)
+    opaque = pictures.to_webp(write_png(tmp_path / "a.png", pixels), budget=10**6)
+    pixels[0, 0, 3] = 0
+    glass = pictures.to_webp(write_png(tmp_path / "b.png", pixels), budget=10**6)
+    with Image.open(opaque) as first, Image.open(glass) as second:
+        assert (first.mode, second.mode) == ("RGB", "RGBA")
+
+
+# --- Docstrings and pages
+
+
+def test_the_references_of_a_docstring_become_a_list():
+    lines = ["Convolution [1]_ .", "", ".. [1] V. Dumoulin, 2016.", "   More."]
+    footnotes.to_list(None, "function", "conv2d", None, None, lines)
+    assert lines == ["Convolution [1] .", "", "1. V. Dumoulin, 2016.", "   More."]
+
+
+def test_mending_a_page_twice_changes_nothing_more():
+    page = (
+        '<summary><span class="toctree-toggle"></span></summary>'
+        '<summary aria-label="Toggle hidden content">'
+        '<button class="btn search-button-field x" title="Search" aria-label="Search">'
+    )
+    mended = accessibility.mend(page)
+    assert mended.count("aria-label") == 1
+    assert accessibility.mend(mended) == mended
+
+
+# --- A whole build, with the book's own configuration
+
+TOC = """\
+format: jb-book
+root: book/index
+chapters:
+  - file: book/maps
+"""
+
+INDEX = """\
+# A small book
+
+Read {doc}`maps`.
+"""
+
+HEADER = """\
+---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  name: python3
+  display_name: Python 3
+  language: python
+---
+
+"""
+
+MAPS = (
+    HEADER
+    + r"""
+# Maps
+
+By {eq}`eq-size`, see {numref}`fig-map`:
+
+$$
+H' = \left\lfloor H / 2 \right\rfloor
+$$ (eq-size)
+
+```{code-cell} ipython3
+---
+mystnb:
+  image:
+    alt: A black square.
+  figure:
+    name: fig-map
+    caption: Nothing to see.
+---
+import os
+import sys
+from IPython.display import Image
+
+from cnnbook import model
+
+with open("../runs.txt", "a") as file:
+    file.write("x")
+os.write(2, b"TensorFlow says hello")
+if os.path.exists("../noise"):
+    print("a warning", file=sys.stderr)
+Image(filename="../square.png")
+```
+"""
+)
+
+# It counts how often it trained, and fails when told to.
+TRAINER = """\
+import pathlib, sys
+assert sys.argv[1:] == ["train-for-book"]
+if pathlib.Path("no-photos").exists():
+    sys.exit("the photos are gone")
+with open("trained.txt", "a") as file:
+    file.write("x")
+"""
+
+
+class SmallBook:
+    """Two chapters in a folder, built as a reader builds the book."""
+
+    def __init__(self, root):
+        self.root = root
+        self.html = root / "_build" / "html" / "book"
+        self.maps = root / "book" / "maps.md"
+        self.index = root / "book" / "index.md"
+
+    def build(self, **environment):
+        """Build, and return (whether it passed, what it said)."""
+        code = "from jupyter_book.cli.main import main; main()"
+        options = ["build", ".", "-W", "-n", "--keep-going"]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *options],
+            cwd=self.root,
+            env=os.environ | {"PYTHONPATH": str(self.root)} | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode == 0, done.stdout + done.stderr
+
+    def count(self, name):
+        """How many times a cell ran, or the trainer."""
+        file = self.root / name
+        return len(file.read_text()) if file.exists() else 0
+
+
+@pytest.fixture(scope="module")
+def small_book(tmp_path_factory):
+    root = tmp_path_factory.mktemp("small-book")
+    shutil.copy(ROOT / "_config.yml", root)
+    for name in ("_ext", "_static", "_templates"):
+        shutil.copytree(ROOT / "book" / name, root / "book" / name)
+    files = {
+        "_toc.yml": TOC,
+        "constraints.txt": "numpy==2.0.0\n",
+        "book/index.md": INDEX,
+        "book/maps.md": MAPS,
+        "book/references.bib": "",
+        "cnnbook/__init__.py": "",
+        "cnnbook/__main__.py": TRAINER,
+        "cnnbook/model.py": "SIZE = 96\n",
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(text)
+    Image.new("RGB", (300, 200)).save(root / "square.png")
+    book = SmallBook(root)
+    passed, said = book.build()
+    assert passed, said
+    return book
+
+
+@pytest.fixture
+def book(small_book):
+    """The small book, its chapters as they were once the test is over."""
+    yield small_book
+    small_book.maps.write_text(MAPS)
+    small_book.index.write_text(INDEX)
+
+
+def test_figures_go_out_as_webp_at_half_their_pixels_when_needed(book):
+    page = (book.html / "maps.html").read_text()
+    [image] = re.findall(r"<img [^>]*_images[^>]*>", page)
+    for attribute in (
+        'alt="A black square."',
+        'loading="lazy"',
+        'decoding="async"',
+        'width="150"',
+        'height="100"',
+    ):
+        assert attribute in image
+    [source] = re.findall(r'src="\.\./(_images/\w+\.webp)"', image)
+    images = sorted((book.html.parent / "_images").iterdir())
+    assert images == [book.html.parent / source]
+
+
+def test_equations_keep_their_number_and_the_links_to_it(book):
+    page = (book.html / "maps.html").read_text()
+    assert 'href="#equation-eq-size">(1)</a>' in page
+    assert re.search(r'id="equation-eq-size">\s*<math', page)
+    assert '<span class="eqno">(1)' in page
+
+
+def test_a_change_of_prose_runs_no_cell_and_a_change_of_package_does(book):
+    book.maps.write_text(MAPS.replace("By {eq}", "As said by {eq}"))
+    passed, said = book.build()
+    assert passed, said
+    assert "As said by" in (book.html / "maps.html").read_text()
+    assert (book.count("runs.txt"), book.count("trained.txt")) == (1, 1)
+
+    (book.root / "cnnbook" / "model.py").write_text("SIZE = 64\n")
+    passed, said = book.build()
+    assert passed, said
+    assert (book.count("runs.txt"), book.count("trained.txt")) == (2, 2)
+
+
+def test_a_build_with_warnings_fails_until_it_is_mended(book):
+    book.index.write_text(INDEX.replace("{doc}`maps`", "{doc}`atlas`"))
+    for _ in range(2):
+        passed, said = book.build()
+        assert not passed
+        assert "unknown document: 'atlas'" in said
+    book.index.write_text(INDEX)
+    passed, said = book.build()
+    assert passed, said
+
+
+def test_a_formula_that_cannot_be_drawn_fails_with_its_page_and_its_text(book):
+    book.maps.write_text(MAPS.replace(r"\left\lfloor", r"\left\lfloooor"))
+    passed, said = book.build()
+    assert not passed
+    assert "maps.md" in said
+    assert r"H' = \left\lfloooor H / 2 \right\rfloor" in said
+
+
+def test_a_training_that_fails_fails_the_build_with_its_message(book):
+    book.maps.write_text(MAPS.replace("import os", "import re, os"))
+    (book.root / "no-photos").touch()
+    passed, said = book.build()
+    (book.root / "no-photos").unlink()
+    assert not passed
+    assert "the photos are gone" in said
+    assert "train-for-book" in said
+
+
+def test_a_chapter_that_wrote_to_stderr_is_run_again_by_the_next_build(book):
+    """The cause may lie outside it; its cached outputs would fail for ever."""
+    book.maps.write_text(MAPS.replace("import os", "import os  # anew"))
+    (book.root / "noise").touch()
+    passed, said = book.build()
+    (book.root / "noise").unlink()
+    assert not passed
+    assert "stderr was found" in said
+    passed, said = book.build()
+    assert passed, said
+
+
+def test_with_execution_off_nothing_runs_and_known_outputs_are_shown(book):
+    runs = book.count("runs.txt"), book.count("trained.txt")
+    book.maps.write_text(MAPS.replace("By {eq}", "Known by {eq}"))
+    passed, said = book.build(CNNBOOK_EXECUTE="off")
+    assert passed, said
+    assert "<figure" in (book.html / "maps.html").read_text()
+
+    book.maps.write_text(MAPS.replace("import os", "import os  # not run yet"))
+    passed, said = book.build(CNNBOOK_EXECUTE="off")
+    assert passed, said
+    assert "<figure" not in (book.html / "maps.html").read_text()
+    assert runs == (book.count("runs.txt"), book.count("trained.txt"))
