@@ -7,7 +7,6 @@ HTML := _build/html/index.html
 
 # TensorFlow greets every process on stderr, and a page treats stderr as an error.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
-export PYTHONHASHSEED ?= 0
 
 .DEFAULT_GOAL := help
 .PHONY: help install book quick serve test lint links bench clean

@@ -10,6 +10,8 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
+from cnnbook.repository import find_repository
+
 PACKAGE = Path(__file__).parent
 
 
@@ -29,13 +31,11 @@ def find_build_folder():
     """
     if named := os.environ.get("CNNBOOK_BUILD"):
         return Path(named).absolute()
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "_config.yml").exists():
-            return folder / "_build"
+    if folder := find_repository():
+        return folder / "_build"
     raise ValueError(
-        f"found no _config.yml in {here} or above it, so this is not a copy of the "
-        "book; set CNNBOOK_BUILD to the folder that should keep what is built"
+        f"found no _config.yml in {Path.cwd()} or above it, so this is not a copy of "
+        "the book; set CNNBOOK_BUILD to the folder that should keep what is built"
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from cnnbook import downloads, images
 from cnnbook.drawing import DrawnPets, draw_pets
+from cnnbook.repository import from_repository
 
 __all__ = [
     "DrawnPets",
@@ -59,7 +60,10 @@ class Pets:
 
     Attributes
     ----------
-    train, validation : Split
+    train : Split
+        To learn from.
+    validation : Split
+        Kept aside, to check on what was learned.
     test : Split or None
         None where the source has no third split.
     class_names : tuple of str
@@ -252,13 +256,7 @@ def _drawn(size, seed):
 
 def _photos_named_by_environment(named):
     """Return the folder that CNNBOOK_PHOTOS means, or say why it is unusable."""
-    folder = Path(named)
-    if not folder.is_absolute():
-        # Chapters run in book/, so a relative path is taken from the repository.
-        here = Path.cwd()
-        roots = [here, *here.parents]
-        root = next((root for root in roots if (root / "_config.yml").exists()), here)
-        folder = root / folder
+    folder = from_repository(named)
     needed = [
         f"{split}/{name}"
         for split in ("train", "validation")

@@ -16,7 +16,7 @@ def image_as_numbers(image, window):
     image : ndarray of shape (H, W, 3)
         Intensities in [0, 1].
     window : (slice, slice)
-        Rows and columns of the part; up to about 10 by 10 pixels can be read.
+        Rows and columns of the part; up to about 8 by 8 pixels can be read.
 
     Returns
     -------
@@ -27,7 +27,7 @@ def image_as_numbers(image, window):
     rows, columns = window
     part = image[window].mean(axis=-1)
     figure, (left, right) = plt.subplots(
-        1, 2, figsize=(WIDTH * 1.15, 3.3), width_ratios=[1.25, 1]
+        1, 2, figsize=(WIDTH, 3.1), width_ratios=[1, 1.1]
     )
     left.imshow(image)
     left.axis("off")
@@ -35,7 +35,7 @@ def image_as_numbers(image, window):
     size = columns.stop - columns.start, rows.stop - rows.start
     left.add_patch(Rectangle(corner, *size, fill=False, ec="white", lw=4))
     left.add_patch(Rectangle(corner, *size, fill=False, ec=ACCENT, lw=2))
-    _numbers(right, np.round(part * 255), cmap="grey", limits=(0, 255), fontsize=8.5)
+    _numbers(right, np.round(part * 255), cmap="grey", limits=(0, 255))
     return figure
 
 

@@ -19,6 +19,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pooch
 
+from cnnbook.repository import from_repository
+
 _ATTEMPTS = 4  # flaky servers are tried again after 1, 2 and 4 seconds
 
 
@@ -221,7 +223,7 @@ def destination(name):
         keras_home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
         return keras_home / "models" / REGISTRY[name].filename
     cache = os.environ.get("CNNBOOK_CACHE") or pooch.os_cache("cnnbook")
-    return Path(cache).expanduser() / name
+    return from_repository(cache) / name
 
 
 def matches(file, checksum):

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from cnnbook import downloads
+from cnnbook.repository import from_repository
 
 # (convolutions, filters) of the five blocks; each ends in a 2 × 2 max pool.
 _BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
@@ -186,7 +187,7 @@ def _find(weights, include_top):
     given = os.environ.get(_VARIABLE)
     if given:
         try:
-            found = _from_file(Path(given).expanduser().absolute(), include_top)
+            found = _from_file(from_repository(given), include_top)
         except (ValueError, OSError) as error:
             raise type(error)(f"{_VARIABLE} is set, but {error}") from error
         if weights == "imagenet" and found[-1].name != "imagenet":

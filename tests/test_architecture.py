@@ -12,13 +12,14 @@ MAY_IMPORT = {
     "__init__": set(),
     # Pictures and their labels.
     "images": set(),
-    "downloads": set(),
+    "repository": set(),
+    "downloads": {"repository"},
     "pet_brush": set(),
     "pet_coats": {"pet_brush"},
     "pet_faces": {"pet_brush", "pet_coats"},
     "pet_scenes": {"pet_brush"},
     "drawing": {"pet_brush", "pet_coats", "pet_faces", "pet_scenes"},
-    "data": {"images", "downloads", "drawing"},
+    "data": {"images", "downloads", "drawing", "repository"},
     # Networks.
     "windows": set(),
     "layers": {"windows"},
@@ -26,9 +27,9 @@ MAY_IMPORT = {
     "augmentation": set(),
     "scores": set(),
     "training": {"augmentation", "classifier", "scores"},
-    "build_folder": set(),
+    "build_folder": {"repository"},
     "model": {"build_folder", "classifier", "data", "scores", "training"},
-    "vgg": {"downloads"},
+    "vgg": {"downloads", "repository"},
     # What networks compute.
     "networks": set(),
     "receptive_fields": {"networks"},

@@ -5,21 +5,15 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
+from cnnbook_sphinx import accessibility, footnotes, mathml, pictures, stamps
 
-accessibility = import_module("cnnbook_sphinx.accessibility")
-footnotes = import_module("cnnbook_sphinx.footnotes")
-mathml = import_module("cnnbook_sphinx.mathml")
-pictures = import_module("cnnbook_sphinx.pictures")
-stamps = import_module("cnnbook_sphinx.stamps")
+ROOT = Path(__file__).parents[1]
 
 
 # --- Stamps: what a chapter's outputs depend on

@@ -14,7 +14,6 @@ import re
 import sys
 from functools import cache
 from importlib import metadata
-from pathlib import Path
 
 PACKAGE = "cnnbook"
 
@@ -137,10 +136,14 @@ def _pictures():
 def _weights():
     """Tell which files of VGG19's weights are on this machine."""
     from cnnbook import downloads
+    from cnnbook.repository import from_repository
 
     given = os.environ.get("CNNBOOK_VGG19_WEIGHTS", "")
     facts = [given]
-    for file in (Path(given), *map(downloads.destination, ("vgg19", "vgg19-top"))):
+    for file in (
+        from_repository(given),
+        *map(downloads.destination, ("vgg19", "vgg19-top")),
+    ):
         if file.is_file():
             facts.append(f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}")
     return "\n".join(facts)

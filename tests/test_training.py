@@ -1,0 +1,222 @@
+"""Training learns what can be learnt, and the same again from the same seed."""
+
+import random
+
+import numpy as np
+import pytest
+
+from cnnbook import classifier, scores, training
+from cnnbook.data import Split
+
+EPOCHS = 3
+
+
+def build():
+    return classifier.build_classifier((16, 16, 3), filters=(4, 8))
+
+
+def flat(model):
+    return np.concatenate([array.ravel() for array in model.get_weights()])
+
+
+def stripes(rng, count):
+    """Noisy pictures with stripes across (0) or down (1): no single pixel tells."""
+    labels = np.arange(count) % 2
+    phases = rng.integers(0, 4, count)
+    waves = 128 + 60 * np.sign(np.sin((np.arange(16) + phases[:, None] + 0.5) * 1.57))
+    down = np.broadcast_to(waves[:, None, :, None], (count, 16, 16, 3))
+    images = np.where(labels[:, None, None, None] == 1, down, down.swapaxes(1, 2))
+    noise = rng.normal(0, 20, images.shape)
+    return Split((images + noise).clip(0, 255).astype(np.uint8), labels)
+
+
+@pytest.fixture
+def splits(rng):
+    return stripes(rng, 128), stripes(rng, 64)
+
+
+def train(model, splits, **options):
+    options = {"epochs": EPOCHS, "batch_size": 16, "progress": False} | options
+    return training.train(model, *splits, **options)
+
+
+def test_stripes_across_are_told_from_stripes_down(splits):
+    model = build()
+    history = train(model, splits, epochs=6, augment=False)
+    assert scores.evaluate(model, splits[1]).accuracy == 1
+    assert history["accuracy"][-1] > 0.95
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(splits):
+    first, second = build(), build()
+    train(first, splits, seed=5)
+    train(second, splits, seed=5)
+    np.testing.assert_array_equal(flat(first), flat(second))
+
+
+def test_another_seed_gives_other_weights(splits):
+    first, second = build(), build()
+    train(first, splits, seed=5)
+    train(second, splits, seed=6)
+    assert not np.allclose(flat(first), flat(second), atol=1e-3)
+
+
+def test_the_weights_before_training_do_not_matter(splits):
+    first, second = build(), build()
+    second.set_weights([array + 1 for array in second.get_weights()])
+    train(first, splits)
+    train(second, splits)
+    np.testing.assert_array_equal(flat(first), flat(second))
+
+
+def test_training_leaves_the_global_random_state_alone(splits):
+    # Keras draws from Python's generator whatever it is given no seed for.
+    before = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
+    train(build(), splits)
+    assert random.getstate() == before[0]
+    np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+
+
+def test_history_has_every_measure_of_every_epoch(splits):
+    history = train(build(), splits)
+    assert set(history) == {"accuracy", "loss", "val_accuracy", "val_loss"}
+    assert all(len(values) == EPOCHS for values in history.values())
+
+
+def test_the_plain_network_does_as_well_as_the_one_that_was_trained(splits):
+    model = build()
+    history = train(model, splits)
+    measured = scores.evaluate(model, splits[1])
+    assert measured.accuracy == pytest.approx(history["val_accuracy"][-1])
+    assert measured.loss == pytest.approx(history["val_loss"][-1], rel=1e-4)
+
+
+def test_after_every_epoch_the_network_holds_the_weights_of_that_epoch(splits):
+    model, losses = build(), {}
+
+    def measure(epochs_done):
+        losses[epochs_done] = scores.evaluate(model, splits[1]).loss
+
+    history = train(model, splits, after_epoch=measure)
+    assert list(losses) == [0, 1, 2, 3]
+    assert list(losses.values())[1:] == pytest.approx(history["val_loss"], rel=1e-4)
+
+
+def test_fewer_pictures_than_a_batch_are_one_batch(splits, rng):
+    few = stripes(rng, 5)
+    history = train(build(), (few, splits[1]), batch_size=64)
+    assert len(history["loss"]) == EPOCHS
+
+
+def test_three_classes_can_be_told_apart(rng):
+    labels = np.arange(96) % 3
+    images = rng.integers(0, 60, (96, 16, 16, 3))
+    images[np.arange(96), :, :, labels] += 150  # red, green or blue
+    split = Split(images.astype(np.uint8), labels)
+    model = classifier.build_classifier((16, 16, 3), 3, filters=(4,))
+    train(model, (split, split), epochs=6)
+    assert scores.evaluate(model, split).accuracy == 1
+
+
+# --- Batches
+
+
+def batches_of(split, **options):
+    options = {"batch_size": 16, "steps": 16, "seed": 0, "augment": False} | options
+    stream = training._training_batches(split.images, split.labels, **options)
+    return [(pictures.numpy(), labels.numpy()) for pictures, labels in stream]
+
+
+def test_an_epoch_shows_every_picture_once_and_the_next_in_another_order(splits):
+    batches = batches_of(splits[0])
+    pictures = np.concatenate([pictures for pictures, _ in batches])
+    seen = (pictures * 255).round().astype(np.uint8).reshape(2, 128, -1)
+    expected = np.unique(splits[0].images.reshape(128, -1), axis=0)
+    np.testing.assert_array_equal(np.unique(seen[0], axis=0), expected)
+    np.testing.assert_array_equal(np.unique(seen[1], axis=0), expected)
+    assert not np.array_equal(seen[0], seen[1])
+
+
+def test_labels_stay_with_their_pictures(splits):
+    label_of = {
+        image.tobytes(): label
+        for image, label in zip(splits[0].images, splits[0].labels, strict=True)
+    }
+    for pictures, labels in batches_of(splits[0]):
+        for picture, label in zip(pictures, labels, strict=True):
+            assert label_of[(picture * 255).round().astype(np.uint8).tobytes()] == label
+
+
+def test_eight_bit_pictures_and_their_intensities_make_the_same_batches(splits):
+    intensities = Split((splits[0].images / 255).astype("float32"), splits[0].labels)
+    for ours, theirs in zip(
+        batches_of(splits[0]), batches_of(intensities), strict=True
+    ):
+        np.testing.assert_allclose(ours[0], theirs[0], atol=1e-6)
+
+
+def test_augmented_batches_differ_from_epoch_to_epoch_and_repeat_with_the_seed(rng):
+    one = Split(rng.integers(0, 255, (1, 16, 16, 3), np.uint8), np.array([0]))
+    options = {"batch_size": 1, "steps": 4, "augment": True}
+    first = [pictures for pictures, _ in batches_of(one, **options)]
+    again = [pictures for pictures, _ in batches_of(one, **options)]
+    np.testing.assert_array_equal(first, again)
+    assert len(np.unique(np.reshape(first, (4, -1)), axis=0)) == 4
+
+
+# --- What goes wrong, and what is reported
+
+
+def test_a_loss_that_is_not_a_number_ends_training_with_the_likely_cause(splits):
+    with pytest.raises(ValueError, match=r"diverged.*epoch 1.*learning_rate.*1e\+30"):
+        train(build(), splits, learning_rate=1e30)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (np.zeros((4, 9, 16, 3), np.uint8), [0, 1, 0, 1], r"got \(4, 9, 16, 3\)"),
+        (np.zeros((0, 16, 16, 3), np.uint8), [], "at least one image"),
+        (np.full((2, 16, 16, 3), 255.0), [0, 1], "divide by 255"),
+        (np.zeros((2, 16, 16, 3), np.uint8), [0, 2], "classes from 0 to 1"),
+        (np.zeros((2, 16, 16, 3), np.uint8), [0], "2 images and 1 labels"),
+    ],
+)
+def test_pictures_that_do_not_fit_are_refused_wherever_they_are(
+    splits, images, labels, message
+):
+    wrong = Split(images, np.array(labels, int))
+    for pair in ((wrong, splits[1]), (splits[0], wrong)):
+        with pytest.raises(ValueError, match=message):
+            train(build(), pair)
+
+
+@pytest.mark.parametrize("option", ["epochs", "batch_size"])
+def test_epochs_and_batch_size_are_positive_whole_numbers(splits, option):
+    with pytest.raises(ValueError, match=f"{option} must be a whole number above 0"):
+        train(build(), splits, **{option: 0})
+
+
+def test_away_from_a_terminal_each_epoch_is_one_line_with_the_time_left(splits, capsys):
+    train(build(), splits, progress=True)
+    captured = capsys.readouterr()
+    lines = captured.err.splitlines()
+    assert captured.out == ""
+    assert [line.split(":")[0] for line in lines] == [
+        f"epoch {epoch}/{EPOCHS}" for epoch in (1, 2, 3)
+    ]
+    assert all("validation" in line and line.endswith(" left") for line in lines)
+    assert "\r" not in captured.err
+
+
+def test_on_a_terminal_a_bar_runs_over_all_steps(splits, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    train(build(), splits, progress=True)
+    last = capsys.readouterr().err.rstrip().split("\r")[-1]
+    assert "100%" in last
+    assert "24/24" in last  # 128 pictures by 16, three times
+
+
+def test_without_progress_nothing_is_printed(splits, capsys):
+    train(build(), splits)
+    assert capsys.readouterr() == ("", "")
