@@ -78,7 +78,7 @@ def photo_grid(images, titles=None, *, columns=4, colours=None):
     for i, (axis, image) in enumerate(zip(axes, images, strict=True)):
         axis.imshow(image)
         if titles is not None:
-            axis.set_title(titles[i], color=colours[i] if colours else INK)
+            axis.set_title(titles[i], color=colours[i] if colours else INK, fontsize=14)
     return figure
 
 

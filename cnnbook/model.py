@@ -66,7 +66,7 @@ class Recipe:
     """
 
     pictures: int
-    filters: tuple[int, ...] = (32, 64, 128)
+    filters: tuple[int, ...] = (16, 32, 64)
     learning_rate: float = 0.004
     weight_decay: float = 0.05
     size: int = 96
@@ -78,10 +78,10 @@ class Recipe:
 
 
 # Chosen on 400 photographs held out of the 2,000 for training.
-PHOTOGRAPHS = Recipe(pictures=80_000)
+PHOTOGRAPHS = Recipe(pictures=160_000)
 RECIPES = MappingProxyType(
     {
-        "drawn": Recipe(pictures=24_000),
+        "drawn": Recipe(pictures=36_000),
         "photos": PHOTOGRAPHS,
         "oxford-pets": PHOTOGRAPHS,
     }

@@ -82,17 +82,26 @@ def train(
     """
     import keras
 
+    for name, number, least in (
+        ("epochs", epochs, 1),
+        ("batch_size", batch_size, 1),
+        ("seed", seed, 0),
+    ):
+        if not (isinstance(number, (int, np.integer)) and number >= least):
+            raise ValueError(
+                f"{name} must be a whole number, at least {least}; got {number!r}"
+            )
     network = classifier.training_form(model, seed=seed)
-    for name, number in (("epochs", epochs), ("batch_size", batch_size)):
-        if not (isinstance(number, (int, np.integer)) and number > 0):
-            raise ValueError(f"{name} must be a whole number above 0; got {number!r}")
     train, validation = _checked(train, network), _checked(validation, network)
     batch_size = min(batch_size, len(train[0]))
     steps_per_epoch = len(train[0]) // batch_size
     steps = epochs * steps_per_epoch
     warm_up = math.ceil(WARM_UP * steps)
     schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - warm_up, warmup_target=learning_rate, warmup_steps=warm_up
+        0.0,
+        max(1, steps - warm_up),
+        warmup_target=learning_rate,
+        warmup_steps=warm_up,
     )
     network.compile(
         keras.optimizers.AdamW(schedule, weight_decay=weight_decay),

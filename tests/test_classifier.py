@@ -48,7 +48,7 @@ def test_the_network_is_three_plain_stages_and_one_dense_layer():
 
 
 def test_the_network_is_small_enough_to_ship_and_to_run_in_a_browser():
-    assert classifier.build_classifier().count_params() <= 150_000
+    assert classifier.build_classifier().count_params() <= 50_000
 
 
 def test_any_number_of_stages_and_classes_can_be_built():

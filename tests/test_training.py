@@ -30,14 +30,28 @@ def stripes(rng, count):
     return Split((images + noise).clip(0, 255).astype(np.uint8), labels)
 
 
-@pytest.fixture
-def splits(rng):
+@pytest.fixture(scope="module")
+def splits():
+    rng = np.random.default_rng(0)
     return stripes(rng, 128), stripes(rng, 64)
 
 
 def train(model, splits, **options):
     options = {"epochs": EPOCHS, "batch_size": 16, "progress": False} | options
     return training.train(model, *splits, **options)
+
+
+@pytest.fixture(scope="module")
+def trained(splits):
+    """One training with seed 5: (network, its history, {epochs done: weights})."""
+    model, weights = build(), {}
+    history = train(
+        model,
+        splits,
+        seed=5,
+        after_epoch=lambda done: weights.update({done: model.get_weights()}),
+    )
+    return model, history, weights
 
 
 def test_stripes_across_are_told_from_stripes_down(splits):
@@ -47,65 +61,56 @@ def test_stripes_across_are_told_from_stripes_down(splits):
     assert history["accuracy"][-1] > 0.95
 
 
-def test_the_same_seed_gives_the_same_weights_bit_for_bit(splits):
-    first, second = build(), build()
-    train(first, splits, seed=5)
-    train(second, splits, seed=5)
-    np.testing.assert_array_equal(flat(first), flat(second))
+def test_the_same_seed_gives_the_same_weights_whatever_they_were_before(
+    splits, trained
+):
+    again = build()
+    again.set_weights([array + 1 for array in again.get_weights()])
+    train(again, splits, seed=5)
+    np.testing.assert_array_equal(flat(again), flat(trained[0]))  # bit for bit
 
 
-def test_another_seed_gives_other_weights(splits):
-    first, second = build(), build()
-    train(first, splits, seed=5)
-    train(second, splits, seed=6)
-    assert not np.allclose(flat(first), flat(second), atol=1e-3)
-
-
-def test_the_weights_before_training_do_not_matter(splits):
-    first, second = build(), build()
-    second.set_weights([array + 1 for array in second.get_weights()])
-    train(first, splits)
-    train(second, splits)
-    np.testing.assert_array_equal(flat(first), flat(second))
-
-
-def test_training_leaves_the_global_random_state_alone(splits):
+def test_another_seed_gives_other_weights_and_none_touches_global_ones(splits, trained):
     # Keras draws from Python's generator whatever it is given no seed for.
     before = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
-    train(build(), splits)
+    other = build()
+    train(other, splits, seed=6)
+    assert not np.allclose(flat(other), flat(trained[0]), atol=1e-3)
     assert random.getstate() == before[0]
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
 
 
-def test_history_has_every_measure_of_every_epoch(splits):
-    history = train(build(), splits)
+def test_history_has_every_measure_of_every_epoch(trained):
+    _, history, _ = trained
     assert set(history) == {"accuracy", "loss", "val_accuracy", "val_loss"}
     assert all(len(values) == EPOCHS for values in history.values())
 
 
-def test_the_plain_network_does_as_well_as_the_one_that_was_trained(splits):
+def test_after_every_epoch_the_plain_network_is_as_good_as_the_one_in_training(
+    splits, trained
+):
+    _, history, weights = trained
+    assert list(weights) == [0, 1, 2, 3]
     model = build()
-    history = train(model, splits)
-    measured = scores.evaluate(model, splits[1])
-    assert measured.accuracy == pytest.approx(history["val_accuracy"][-1])
-    assert measured.loss == pytest.approx(history["val_loss"][-1], rel=1e-4)
+    for epoch in range(EPOCHS):
+        model.set_weights(weights[epoch + 1])
+        measured = scores.evaluate(model, splits[1])
+        assert measured.loss == pytest.approx(history["val_loss"][epoch], rel=1e-4)
+        assert measured.accuracy == pytest.approx(history["val_accuracy"][epoch])
 
 
-def test_after_every_epoch_the_network_holds_the_weights_of_that_epoch(splits):
-    model, losses = build(), {}
-
-    def measure(epochs_done):
-        losses[epochs_done] = scores.evaluate(model, splits[1]).loss
-
-    history = train(model, splits, after_epoch=measure)
-    assert list(losses) == [0, 1, 2, 3]
-    assert list(losses.values())[1:] == pytest.approx(history["val_loss"], rel=1e-4)
+def test_training_ends_with_the_weights_of_the_last_epoch(trained):
+    model, _, weights = trained
+    for ours, theirs in zip(model.get_weights(), weights[EPOCHS], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
-def test_fewer_pictures_than_a_batch_are_one_batch(splits, rng):
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_fewer_pictures_than_a_batch_are_one_batch(splits, rng, epochs):
     few = stripes(rng, 5)
-    history = train(build(), (few, splits[1]), batch_size=64)
-    assert len(history["loss"]) == EPOCHS
+    history = train(build(), (few, splits[1]), batch_size=64, epochs=epochs)
+    assert len(history["loss"]) == epochs
+    assert np.isfinite(history["val_loss"]).all()
 
 
 def test_three_classes_can_be_told_apart(rng):
@@ -191,10 +196,14 @@ def test_pictures_that_do_not_fit_are_refused_wherever_they_are(
             train(build(), pair)
 
 
-@pytest.mark.parametrize("option", ["epochs", "batch_size"])
-def test_epochs_and_batch_size_are_positive_whole_numbers(splits, option):
-    with pytest.raises(ValueError, match=f"{option} must be a whole number above 0"):
-        train(build(), splits, **{option: 0})
+@pytest.mark.parametrize(
+    ("option", "least"), [("epochs", 1), ("batch_size", 1), ("seed", 0)]
+)
+def test_epochs_batch_size_and_seed_are_whole_numbers(splits, option, least):
+    for wrong in (least - 1, least + 0.5):
+        message = f"{option} must be a whole number, at least {least}; got {wrong}"
+        with pytest.raises(ValueError, match=message):
+            train(build(), splits, **{option: wrong})
 
 
 def test_away_from_a_terminal_each_epoch_is_one_line_with_the_time_left(splits, capsys):

@@ -1,0 +1,219 @@
+"""The book's classifier is trained once, kept whole, and found again at once."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnbook import data, model
+
+RECIPE = model.Recipe(pictures=60, filters=(4,), size=16)
+
+
+@pytest.fixture
+def trainings(monkeypatch):
+    """Count how often something was trained."""
+    calls = []
+    train = model.train
+
+    def counted(*args, **options):
+        calls.append(options)
+        return train(*args, **options)
+
+    monkeypatch.setattr(model, "train", counted)
+    return calls
+
+
+@pytest.fixture
+def build(tmp_path, monkeypatch):
+    """A folder to build in, and a recipe that takes a moment."""
+    folder = tmp_path / "build"
+    monkeypatch.setenv("CNNBOOK_BUILD", str(folder))
+    monkeypatch.setattr(model, "PHOTOGRAPHS", RECIPE)
+    return folder / "classifier"
+
+
+@pytest.fixture
+def pictures(tmp_path, rng):
+    """A reader's folder with 10 pictures of each of three classes."""
+    folder = tmp_path / "pictures"
+    for channel, name in enumerate(("red", "green", "blue")):
+        (folder / name).mkdir(parents=True)
+        for number in range(10):
+            pixels = rng.integers(0, 60, (16, 16, 3), np.uint8)
+            pixels[..., channel] += 150
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+def test_the_classifier_is_trained_once_and_found_again(build, pictures, trainings):
+    first = model.train_for_book(pictures, progress=False)
+    again = model.train_for_book(pictures, progress=False)
+    assert len(trainings) == 1
+    assert again == first
+
+
+def test_what_is_kept_tells_how_the_classifier_was_made(build, pictures):
+    built = model.train_for_book(pictures, progress=False)
+    pets = data.load_pets(pictures, size=RECIPE.size, seed=RECIPE.seed)
+    assert built.source == str(pictures)
+    assert built.class_names == ("blue", "green", "red")
+    assert built.counts == {"train": 24, "validation": 3}
+    assert built.recipe == RECIPE
+    assert built.epochs == round(60 / 24) == len(built.history["accuracy"])
+    assert built.scores == model.evaluate(built.model, pets.validation)
+    assert built.seconds > 0
+    assert built.versions["python"].startswith("3.")
+    assert built.model.output_shape == (None, 3)
+
+    # Checkpoints lead from random weights to those of the network.
+    assert list(built.checkpoints) == [0, 1, 2]
+    for ours, theirs in zip(
+        built.checkpoints[2], built.model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not np.allclose(built.checkpoints[0][0], built.checkpoints[1][0])
+    assert not built.checkpoints[0][1].any()  # biases start at zero
+
+
+def test_another_recipe_or_picture_trains_another_classifier(
+    build, pictures, trainings, monkeypatch
+):
+    monkeypatch.setattr(model, "train", lambda *args, **options: trainings.append(1))
+    other = model.Recipe(pictures=60, filters=(4,), size=16, seed=1)
+    folders = {model.train_for_book(pictures, progress=False).folder}
+    Image.new("RGB", (16, 16), "red").save(pictures / "red" / "new.png")
+    folders.add(model.train_for_book(pictures, progress=False).folder)
+    monkeypatch.setattr(model, "PHOTOGRAPHS", other)
+    folders.add(model.train_for_book(pictures, progress=False).folder)
+    assert len(trainings) == 3
+    assert len(folders) == 3
+
+
+@pytest.mark.parametrize("name", ["train", "save_classifier", "evaluate"])
+def test_an_interrupted_training_leaves_nothing_that_looks_complete(
+    build, pictures, monkeypatch, name
+):
+    def interrupt(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model, "train", lambda *args, **options: {})
+    monkeypatch.setattr(model, name, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.train_for_book(pictures, progress=False)
+    assert list(build.iterdir()) == []
+
+
+def test_the_second_time_neither_tensorflow_nor_keras_is_imported(build, pictures):
+    model.train_for_book(pictures, progress=False)
+    program = f"""
+import sys
+from cnnbook import model
+model.PHOTOGRAPHS = model.{RECIPE!r}
+model.train = None
+built = model.train_for_book({str(pictures)!r})
+print(built.scores.count, sorted({{"tensorflow", "keras"}} & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("3 []\n", "")
+
+
+def test_what_is_learnt_from_is_said_before_it_starts(build, pictures, capsys):
+    model.train_for_book(pictures)
+    first = capsys.readouterr().err.splitlines()[0]
+    assert "24 pictures" in first
+    assert str(pictures) in first
+
+
+def test_without_a_place_to_build_the_error_says_what_to_set(
+    pictures, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("CNNBOOK_BUILD", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="set CNNBOOK_BUILD"):
+        model.train_for_book(pictures)
+
+
+def test_the_built_classifier_is_the_network_alone(build, pictures, monkeypatch):
+    monkeypatch.setattr(data, "find_source", lambda source: (str(pictures), pictures))
+    monkeypatch.setattr(data, "fingerprint", lambda source: "the same")
+    load_pets = data.load_pets
+    monkeypatch.setattr(
+        data, "load_pets", lambda source, **options: load_pets(pictures, **options)
+    )
+    built = model.train_for_book(progress=False)
+    images = np.full((1, 16, 16, 3), 0.5, np.float32)
+    np.testing.assert_array_equal(
+        model.predict(model.load_built_classifier(), images),
+        model.predict(built.model, images),
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "epochs"), [(10, 100), (1_000, 60), (60_000, 1), (1_000_000, 1)]
+)
+def test_a_recipe_shows_about_as_many_pictures_whatever_their_number(count, epochs):
+    assert model.Recipe(pictures=60_000).epochs(count) == epochs
+
+
+# --- Saving and loading
+
+
+@pytest.fixture
+def small():
+    return model.build_classifier((16, 16, 3), filters=(4,))
+
+
+def test_a_saved_network_comes_back_with_the_same_answers(small, tmp_path, rng):
+    model.save_classifier(small, tmp_path / "network.keras")
+    loaded = model.load_classifier(tmp_path / "network.keras")
+    images = rng.random((3, 16, 16, 3))
+    np.testing.assert_array_equal(
+        model.predict(loaded, images), model.predict(small, images)
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["network.keras"]
+
+
+def test_a_full_disk_leaves_the_old_network_whole(small, tmp_path, monkeypatch):
+    path = tmp_path / "network.keras"
+    model.save_classifier(small, path)
+    before = path.read_bytes()
+
+    def fill(self, filepath):
+        Path(filepath).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(small), "save", fill)
+    with pytest.raises(OSError, match="No space left"):
+        model.save_classifier(small, path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a network", None])
+def test_a_damaged_file_is_refused_by_name(small, tmp_path, content):
+    path = tmp_path / "network.keras"
+    model.save_classifier(small, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    with pytest.raises(ValueError, match=r"network\.keras cannot be loaded"):
+        model.load_classifier(path)
+
+
+def test_a_missing_file_is_said_to_be_missing(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no network .*none\.keras"):
+        model.load_classifier(tmp_path / "none.keras")
+
+
+def test_files_of_networks_end_in_keras(small, tmp_path):
+    for work in (
+        model.load_classifier,
+        lambda path: model.save_classifier(small, path),
+    ):
+        with pytest.raises(ValueError, match=r"must end in \.keras; got network\.h5"):
+            work(tmp_path / "network.h5")
