@@ -86,7 +86,7 @@ def training_form(classifier, *, seed=0):
     - Batch normalisation [1]_ follows every convolution.  It comes after the max
       pool, and so does the ReLU: each of the two maps larger numbers to larger
       ones, so taking the largest before or after is the same, and a quarter of the
-      numbers need work.  A training step takes some 40 % less time.
+      numbers need work.  A training step takes about a quarter less time.
     - Neighbouring numbers of the last pool are averaged, into 4 × 4 cells or fewer,
       before they vote.  Whether something looks like an ear matters more than the exact
       place; with fewer votes to learn there is less to learn by heart.

@@ -155,9 +155,16 @@ def load_pets(source="auto", *, size=96, seed=0):
         test=splits.get("test"),
         class_names=class_names,
         source=source,
-        attribution=_ATTRIBUTIONS.get(source, f"pictures from {folder}"),
+        attribution=_attribution(source, folder),
         publishable=source == "oxford-pets",
     )
+
+
+def _attribution(source, folder):
+    """Say where pictures come from, as a caption can."""
+    if source == "photos" and folder != downloads.location("photos"):
+        return "photographs from the folder that CNNBOOK_PHOTOS names"
+    return _ATTRIBUTIONS.get(source, f"pictures from {folder}")
 
 
 _ATTRIBUTIONS = {

@@ -60,7 +60,7 @@ def window_products(image, kernel, position):
     products = image[rows, columns] * kernel
     ratios = [image.shape[1], kernel.shape[1], kernel.shape[1]]
     figure, axes = plt.subplots(1, 3, figsize=(WIDTH * 1.1, 2.9), width_ratios=ratios)
-    _numbers(axes[0], image, title="image")
+    _numbers(axes[0], image, title="image", cmap="grey", limits=_range_of(image))
     _numbers(axes[1], kernel, title="kernel", cmap=SIGNED)
     _numbers(axes[2], products, title="products", cmap=SIGNED)
     corner = columns.start - 0.5, rows.start - 0.5
@@ -252,6 +252,12 @@ def _numbers(
     axis.spines[:].set_visible(False)
     if title is not None:
         axis.set_title(title)
+
+
+def _range_of(values):
+    """Return the darkest and the brightest value, apart even if all are alike."""
+    low, high = np.min(values), np.max(values)
+    return low, high if high > low else low + 1
 
 
 def _written(value):

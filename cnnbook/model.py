@@ -81,7 +81,7 @@ class Recipe:
 PHOTOGRAPHS = Recipe(pictures=160_000)
 RECIPES = MappingProxyType(
     {
-        "drawn": Recipe(pictures=36_000),
+        "drawn": Recipe(pictures=36_000, learning_rate=0.002),
         "photos": PHOTOGRAPHS,
         "oxford-pets": PHOTOGRAPHS,
     }
