@@ -10,7 +10,7 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
-from cnnbook.repository import find_repository
+from cnnbook.repository import find_repository, from_repository
 
 PACKAGE = Path(__file__).parent
 
@@ -21,8 +21,8 @@ def find_build_folder():
     Returns
     -------
     folder : pathlib.Path
-        The one that the environment variable ``CNNBOOK_BUILD`` names, else ``_build``
-        beside the book's ``_config.yml``, looked for from the current folder upwards.
+        The one that the environment variable ``CNNBOOK_BUILD`` names, else ``_build``;
+        either starts from the folder that `repository.find_repository` finds.
 
     Raises
     ------
@@ -30,12 +30,13 @@ def find_build_folder():
         If there is neither.
     """
     if named := os.environ.get("CNNBOOK_BUILD"):
-        return Path(named).absolute()
+        return from_repository(named)
     if folder := find_repository():
         return folder / "_build"
     raise ValueError(
-        f"found no _config.yml in {Path.cwd()} or above it, so this is not a copy of "
-        "the book; set CNNBOOK_BUILD to the folder that should keep what is built"
+        f"found no _config.yml with a _toc.yml in {Path.cwd()} or above it, so this "
+        "is not a copy of the book; set CNNBOOK_BUILD to the folder that should keep "
+        "what is built"
     )
 
 

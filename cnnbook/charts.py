@@ -5,7 +5,17 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 
+from cnnbook.drawable import check_count, check_shape, check_whole
 from cnnbook.figures import ACCENT, CAT, CLASS_COLOURS, DOG, QUIET, WIDTH, styled
+
+__all__ = [
+    "bars",
+    "confusion_matrix",
+    "functions",
+    "lines",
+    "training_curves",
+    "votes",
+]
 
 
 @styled
@@ -17,11 +27,25 @@ def functions(x, curves, *, columns=3):
     x : ndarray of shape (M,)
     curves : dict of str to ndarray of shape (M,)
         Name of each function and its values.
+    columns : int
+        Panels in a row.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there is no curve, or one has not as many values as x.
+
+    Examples
+    --------
+    >>> x = np.linspace(-2, 2, 9)
+    >>> figure = functions(x, {"ReLU": np.maximum(x, 0), "square": x**2})
     """
+    check_whole(columns, "columns")
+    _check_curves(x, curves)
     rows = math.ceil(len(curves) / columns)
     figure, axes = plt.subplots(
         rows,
@@ -58,7 +82,24 @@ def training_curves(history, *, metric="accuracy", chance=None):
     Returns
     -------
     figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If the history lacks the metric, in training or in validation.
+
+    Examples
+    --------
+    >>> history = {"accuracy": [0.5, 0.9], "val_accuracy": [0.5, 0.8]}
+    >>> figure = training_curves(history, chance=0.5)
     """
+    for key in (metric, f"val_{metric}"):
+        if not len(history.get(key, ())):
+            raise ValueError(
+                f"history must hold {key!r}, a value for each epoch; it holds "
+                f"{', '.join(history) or 'nothing'}; train with validation data, or "
+                "choose another metric"
+            )
     figure, axis = plt.subplots(figsize=(WIDTH, 3.2))
     ends = []
     for key, label, colour in (
@@ -93,8 +134,18 @@ def confusion_matrix(matrix, class_names):
     Returns
     -------
     figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not square, or names are not one for each class.
+
+    Examples
+    --------
+    >>> figure = confusion_matrix([[9, 1], [2, 8]], ("cat", "dog"))
     """
-    matrix = np.asarray(matrix)
+    matrix = check_shape(matrix, "(K, K)", "matrix", "a row and a column per class")
+    check_count(class_names, len(matrix), "class_names")
     shares = matrix / matrix.sum(axis=1, keepdims=True).clip(1)
     side = 1.1 * len(matrix) + 1.3
     figure, axis = plt.subplots(figsize=(side, side * 0.9))
@@ -133,7 +184,19 @@ def bars(values, *, axis_label, share=False, colours=None):
     Returns
     -------
     figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there is no bar, or colours are not one for each.
+
+    Examples
+    --------
+    >>> figure = bars({"block 1": 0.1, "block 2": 0.3}, axis_label="silent", share=True)
     """
+    if not values:
+        raise ValueError("values must hold at least one bar; got none")
+    check_count(colours, len(values), "colours")
     names, numbers = list(values), np.array(list(values.values()), float)
     figure, axis = plt.subplots(figsize=(WIDTH, 0.36 * len(names) + 0.8))
     drawn = axis.barh(names, numbers, color=colours or ACCENT, height=0.62)
@@ -158,13 +221,30 @@ def lines(x, curves, *, x_label, y_label, colours=None):
     x_label, y_label : str
         Quantity and unit.
     colours : sequence of str, optional
+        At least one for each curve.  By default four, which everyone can tell apart.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there is no curve, one has not as many values as x, or there are more
+        curves than colours.
+
+    Examples
+    --------
+    >>> figure = lines([0, 1], {"max": [0, 2]}, x_label="shift", y_label="change")
     """
+    _check_curves(x, curves)
+    colours = [ACCENT, DOG, CAT, QUIET] if colours is None else colours
+    if len(curves) > len(colours):
+        raise ValueError(
+            f"{len(curves)} curves need as many colours; got {len(colours)}; pass "
+            "more colours, or draw fewer curves"
+        )
     figure, axis = plt.subplots(figsize=(WIDTH, 3.2))
-    colours = colours or [ACCENT, DOG, CAT, QUIET]
     ends = []
     for (name, values), colour in zip(curves.items(), colours, strict=False):
         axis.plot(x, values, color=colour, marker="o", markersize=5)
@@ -187,15 +267,30 @@ def votes(contributions, class_names, *, top=8, names=None):
         the first class, below zero towards the second.
     class_names : (str, str)
     top : int
-        Features shown for each class; the rest is added up in one bar.
+        Features shown for each class, at least 1; the rest is added up in one bar.
     names : sequence of str, optional
         Name of each feature; by default its index.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, ``top`` is below 1, or names are not one for each
+        feature, or not two for the classes.
+
+    Examples
+    --------
+    >>> figure = votes(np.array([2., -1., 0.1]), ("cat", "dog"), top=1)
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    ['feature 0', '1 others', 'feature 1']
     """
-    contributions = np.asarray(contributions, float)
+    contributions = check_shape(contributions, "(D,)", "contributions").astype(float)
+    check_count(class_names, 2, "class_names")
+    check_count(names, len(contributions), "names")
+    check_whole(top, "top")
     if names is None:
         names = [f"feature {i}" for i in range(len(contributions))]
     order = np.argsort(-contributions)
@@ -237,6 +332,15 @@ def votes(contributions, class_names, *, top=8, names=None):
     )
     axis.set_xlabel("vote (difference of the two logits)")
     return figure
+
+
+def _check_curves(x, curves):
+    """Insist on at least one curve, and on a value for each x in each."""
+    if not curves:
+        raise ValueError("curves must hold at least one curve; got none")
+    check_shape(x, "(M,)", "x")
+    for name, values in curves.items():
+        check_count(values, len(x), f"the values of {name!r}")
 
 
 def _label_ends(axis, ends):

@@ -276,6 +276,11 @@ def _normalization(name):
     return BatchNormalization(scale=False, momentum=0.9, name=name)
 
 
+def check_classifier(network):
+    """Raise ValueError unless a network is one that `build_classifier` makes."""
+    _stages_of(network)
+
+
 def _stages_of(network, *, plain=True):
     """Return the filters of each stage; ValueError if it is not one of our networks."""
     names = [layer.name for layer in getattr(network, "layers", [])]

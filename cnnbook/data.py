@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from cnnbook import downloads, images
-from cnnbook.drawing import DrawnPets, draw_pets
+from cnnbook.drawing import PARTS, DrawnPets, draw_pets
 from cnnbook.repository import from_repository
 
 __all__ = [
+    "PARTS",
     "DrawnPets",
     "Pets",
     "Split",
@@ -73,6 +74,8 @@ class Pets:
         Where the pictures come from, as a caption can say it.
     publishable : bool
         Whether the pictures themselves may be shown to the world.
+    left_out : tuple of str
+        Why a picture was left out, for each that cannot be read; names its file.
     """
 
     train: Split
@@ -82,6 +85,7 @@ class Pets:
     source: str
     attribution: str
     publishable: bool
+    left_out: tuple[str, ...] = ()
 
 
 def load_pets(source="auto", *, size=96, seed=0):
@@ -111,12 +115,8 @@ def load_pets(source="auto", *, size=96, seed=0):
     Raises
     ------
     ValueError
-        If the source is not on this machine, or lacks a split or a class.
-
-    Warns
-    -----
-    UserWarning
-        If pictures were damaged and left out; it lists them.
+        If the source is not on this machine, lacks a split or a class, or if more
+        than 5 % of all its pictures cannot be read.
 
     References
     ----------
@@ -141,14 +141,27 @@ def load_pets(source="auto", *, size=96, seed=0):
             "cat": [file for file in files if file.name[0].isupper()],
             "dog": [file for file in files if file.name[0].islower()],
         }
-        class_names, files_of = ("cat", "dog"), _divide(by_class, seed)
+        class_names, files_of = ("cat", "dog"), {"all": by_class}
     else:
-        class_names, files_of = _files_by_split(folder, seed)
+        class_names, files_of = _files_by_split(folder)
     if source == "photos":
-        class_names = ("cat", "dog")  # the folders are called cats and dogs
-    splits = {
-        split: _read(by_class, size, seed) for split, by_class in files_of.items()
-    }
+        if class_names != ("cats", "dogs"):
+            raise ValueError(
+                f"the photos must be in folders cats and dogs and no others; {folder} "
+                f"has {', '.join(class_names)}"
+            )
+        class_names = ("cat", "dog")
+    # All are read before any is held out, lest the seed decide whether a folder with
+    # damaged pictures will do.
+    files = [f for by in files_of.values() for several in by.values() for f in several]
+    pictures, left_out = _read(files, size)
+    for by_class in files_of.values():
+        for name, several in by_class.items():
+            by_class[name] = [file for file in several if file in pictures]
+        _check_classes(folder, by_class)
+    if "all" in files_of:
+        files_of = _divide(files_of["all"], seed)
+    splits = {name: _shuffled(by, pictures, seed) for name, by in files_of.items()}
     return Pets(
         train=splits["train"],
         validation=splits["validation"],
@@ -157,6 +170,7 @@ def load_pets(source="auto", *, size=96, seed=0):
         source=source,
         attribution=_attribution(source, folder),
         publishable=source == "oxford-pets",
+        left_out=left_out,
     )
 
 
@@ -192,8 +206,10 @@ def find_source(source="auto"):
     Raises
     ------
     ValueError
-        If that source is not on this machine.
+        If that source is not on this machine, or is neither a str nor a path.
     """
+    if not isinstance(source, (str, os.PathLike)):
+        raise ValueError(f"source must be a name or a folder's path; got {source!r}")
     if source == "drawn":
         return "drawn", None
     if source in ("auto", "photos"):
@@ -212,7 +228,7 @@ def find_source(source="auto"):
         if source == "photos":
             ways += ", or set CNNBOOK_PHOTOS to a folder with train and validation"
         raise ValueError(f"the {source} are not on this machine; {ways}")
-    folder = Path(source)
+    folder = Path(os.path.expanduser(source))
     if not folder.is_dir():
         raise ValueError(
             'source must be "auto", "drawn", "photos", "oxford-pets" or an existing '
@@ -282,7 +298,9 @@ def _pictures(folder):
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in SUFFIXES
+        and not path.name.startswith(".")
+        and path.is_file()  # not so for a link to a picture that is gone
     )
 
 
@@ -293,12 +311,12 @@ def _subfolders(folder):
     )
 
 
-def _files_by_split(folder, seed):
-    """Find a folder's splits and classes: (class names, {split: {class: files}})."""
+def _files_by_split(folder):
+    """Find splits, or "all", and classes: (class names, {split: {class: files}})."""
     if not (folder / "train").is_dir():
         by_class = {path.name: _pictures(path) for path in _subfolders(folder)}
         _check_classes(folder, by_class)
-        return tuple(by_class), _divide(by_class, seed)
+        return tuple(by_class), {"all": by_class}
     files_of = {}
     for split in ("train", "validation", "test"):
         if (folder / split).is_dir():
@@ -326,7 +344,9 @@ def _check_classes(folder, by_class):
             f"classes; found: {found}"
         )
     if empty := [name for name, files in by_class.items() if not files]:
-        raise ValueError(f"{folder} has no pictures of {', '.join(empty)}")
+        raise ValueError(
+            f"{folder} has no pictures of {', '.join(empty)} that can be read"
+        )
 
 
 def _divide(by_class, seed):
@@ -336,8 +356,8 @@ def _divide(by_class, seed):
     for name, files in by_class.items():
         if len(files) < 3:
             raise ValueError(
-                f"{name} has {len(files)} pictures; at least 3 are needed, one each "
-                "to train, to validate and to test on"
+                f"{name} has {len(files)} pictures that can be read; at least 3 are "
+                "needed, one each to train, to validate and to test on"
             )
         order = rng.permutation(len(files))
         held_out = max(1, round(HELD_OUT * len(files)))
@@ -347,33 +367,33 @@ def _divide(by_class, seed):
     return files_of
 
 
-def _read(by_class, size, seed):
-    """Read the pictures of one split, shuffled; leave out the damaged ones."""
-    files = [file for files in by_class.values() for file in files]
-    labels = np.repeat(np.arange(len(by_class)), [len(f) for f in by_class.values()])
+def _read(files, size):
+    """Read pictures: ({file: picture}, reasons why others cannot be read)."""
 
     def read(file):
         try:
             picture = images.load_image(file, size=(size, size))
         except ValueError as error:
-            return error
+            return str(error)
         return (picture * 255).round().astype(np.uint8)
 
-    # Decoding leaves Python's lock alone, so threads do speed it up.
-    with ThreadPoolExecutor() as pool:
-        pictures = list(pool.map(read, files))
-    damaged = [p for p in pictures if isinstance(p, ValueError)]
-    if damaged:
-        reasons = "\n".join(str(error) for error in damaged)
-        if len(damaged) > MOST_DAMAGED * len(files):
-            raise ValueError(
-                f"{len(damaged)} of {len(files)} pictures cannot be read, more than "
-                f"{MOST_DAMAGED:.0%}:\n{reasons}"
-            )
-        warnings.warn(
-            f"left out {len(damaged)} of {len(files)} pictures:\n{reasons}",
-            stacklevel=3,
+    # Decoding leaves Python's lock alone, so threads do speed it up.  They share
+    # their warning filters, so Pillow's remarks on odd files are silenced out here.
+    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        results = dict(zip(files, pool.map(read, files), strict=True))
+    left_out = tuple(r for r in results.values() if isinstance(r, str))
+    if len(left_out) > MOST_DAMAGED * len(files):
+        raise ValueError(
+            f"{len(left_out)} of {len(files)} pictures cannot be read, more than "
+            f"{MOST_DAMAGED:.0%}:\n" + "\n".join(left_out)
         )
-    good = [i for i, p in enumerate(pictures) if not isinstance(p, ValueError)]
-    order = np.random.default_rng(seed).permutation(good)
-    return Split(np.stack([pictures[i] for i in order]), labels[order])
+    return {f: r for f, r in results.items() if not isinstance(r, str)}, left_out
+
+
+def _shuffled(by_class, pictures, seed):
+    """Put the pictures of a split and their labels into one random order."""
+    files = [file for files in by_class.values() for file in files]
+    labels = np.repeat(np.arange(len(by_class)), [len(f) for f in by_class.values()])
+    order = np.random.default_rng(seed).permutation(len(files))
+    return Split(np.stack([pictures[files[i]] for i in order]), labels[order])

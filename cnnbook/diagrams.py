@@ -1,10 +1,21 @@
 """Draw how a layer works: numbers in grids, windows, the stack of layers."""
 
+import math
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
+from cnnbook.drawable import check_count, check_shape, check_whole, check_window
 from cnnbook.figures import ACCENT, DOG, QUIET, SIGNED, WIDTH, styled
+
+__all__ = [
+    "image_as_numbers",
+    "layer_stack",
+    "pooling_blocks",
+    "window_places",
+    "window_products",
+]
 
 
 @styled
@@ -23,7 +34,18 @@ def image_as_numbers(image, window):
     figure : matplotlib.figure.Figure
         The part's brightness, the mean of its three channels, is written from 0
         (black) to 255 (white).
+
+    Raises
+    ------
+    ValueError
+        If the picture has another shape, or the window is not inside it.
+
+    Examples
+    --------
+    >>> figure = image_as_numbers(np.zeros((8, 8, 3)), (slice(0, 2), slice(3, 5)))
     """
+    image = check_shape(image, "(H, W, 3)", "image", "of a batch, pass images[0]")
+    check_window(window, image.shape)
     rows, columns = window
     part = image[window].mean(axis=-1)
     figure, (left, right) = plt.subplots(
@@ -54,9 +76,24 @@ def window_products(image, kernel, position):
     -------
     figure : matplotlib.figure.Figure
         The image with its window, the kernel, and their products with the sum.
+
+    Raises
+    ------
+    ValueError
+        If the image or the kernel has another shape, or the window is not inside
+        the image.
+
+    Examples
+    --------
+    >>> figure = window_products(np.eye(3), np.array([[-1., 1.]]), position=(0, 0))
+    >>> figure.axes[2].get_xlabel()
+    'sum: −1'
     """
+    image = check_shape(image, "(H, W)", "image", "pass one channel of one image")
+    kernel = check_shape(kernel, "(K_h, K_w)", "kernel", "pass one channel of one")
     rows = slice(position[0], position[0] + kernel.shape[0])
     columns = slice(position[1], position[1] + kernel.shape[1])
+    check_window((rows, columns), image.shape)
     products = image[rows, columns] * kernel
     ratios = [image.shape[1], kernel.shape[1], kernel.shape[1]]
     figure, axes = plt.subplots(1, 3, figsize=(WIDTH * 1.1, 2.9), width_ratios=ratios)
@@ -88,7 +125,24 @@ def window_places(size, window, *, stride=1, padding=0):
     Returns
     -------
     figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If the window does not fit, or a number is not a whole one.
+
+    Examples
+    --------
+    >>> figure = window_places(7, window=3, stride=2)
     """
+    for value, name in ((size, "size"), (window, "window"), (stride, "stride")):
+        check_whole(value, name)
+    check_whole(padding, "padding", least=0)
+    if window > size + 2 * padding:
+        raise ValueError(
+            f"a window of {window} does not fit into {size} pixels with {padding} of "
+            "padding at both ends; make it smaller or pad more"
+        )
     starts = range(-padding, size + padding - window + 1, stride)
     figure, axis = plt.subplots(figsize=(WIDTH, 0.34 * (len(starts) + 2.2)))
     for x in range(-padding, size + padding):
@@ -149,8 +203,27 @@ def pooling_blocks(values, pooled, *, window=2, titles=("before", "max", "averag
     Returns
     -------
     figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If a result has not one value for each window, or titles are too few or many.
+
+    Examples
+    --------
+    >>> figure = pooling_blocks(np.eye(2), [np.ones((1, 1))], titles=("before", "max"))
     """
-    blocks = np.arange(pooled[0].size).reshape(pooled[0].shape) % len(_BLOCKS)
+    values = check_shape(values, "(H, W)", "values", "pass one channel of one image")
+    check_whole(window, "window")
+    check_count(titles, 1 + len(pooled), "titles")
+    expected = tuple(math.ceil(side / window) for side in values.shape)
+    for result in pooled:
+        if result.shape != expected:
+            raise ValueError(
+                f"windows of {window} that touch make shape {expected} of "
+                f"{values.shape}; got a result of shape {result.shape}"
+            )
+    blocks = np.arange(math.prod(expected)).reshape(expected) % len(_BLOCKS)
     whole = blocks.repeat(window, axis=0).repeat(window, axis=1)
     ratios = [values.shape[1], *(result.shape[1] * 1.35 for result in pooled)]
     figure, axes = plt.subplots(
@@ -176,7 +249,28 @@ def layer_stack(rows):
     Returns
     -------
     figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If a kind is unknown, or no layer has maps.
+
+    Examples
+    --------
+    >>> row = {"name": "in", "kind": "input", "shape": (8, 8, 3), "note": "the photo"}
+    >>> figure = layer_stack([row])
     """
+    for row in rows:
+        if row["kind"] not in _KINDS:
+            raise ValueError(
+                f"the kind of layer {row['name']!r} must be one of "
+                f"{', '.join(_KINDS)}; got {row['kind']!r}"
+            )
+    if not any(len(row["shape"]) == 3 for row in rows):
+        raise ValueError(
+            "rows must hold at least one layer of shape (H, W, F), which sets the "
+            f"scale; got shapes {[tuple(row['shape']) for row in rows]}"
+        )
     step = 0.62
     figure, axis = plt.subplots(figsize=(WIDTH, step * len(rows) + 0.2))
     largest = max(row["shape"][0] for row in rows if len(row["shape"]) == 3)

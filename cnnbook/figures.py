@@ -12,6 +12,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
+from cnnbook.drawable import check_count, check_shape, check_whole, check_window
+
+__all__ = [
+    "feature_map_grid",
+    "feature_map_sheet",
+    "kernel_grid",
+    "photo_beside_map",
+    "photo_grid",
+    "photo_with_windows",
+]
+
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 CAT, DOG = "#E69F00", "#0072B2"
 CLASS_COLOURS = (CAT, DOG)
@@ -61,20 +72,22 @@ def photo_grid(images, titles=None, *, columns=4, colours=None):
     -------
     figure : matplotlib.figure.Figure
 
+    Raises
+    ------
+    ValueError
+        If the shape is another, or titles or colours are not one for each picture.
+
     Examples
     --------
     >>> figure = photo_grid(np.zeros((2, 8, 8, 3)), ["dark", "darker"])
     >>> [axes.get_title() for axes in figure.axes]
     ['dark', 'darker']
     """
-    images = np.asarray(images)
-    if images.ndim != 4 or images.shape[-1] != 3 or not len(images):
-        raise ValueError(
-            f"images must have shape (N, H, W, 3), N ≥ 1; got shape {images.shape}"
-        )
-    height_of_title = 0.3 if titles is not None else 0.05
+    images = check_shape(images, "(N, H, W, 3)", "images")
+    check_count(titles, len(images), "titles")
+    check_count(colours, len(images), "colours")
     aspect = images.shape[1] / images.shape[2]
-    figure, axes = _grid(len(images), columns, aspect, height_of_title)
+    figure, axes = _grid(len(images), columns, aspect, 0.05 if titles is None else 0.3)
     for i, (axis, image) in enumerate(zip(axes, images, strict=True)):
         axis.imshow(image)
         if titles is not None:
@@ -92,11 +105,27 @@ def photo_with_windows(image, windows, labels=None):
     windows : sequence of (slice, slice)
         Rows and columns of each part, in pixels.
     labels : sequence of str, optional
+        One for each part.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If the picture has another shape, a window is not inside it, or labels are
+        not one for each window.
+
+    Examples
+    --------
+    >>> windows = [(slice(2, 6), slice(1, 5))]
+    >>> figure = photo_with_windows(np.zeros((8, 8, 3)), windows, ["an eye"])
     """
+    image = check_shape(image, "(H, W, 3)", "image", "of a batch, pass images[0]")
+    check_count(labels, len(windows), "labels")
+    for window in windows:
+        check_window(window, image.shape)
     rows, columns = image.shape[:2]
     width = min(WIDTH, 4.2 * columns / rows)
     figure, axis = plt.subplots(figsize=(width, width * rows / columns))
@@ -107,9 +136,8 @@ def photo_with_windows(image, windows, labels=None):
         low, left = row.start - 0.5, column.start - 0.5
         height, width = row.stop - row.start, column.stop - column.start
         for line, shade in ((4.5, "black"), (2.5, shades[i])):
-            axis.add_patch(
-                plt.Rectangle((left, low), width, height, fill=False, lw=line, ec=shade)
-            )
+            look = {"fill": False, "lw": line, "ec": shade}
+            axis.add_patch(plt.Rectangle((left, low), width, height, **look))
     for i, label in enumerate(labels or []):
         row, column = windows[i]
         axis.annotate(
@@ -138,19 +166,25 @@ def photo_beside_map(image, values):
     Returns
     -------
     figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If the picture or the map has another shape.
+
+    Examples
+    --------
+    >>> figure = photo_beside_map(np.zeros((8, 8, 3)), np.array([[-1., 1.]]))
     """
+    image = check_shape(image, "(H, W, 3)", "image", "of a batch, pass images[0]")
+    values = check_shape(values, "(H', W')", "values", "pass a single map")
     figure, (left, right) = _grid(2, 2, image.shape[0] / image.shape[1])
     left.imshow(image)
     right.imshow(image.mean(axis=-1), cmap="grey", vmin=0, vmax=1)
     low, high = _limits(values, signed=True)
-    right.imshow(
-        values,
-        cmap=SIGNED,
-        vmin=low,
-        vmax=high,
-        alpha=(np.abs(values) / high).clip(0, 1) ** 0.5 * 0.9,
-        extent=(-0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5),
-    )
+    alpha = (np.abs(values) / high).clip(0, 1) ** 0.5 * 0.9
+    extent = -0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5
+    right.imshow(values, cmap=SIGNED, vmin=low, vmax=high, alpha=alpha, extent=extent)
     return figure
 
 
@@ -162,6 +196,7 @@ def feature_map_grid(maps, titles=None, *, columns=3, signed=False, limits=None)
     ----------
     maps : ndarray of shape (H, W, F) or sequence of F ndarrays of shape (H, W)
     titles : sequence of str, optional
+        One for each map.
     columns : int
         Maps in a row.
     signed : bool
@@ -175,21 +210,30 @@ def feature_map_grid(maps, titles=None, *, columns=3, signed=False, limits=None)
     -------
     figure : matplotlib.figure.Figure
 
+    Raises
+    ------
+    ValueError
+        If the shape is another, or titles are not one for each map.
+
     Examples
     --------
     >>> figure = feature_map_grid(np.ones((8, 8, 3)), ["a", "b", "c"])
     >>> len(figure.axes)
     3
     """
-    if isinstance(maps, np.ndarray) and maps.ndim == 3:
+    if hasattr(maps, "shape"):  # one array, and not a list of them
+        maps = check_shape(maps, "(H, W, F)", "maps", "of a batch, pass maps[0]")
         maps = np.moveaxis(maps, -1, 0)
+    elif not maps:
+        raise ValueError("maps must hold at least one map; got none")
+    maps = [check_shape(values, "(H, W)", "each of the maps") for values in maps]
+    check_count(titles, len(maps), "titles")
     aspect = maps[0].shape[0] / maps[0].shape[1]
     figure, axes = _grid(len(maps), columns, aspect, 0.3 if titles is not None else 0)
     for i, (axis, values) in enumerate(zip(axes, maps, strict=True)):
         low, high = limits or _limits(values, signed)
         axis.imshow(values, cmap=SIGNED if signed else "viridis", vmin=low, vmax=high)
-        if titles is not None:
-            axis.set_title(titles[i])
+        axis.set_title("" if titles is None else titles[i])
     return figure
 
 
@@ -213,15 +257,24 @@ def feature_map_sheet(maps, *, columns=None, silent=None):
     Returns
     -------
     figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, or ``silent`` is not one value for each map.
+
+    Examples
+    --------
+    >>> figure = feature_map_sheet(np.ones((8, 8, 12)))
     """
-    maps = np.asarray(maps)
-    if maps.ndim != 3:
-        raise ValueError(f"maps must have shape (H, W, F); got shape {maps.shape}")
+    maps = check_shape(maps, "(H, W, F)", "maps", "of a batch, pass maps[0]")
     height, width, count = maps.shape
-    silent = ~maps.any(axis=(0, 1)) if silent is None else np.asarray(silent)
+    check_count(silent, count, "silent")
+    silent = ~maps.any(axis=(0, 1)) if silent is None else np.asarray(silent, bool)
     # Stable, so that equally strong maps keep their order.
     order = np.argsort(np.where(silent, np.inf, -maps.mean(axis=(0, 1))), kind="stable")
-    columns = columns or max(1, round(math.sqrt(1.5 * count)))
+    columns = _columns_of_sheet(count) if columns is None else columns
+    check_whole(columns, "columns")
     rows = math.ceil(count / columns)
 
     # One picture, not F axes: several hundred axes would take a minute to draw.
@@ -233,10 +286,8 @@ def feature_map_sheet(maps, *, columns=None, silent=None):
     for place, channel in enumerate(order):
         y, x = (place // columns) * step_y, (place % columns) * step_x
         values = (maps[..., channel] / (largest[channel] or 1)).clip(0, 1)
-        tile = colours(np.sqrt(values), bytes=True)[..., :3]
-        sheet[y : y + step_y - 2, x : x + step_x - 2] = tile.repeat(
-            enlarge, axis=0
-        ).repeat(enlarge, axis=1)
+        tile = colours(np.sqrt(values), bytes=True)[..., :3].repeat(enlarge, axis=0)
+        sheet[y : y + step_y - 2, x : x + step_x - 2] = tile.repeat(enlarge, axis=1)
 
     shape = WIDTH * 1.2, WIDTH * 1.2 * sheet.shape[0] / sheet.shape[1]
     figure, axis = plt.subplots(figsize=shape)
@@ -259,17 +310,23 @@ def kernel_grid(kernels, *, columns=8):
     ----------
     kernels : ndarray of shape (K_h, K_w, 3, F)
     columns : int
+        Kernels in a row.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If the kernels have not three channels.
+
+    Examples
+    --------
+    >>> figure = kernel_grid(np.zeros((3, 3, 3, 4)), columns=2)
     """
-    kernels = np.asarray(kernels)
-    if kernels.ndim != 4 or kernels.shape[2] != 3:
-        raise ValueError(
-            "kernels must have shape (K_h, K_w, 3, F), to be shown as colours; got "
-            f"shape {kernels.shape}"
-        )
+    advice = "three channels are needed, to be shown as colours"
+    kernels = check_shape(kernels, "(K_h, K_w, 3, F)", "kernels", advice)
     # A few extreme weights would turn all others grey.
     largest = np.quantile(np.abs(kernels), 0.995) or 1
     pictures = np.moveaxis((0.5 + kernels / (2 * largest)).clip(0, 1), -1, 0)
@@ -279,17 +336,21 @@ def kernel_grid(kernels, *, columns=8):
     return figure
 
 
+def _columns_of_sheet(count):
+    """Choose about 3 : 2, and as few empty places in the last row as may be."""
+    ideal = math.sqrt(1.5 * count)
+    choices = range(math.ceil(0.8 * ideal), math.floor(1.3 * ideal) + 1)
+    return min(choices or [1], key=lambda n: (-count % n, abs(n - ideal)))
+
+
 def _grid(count, columns, aspect=1.0, height_of_title=0.0):
     """Make axes without frames for `count` pictures: (figure, axes)."""
+    check_whole(columns, "columns")
     columns = min(columns, count)
     rows = math.ceil(count / columns)
     side = min(WIDTH / columns, 3)
-    figure, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(side * columns, (side * aspect + height_of_title) * rows),
-        squeeze=False,
-    )
+    size = side * columns, (side * aspect + height_of_title) * rows
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for axis in axes.flat[count:]:

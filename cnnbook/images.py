@@ -1,15 +1,21 @@
 """Read any picture safely into an array of red, green and blue intensities."""
 
 import io
+import logging
 import os
-import warnings
+from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image, ImageOps
 
 # A photo has at most some 50 million pixels.  A small file that claims far more
 # (a "decompression bomb") would fill the memory before anyone could look at it.
-MAX_PIXELS = 100_000_000
+# Pillow only warns from here on, and refuses from twice as many.
+MAX_PIXELS = Image.MAX_IMAGE_PIXELS
+
+# Pillow logs details of some damage besides raising an error, and a record that no
+# program has asked for would land on stderr.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def load_image(source, size=None):
@@ -124,50 +130,60 @@ def _from_file(source):
             raise ValueError(f"cannot read {name}: it is a folder, not a picture")
         if os.path.exists(name) and os.path.getsize(name) == 0:
             raise ValueError(f"cannot read {name}: the file is empty")
+    with _any_failure_names(name):
+        picture = Image.open(file)
+    with picture:
+        return _decoded(picture, name)
+
+
+@contextmanager
+def _any_failure_names(name):
+    """Turn whatever goes wrong inside Pillow into one error that names the picture."""
     try:
-        with warnings.catch_warnings():
-            # Our own limit, below, is the one that counts.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(file)
-            with picture:
-                return _decoded(picture, name)
+        yield
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no picture at {name}") from None
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"cannot read {name}: {error}") from None
     except Image.UnidentifiedImageError:
         raise ValueError(
             f"cannot read {name}: it is not a picture in a format that Pillow knows"
         ) from None
-    except OSError as error:  # no permission, or damage that opening runs into
-        raise ValueError(f"cannot read {name}: {error}") from error
+    # Decoders report damage as almost anything: struct.error, RuntimeError, EOFError.
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"cannot read {name}: {reason}") from error
 
 
 def _decoded(picture, name):
     """Turn an open PIL image into upright RGB intensities: (H, W, 3)."""
     columns, rows = picture.size
+    if rows * columns == 0:
+        raise ValueError(f"cannot read {name}: it has no pixels")
     if rows * columns > MAX_PIXELS:
         raise ValueError(
             f"cannot read {name}: {rows} × {columns} pixels are more than the "
             f"{MAX_PIXELS:,} that a picture may have; make it smaller first"
         )
-    try:
+    with _any_failure_names(name):
         picture.load()
         picture = ImageOps.exif_transpose(picture)
         deep = picture.mode.startswith(("I", "F"))  # more than 8 bits a channel
         if not deep:
             see_through = picture.has_transparency_data
             picture = picture.convert("RGBA" if see_through else "RGB")
-    # Decoders report damage as whatever went wrong inside them.
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
-        reason = str(error) or type(error).__name__
-        message = f"cannot read {name}: damaged or cut short ({reason})"
-        raise ValueError(message) from error
-    pixels = np.asarray(picture)
-    if deep and np.issubdtype(pixels.dtype, np.integer):
-        if pixels.min() < 0 or pixels.max() > 65535:
-            raise ValueError(f"cannot read {name}: its values do not fit into 16 bits")
-        pixels = pixels.astype(np.uint16)
+        pixels = np.asarray(picture)
+    if deep:
+        low, high = pixels.min(), pixels.max()
+        if np.issubdtype(pixels.dtype, np.integer):
+            if low < 0 or high > 65535:
+                raise ValueError(
+                    f"cannot read {name}: its values do not fit into 16 bits"
+                )
+            pixels = pixels.astype(np.uint16)
+        elif not (low >= 0 and high <= 1):  # also catches NaN
+            raise ValueError(
+                f"cannot read {name}: its values are floats from {low:g} to {high:g}, "
+                "which must lie in [0, 1]; scale them first"
+            )
     return _from_array(pixels)
 
 

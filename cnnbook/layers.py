@@ -10,6 +10,15 @@ import math
 
 import numpy as np
 
+from cnnbook.activation_functions import (
+    as_floats,
+    gelu,
+    leaky_relu,
+    relu,
+    sigmoid,
+    softmax,
+    tanh,
+)
 from cnnbook.windows import (
     output_size,
     pad,
@@ -81,7 +90,7 @@ def conv2d(images, kernels, bias=None, *, stride=1, padding="valid", dilation=1)
     >>> conv2d(step, difference).ravel()
     array([0., 1., 0.])
     """
-    images, kernels = _as_maps(images, "images"), _as_numbers(kernels)
+    images, kernels = _as_maps(images, "images"), as_floats(kernels)
     if kernels.ndim != 4:
         raise ValueError(
             f"kernels must have shape (K_h, K_w, C, F); got shape {kernels.shape}"
@@ -243,7 +252,7 @@ def dense(x, weights, bias=None):
     >>> dense(np.array([[1., 2.]]), np.array([[3.], [4.]]), np.array([5.]))
     array([[16.]])
     """
-    x, weights = _as_numbers(x), _as_numbers(weights)
+    x, weights = as_floats(x), as_floats(weights)
     if x.ndim != 2 or weights.ndim != 2 or x.shape[1] != weights.shape[0]:
         raise ValueError(
             "x must have shape (N, D) and weights (D, K); got shapes "
@@ -252,156 +261,9 @@ def dense(x, weights, bias=None):
     return _plus_bias(x @ weights, bias)
 
 
-def relu(x):
-    """Keep what is positive; the rest becomes zero.
-
-    Parameters
-    ----------
-    x : ndarray
-
-    Returns
-    -------
-    y : ndarray of the same shape
-
-    References
-    ----------
-    .. [1] V. Nair and G. E. Hinton, "Rectified linear units improve restricted
-       Boltzmann machines", ICML 2010.
-
-    Examples
-    --------
-    >>> relu(np.array([-2., 3.]))
-    array([0., 3.])
-    """
-    return np.maximum(x, 0)
-
-
-def leaky_relu(x, slope=0.01):
-    """Keep what is positive; let a little of the rest through.
-
-    Parameters
-    ----------
-    x : ndarray
-    slope : float
-        The share of a negative value that passes.
-
-    Returns
-    -------
-    y : ndarray of the same shape
-
-    References
-    ----------
-    .. [1] A. L. Maas, A. Y. Hannun and A. Y. Ng, "Rectifier nonlinearities improve
-       neural network acoustic models", ICML 2013.
-
-    Examples
-    --------
-    >>> leaky_relu(np.array([-2., 3.]))
-    array([-0.02,  3.  ])
-    """
-    x = _as_numbers(x)
-    return np.where(x > 0, x, x * x.dtype.type(slope))
-
-
-def sigmoid(x):
-    """Squeeze any number into (0, 1): 1 / (1 + exp(-x)).
-
-    Parameters
-    ----------
-    x : ndarray
-
-    Returns
-    -------
-    y : ndarray of the same shape
-
-    Examples
-    --------
-    >>> sigmoid(np.array([-1000., 0., 1000.]))
-    array([0. , 0.5, 1. ])
-    """
-    # The same function, in a form that cannot overflow.
-    x = _as_numbers(x)
-    return (1 + np.tanh(x / 2)) / 2
-
-
-def tanh(x):
-    """Squeeze any number into (-1, 1), keeping its sign.
-
-    Parameters
-    ----------
-    x : ndarray
-
-    Returns
-    -------
-    y : ndarray of the same shape
-
-    Examples
-    --------
-    >>> tanh(np.array([-1000., 0., 1000.]))
-    array([-1.,  0.,  1.])
-    """
-    return np.tanh(x)
-
-
-def gelu(x):
-    """Weigh each number by the chance that a normal variable is below it.
-
-    Parameters
-    ----------
-    x : ndarray
-
-    Returns
-    -------
-    y : ndarray of the same shape
-        ``x * Φ(x)`` with the exact Φ, not its tanh approximation.
-
-    References
-    ----------
-    .. [1] D. Hendrycks and K. Gimpel, "Gaussian error linear units (GELUs)", 2016.
-       https://arxiv.org/abs/1606.08415
-
-    Examples
-    --------
-    >>> gelu(np.array([-10., 0., 10.])).round(6)
-    array([-0.,  0., 10.])
-    """
-    from scipy.special import ndtr  # the normal distribution; NumPy has none
-
-    x = _as_numbers(x)
-    return x * ndtr(x)
-
-
-def softmax(logits):
-    """Turn each row of scores into probabilities that add up to one.
-
-    Parameters
-    ----------
-    logits : ndarray of shape (..., K)
-
-    Returns
-    -------
-    probabilities : ndarray of the same shape
-
-    Examples
-    --------
-    >>> softmax(np.array([0., 0.]))
-    array([0.5, 0.5])
-    """
-    logits = _as_numbers(logits)
-    # Subtracting the largest changes nothing on paper and prevents overflow.
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
-def _as_numbers(x):
-    """Return an array of floats: integers would overflow or lose their fractions."""
-    x = np.asarray(x)
-    return x if np.issubdtype(x.dtype, np.floating) else x.astype(np.float64)
-
-
 def _as_maps(maps, name):
     """Return floats of shape (N, H, W, C), or say what came instead."""
-    maps = _as_numbers(maps)
+    maps = as_floats(maps)
     if maps.ndim != 4:
         raise ValueError(f"{name} must have shape (N, H, W, C); got shape {maps.shape}")
     return maps
@@ -411,7 +273,7 @@ def _plus_bias(outputs, bias):
     """Add one bias to each output channel."""
     if bias is None:
         return outputs
-    bias = _as_numbers(bias)
+    bias = as_floats(bias)
     if bias.shape != outputs.shape[-1:]:
         raise ValueError(
             f"bias must have shape ({outputs.shape[-1]},), one value for each output; "

@@ -16,10 +16,13 @@ from types import MappingProxyType
 import numpy as np
 
 from cnnbook import build_folder, data
-from cnnbook.classifier import build_classifier, fold_batch_normalization
+from cnnbook.classifier import (
+    build_classifier,
+    check_classifier,
+    fold_batch_normalization,
+)
 from cnnbook.scores import (
     Scores,
-    as_intensities,
     binomial_interval,
     confusion_matrix,
     evaluate,
@@ -32,7 +35,6 @@ __all__ = [
     "BuiltClassifier",
     "Recipe",
     "Scores",
-    "as_intensities",
     "binomial_interval",
     "build_classifier",
     "confusion_matrix",
@@ -243,7 +245,7 @@ def load_classifier(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not a whole file of Keras's format.
+        If it is not a whole file of Keras's format, or holds another network.
     """
     import keras
 
@@ -251,12 +253,17 @@ def load_classifier(path):
     if not path.is_file():
         raise FileNotFoundError(f"there is no network {path}")
     try:
-        return keras.saving.load_model(path, compile=False)
+        network = keras.saving.load_model(path, compile=False)
     except Exception as error:  # of many kinds, from zip, JSON, HDF5 and Keras
         raise ValueError(
             f"{path} cannot be loaded as a network saved by save_classifier; it may be "
             f"damaged, or of another version of Keras: {error}"
         ) from error
+    try:
+        check_classifier(network)
+    except ValueError as error:
+        raise ValueError(f"{path} holds another network: {error}") from error
+    return network
 
 
 def _keras_file(path):

@@ -4,11 +4,12 @@ Chapters run in ``book/``, commands anywhere below the top: a relative path that
 reader has set must mean the same file for all of them.
 """
 
+import os
 from pathlib import Path
 
 
 def find_repository():
-    """Find the folder that holds the book's ``_config.yml``.
+    """Find the folder that holds the book's ``_config.yml`` and ``_toc.yml``.
 
     Returns
     -------
@@ -16,10 +17,11 @@ def find_repository():
         The current folder or the nearest one above it; None outside the book.
     """
     here = Path.cwd()
-    folders = (here, *here.parents)
-    return next(
-        (folder for folder in folders if (folder / "_config.yml").exists()), None
-    )
+    for folder in (here, *here.parents):
+        # Other sites, such as Jekyll's, have a _config.yml too.
+        if (folder / "_config.yml").is_file() and (folder / "_toc.yml").is_file():
+            return folder
+    return None
 
 
 def from_repository(path):
@@ -35,4 +37,4 @@ def from_repository(path):
         Absolute; a relative one starts from the repository, or from the current
         folder outside of one.
     """
-    return (find_repository() or Path.cwd()) / Path(path).expanduser()
+    return (find_repository() or Path.cwd()) / os.path.expanduser(path)

@@ -206,11 +206,11 @@ def as_intensities(images, shape):
 def check_images(images, shape):
     """Return images as an array of shape (N, H, W, C); ValueError if they cannot be."""
     images, shape = np.asarray(images), tuple(shape)
-    if images.shape[1:] != shape or images.ndim != 4:
-        hint = "; for one image, pass image[None]" if images.shape == shape else ""
+    if not _fits(images.shape[1:], shape):
+        hint = "; for one image, pass image[None]" if _fits(images.shape, shape) else ""
+        sides = ", ".join("any" if side is None else str(side) for side in shape)
         raise ValueError(
-            f"this network takes images of shape (N, {', '.join(map(str, shape))}); "
-            f"got {images.shape}{hint}"
+            f"this network takes images of shape (N, {sides}); got {images.shape}{hint}"
         )
     if not len(images):
         raise ValueError("expected at least one image; got none")
@@ -220,6 +220,13 @@ def check_images(images, shape):
             f"[0, 1]; got {images.dtype}"
         )
     return images
+
+
+def _fits(shape, expected):
+    """Tell whether a shape is the one expected, where None stands for any length."""
+    return len(shape) == len(expected) and all(
+        side in (None, length) for length, side in zip(shape, expected, strict=True)
+    )
 
 
 def check_labels(labels, num_classes, *, name="labels"):

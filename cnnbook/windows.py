@@ -31,7 +31,7 @@ def output_size(size, window, stride=1, padding="valid", dilation=1):
     Raises
     ------
     ValueError
-        If the window does not fit even once.
+        If the window does not fit even once, or a number is not a whole one.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def _at_least_one(value, name):
 
 def as_pair(value, name):
     """Return (rows, columns) of positive whole numbers."""
-    pair = (value, value) if np.ndim(value) == 0 else tuple(value)
+    pair = tuple(value) if np.iterable(value) else (value, value)
     if len(pair) != 2:
         raise ValueError(
             f"{name} must be an int or a pair (rows, columns); got {value}"
@@ -80,30 +80,51 @@ def _side_padding(size, window, stride, padding, dilation):
     """Work out the padding (before, after) along one side of an image."""
     for value, name in ((window, "window"), (stride, "stride"), (dilation, "dilation")):
         _at_least_one(value, name)
+    if not _is_one_padding(padding) and not _is_pair_of_pixels(padding):
+        raise ValueError(
+            'padding along one side must be "valid", "same", a number of pixels, or '
+            f"(before, after); got {padding!r}"
+        )
     if isinstance(padding, str):
         if padding == "valid":
             return 0, 0
-        if padding == "same":
-            outputs = math.ceil(size / stride)
-            reach = (outputs - 1) * stride + _covered(window, dilation)
-            total = max(reach - size, 0)
-            return total // 2, total - total // 2  # the odd one goes to the end
-    sides = (padding, padding) if np.ndim(padding) == 0 else tuple(padding)
-    whole = [isinstance(side, (int, np.integer)) and side >= 0 for side in sides]
-    if len(sides) != 2 or not all(whole):
-        raise ValueError(
-            'padding must be "valid", "same", a number of pixels, or '
-            f"((top, bottom), (left, right)); got {padding!r}"
-        )
-    return sides
+        outputs = math.ceil(size / stride)
+        reach = (outputs - 1) * stride + _covered(window, dilation)
+        total = max(reach - size, 0)
+        return total // 2, total - total // 2  # the odd one goes to the end
+    return (padding, padding) if _is_pixels(padding) else tuple(padding)
+
+
+def _is_pixels(value):
+    """Tell whether this is a number of pixels to pad."""
+    return isinstance(value, (int, np.integer)) and value >= 0
+
+
+def _is_one_padding(value):
+    """Tell whether this is padding that is the same on every side."""
+    named = isinstance(value, str) and value in ("valid", "same")
+    return named or _is_pixels(value)
+
+
+def _is_pair_of_pixels(value):
+    """Tell whether this is padding (before, after)."""
+    ends = _items(value)
+    return len(ends) == 2 and all(_is_pixels(end) for end in ends)
+
+
+def _items(value):
+    """List what a value holds; NumPy would stumble over pairs of unequal length."""
+    return tuple(value) if np.iterable(value) else ()
 
 
 def padding_of(shape, window, stride, padding, dilation=(1, 1)):
     """Work out ((top, bottom), (left, right)), and check that the window fits."""
-    each = (padding, padding) if np.ndim(padding) == 0 else padding
-    if len(each) != 2:
+    each = (padding, padding) if _is_one_padding(padding) else _items(padding)
+    pairs = len(each) == 2 and all(_is_pair_of_pixels(ends) for ends in each)
+    if not _is_one_padding(padding) and not pairs:
         raise ValueError(
-            f"padding must be given as ((top, bottom), (left, right)); got {padding!r}"
+            'padding must be "valid", "same", a number of pixels, or '
+            f"((top, bottom), (left, right)); got {padding!r}"
         )
     sides = []
     for axis in (0, 1):

@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "data": {"images", "downloads", "drawing", "repository"},
     # Networks.
     "windows": set(),
-    "layers": {"windows"},
+    "activation_functions": set(),
+    "layers": {"activation_functions", "windows"},
     "classifier": set(),
     "augmentation": set(),
     "scores": set(),
@@ -35,9 +36,10 @@ MAY_IMPORT = {
     "receptive_fields": {"networks"},
     "activations": {"networks", "receptive_fields"},
     # What people see: drawings of arrays, which run no model.
-    "figures": set(),
-    "charts": {"figures"},
-    "diagrams": {"figures"},
+    "drawable": set(),
+    "figures": {"drawable"},
+    "charts": {"drawable", "figures"},
+    "diagrams": {"drawable", "figures"},
 }
 EVERYTHING = set(MAY_IMPORT)
 MAY_IMPORT |= {"cli": EVERYTHING, "__main__": {"cli"}}
@@ -88,4 +90,4 @@ def test_every_module_in_the_table_exists():
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_holds_one_idea(module):
     """Four hundred lines is where one idea has become two."""
-    assert len((PACKAGE / f"{module}.py").read_text().splitlines()) <= 470
+    assert len((PACKAGE / f"{module}.py").read_text().splitlines()) <= 400

@@ -13,6 +13,7 @@ def book(tmp_path, monkeypatch):
     """A copy of the book somewhere else, in which we are."""
     monkeypatch.delenv("CNNBOOK_BUILD", raising=False)
     (tmp_path / "_config.yml").touch()
+    (tmp_path / "_toc.yml").touch()
     (tmp_path / "book" / "deeper").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -35,7 +36,10 @@ def test_the_build_folder_is_found_from_anywhere_in_the_book(book, monkeypatch, 
     assert build_folder.find_build_folder() == book / "_build"
 
 
-def test_the_environment_can_name_another_build_folder(book, monkeypatch):
+@pytest.mark.parametrize("folder", [".", "book"])
+def test_the_environment_can_name_another_build_folder(book, monkeypatch, folder):
+    # Chapters run in book/, commands anywhere: both must mean the same folder.
+    monkeypatch.chdir(folder)
     monkeypatch.setenv("CNNBOOK_BUILD", "elsewhere")
     assert build_folder.find_build_folder() == book / "elsewhere"
 

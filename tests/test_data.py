@@ -2,6 +2,10 @@
 
 import os
 import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,6 +70,7 @@ def test_a_relative_photos_folder_is_taken_from_the_repository(photos, monkeypat
     repository = photos.parent / "repository"
     (repository / "book").mkdir(parents=True)
     (repository / "_config.yml").touch()
+    (repository / "_toc.yml").touch()
     monkeypatch.setenv("CNNBOOK_PHOTOS", "../photos")
     for folder in (repository, repository / "book"):
         monkeypatch.chdir(folder)
@@ -80,6 +85,14 @@ def test_a_photos_folder_lacking_a_part_is_an_error_not_a_fallback(
     monkeypatch.setenv("CNNBOOK_PHOTOS", str(photos))
     with pytest.raises(ValueError, match=f"CNNBOOK_PHOTOS.*lacks {missing}"):
         data.load_pets()
+
+
+def test_photos_of_anything_but_cats_and_dogs_are_refused(photos, monkeypatch):
+    for split in ("train", "validation"):  # birds would take the label of cats
+        shutil.copytree(photos / split / "cats", photos / split / "birds")
+    monkeypatch.setenv("CNNBOOK_PHOTOS", str(photos))
+    with pytest.raises(ValueError, match=r"folders cats and dogs.*birds, cats, dogs"):
+        data.load_pets("photos", size=4)
 
 
 def test_without_photos_auto_means_drawn_and_photos_an_error():
@@ -139,7 +152,7 @@ def test_the_seed_decides_who_is_held_out(tmp_path):
         (lambda folder: (folder / "owls").mkdir(), "no pictures of owls"),
         (
             lambda folder: [p.unlink() for p in sorted(folder.glob("dogs/*"))[2:]],
-            "dogs has 2 pictures; at least 3",
+            "dogs has 2 pictures that can be read; at least 3",
         ),
     ],
 )
@@ -157,13 +170,66 @@ def test_splits_with_different_classes_are_refused(tmp_path):
         data.load_pets(tmp_path / "own")
 
 
-def test_a_few_damaged_pictures_are_left_out_and_listed(tmp_path):
-    folder = fill(tmp_path / "own", count=20)
-    (folder / "cats" / "cats.3.png").write_bytes(b"")
-    with pytest.warns(UserWarning, match=r"left out 1 of .*\n.*cats\.3\.png"):
-        pets = data.load_pets(folder, size=4, seed=0)
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("damaged", ["cats.3.png", "cats.9.png"])
+def test_no_seed_decides_whether_one_damaged_picture_matters(tmp_path, seed, damaged):
+    folder = fill(tmp_path / "own", count=10)
+    (folder / "cats" / damaged).write_bytes(b"")
+    pets = data.load_pets(folder, size=4, seed=seed)  # 1 in 20 is 5 %, and allowed
     splits = (pets.train, pets.validation, pets.test)
-    assert sum(len(split) for split in splits) == 39
+    counts = [list(np.bincount(split.labels)) for split in splits]
+    assert counts == [[7, 8], [1, 1], [1, 1]]
+    (reason,) = pets.left_out
+    assert reason == f"cannot read {folder / 'cats' / damaged}: the file is empty"
+
+
+def test_damage_is_counted_over_all_splits(photos):
+    # 1 in 8 to validate with, but 1 in 24 of all.
+    (photos / "validation" / "dogs" / "dogs.0.png").write_bytes(b"")
+    pets = data.load_pets(photos, size=4)
+    assert (len(pets.train), len(pets.validation), len(pets.left_out)) == (16, 7, 1)
+
+
+def test_where_nothing_is_damaged_nothing_is_left_out(photos, monkeypatch):
+    assert data.load_pets(photos, size=4).left_out == ()
+    monkeypatch.setattr(data, "DRAWN_COUNTS", dict.fromkeys(data.DRAWN_COUNTS, 2))
+    assert data.load_pets("drawn", size=16).left_out == ()
+
+
+def test_a_class_of_which_nothing_can_be_read_is_an_error(photos):
+    fill(photos / "train", ("owls",), count=40)
+    fill(photos / "validation", ("owls",), count=1)
+    (photos / "validation" / "owls" / "owls.0.png").write_bytes(b"")
+    with pytest.raises(ValueError, match="no pictures of owls that can be read"):
+        data.load_pets(photos, size=4)
+
+
+def test_odd_pictures_put_nothing_on_stderr(tmp_path):
+    folder = fill(tmp_path / "own", count=30)
+    picture = Image.open(folder / "cats" / "cats.0.png")
+    exif = b"Exif\0\0MM\0*" + struct.pack(">I", 8) + b"\0\xff"  # promises 255 entries
+    picture.save(folder / "cats" / "exif.jpg", exif=exif)
+    Image.new("1", (10_001, 10_001)).save(folder / "cats" / "bomb.png")
+    # TIFF tag 277 tells the samples per pixel, 3, of which Pillow logs 4660.
+    picture.save(folder / "cats" / "samples.tif")
+    content = (folder / "cats" / "samples.tif").read_bytes()
+    entry = struct.pack("<HHIH", 277, 3, 1, 3)
+    assert entry in content
+    odd = content.replace(entry, struct.pack("<HHIH", 277, 3, 1, 4660))
+    (folder / "cats" / "samples.tif").write_bytes(odd)
+
+    code = (
+        "from cnnbook import data; import sys\n"
+        "pets = data.load_pets(sys.argv[1], size=4)\n"
+        "print(len(pets.left_out))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("2\n", "")
 
 
 def test_many_damaged_pictures_are_an_error(tmp_path):
@@ -197,3 +263,34 @@ def test_the_fingerprint_changes_with_the_files_and_only_then(photos, monkeypatc
 def test_a_size_that_is_no_length_is_refused(size):
     with pytest.raises(ValueError, match="size must be a positive number of pixels"):
         data.load_pets("drawn", size=size)
+
+
+# --- Sources
+
+
+def test_a_folder_may_start_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "own").mkdir()
+    for source in ("~/own", Path("~/own")):
+        assert data.find_source(source) == (str(tmp_path / "own"), tmp_path / "own")
+
+
+@pytest.mark.parametrize("source", [None, 3, ["photos"], b"photos"])
+def test_a_source_that_is_neither_text_nor_path_is_refused(source):
+    with pytest.raises(ValueError, match="must be a name or a folder's path; got"):
+        data.load_pets(source)
+
+
+def test_a_link_to_a_picture_that_is_gone_is_no_picture(tmp_path):
+    folder = fill(tmp_path / "own")
+    before = data.fingerprint(folder)
+    (folder / "cats" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    assert data.fingerprint(folder) == before
+    pets = data.load_pets(folder, size=4)
+    assert len(pets.train) + len(pets.validation) + len(pets.test) == 20
+    assert pets.left_out == ()
+
+
+def test_the_names_of_the_drawn_parts_come_with_the_data():
+    parts = data.draw_pets(1, size=16).parts
+    assert data.PARTS[0] == "background" and parts.max() < len(data.PARTS)

@@ -75,6 +75,12 @@ def test_a_sheet_shows_the_strongest_map_first_and_the_silent_last():
     assert np.nanmin(cross) > 2 * strong.shape[1]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 16, 32, 64, 96, 128, 256, 512])
+def test_a_sheet_of_a_round_number_of_maps_has_no_empty_places(count):
+    sheet = figures.feature_map_sheet(np.ones((2, 2, count))).axes[0].images[0]
+    assert not np.all(sheet.get_array()[-1, -1] == 255)
+
+
 def test_a_sheet_of_512_maps_needs_a_single_pair_of_axes(rng):
     figure = figures.feature_map_sheet(rng.random((14, 14, 512)))
     assert len(figure.axes) == 1
@@ -213,3 +219,105 @@ def test_windows_are_outlined_where_they_are():
         (9.5, 1.5), 5, 4,
     )  # fmt: skip
     assert texts(figure.axes[0]) == ["here"]
+
+
+PHOTO, MAPS = np.zeros((8, 8, 3)), np.ones((4, 4, 3))
+ROW = {"name": "in", "kind": "input", "shape": (8, 8, 3), "note": ""}
+WINDOW = (slice(0, 2), slice(0, 2))
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: figures.photo_grid([PHOTO], ["a", "b"]), "titles must have 1"),
+        (lambda: figures.photo_grid([PHOTO] * 2, list("ab"), colours=["red"]), "colou"),
+        (lambda: figures.photo_grid([PHOTO], columns=0), "columns must be a whole"),
+        (lambda: figures.photo_with_windows(PHOTO[None], []), r"pass images\[0\]"),
+        (lambda: figures.photo_with_windows(PHOTO, [WINDOW], []), "labels must have 1"),
+        (
+            lambda: figures.photo_with_windows(PHOTO, [(slice(4, 9), slice(0, 2))]),
+            "inside the picture of 8 × 8",
+        ),
+        (
+            lambda: figures.photo_with_windows(PHOTO, [(slice(None), slice(0, 2))]),
+            "two slices with start and stop",
+        ),
+        (lambda: figures.photo_beside_map(PHOTO[None], PHOTO[..., 0]), r"images\[0\]"),
+        (lambda: figures.photo_beside_map(PHOTO, PHOTO), r"shape \(H', W'\)"),
+        (lambda: figures.feature_map_grid(MAPS[None]), r"pass maps\[0\]"),
+        (lambda: figures.feature_map_grid([MAPS, MAPS]), r"each of the maps must have"),
+        (lambda: figures.feature_map_grid([]), "at least one map"),
+        (lambda: figures.feature_map_grid(MAPS, ["a"]), "titles must have 3"),
+        (lambda: figures.feature_map_grid(MAPS, columns=0), "columns must be a whole"),
+        (lambda: figures.feature_map_sheet(MAPS[None]), r"pass maps\[0\]"),
+        (lambda: figures.feature_map_sheet(MAPS[..., :0]), r"got shape \(4, 4, 0\)"),
+        (lambda: figures.feature_map_sheet(MAPS, columns=0), "columns must be a whole"),
+        (lambda: figures.feature_map_sheet(MAPS, silent=[True]), "silent must have 3"),
+        (lambda: charts.functions([0, 1], {}), "at least one curve"),
+        (lambda: charts.functions([0, 1], {"a": [1]}), "the values of 'a' must have 2"),
+        (lambda: charts.functions([0], {"a": [1]}, columns=0), "columns must be"),
+        (
+            lambda: charts.training_curves({"loss": [1], "accuracy": [1]}),
+            "must hold 'val_accuracy'.*it holds loss, accuracy",
+        ),
+        (lambda: charts.training_curves({}), "it holds nothing"),
+        (lambda: charts.confusion_matrix([[1, 2]], ["a"]), r"shape \(K, K\)"),
+        (lambda: charts.confusion_matrix([[1]], ["a", "b"]), "class_names must have 1"),
+        (lambda: charts.bars({}, axis_label=""), "at least one bar"),
+        (
+            lambda: charts.bars({"a": 1}, axis_label="", colours=[]),
+            "colours must have 1",
+        ),
+        (
+            lambda: charts.lines(
+                [0], {n: [1] for n in "abcde"}, x_label="", y_label=""
+            ),
+            "5 curves need as many colours; got 4",
+        ),
+        (
+            lambda: charts.lines([0, 1], {"a": [1]}, x_label="", y_label=""),
+            "the values of 'a' must have 2",
+        ),
+        (lambda: charts.votes([1, -1], ("a", "b"), top=0), "top must be a whole"),
+        (lambda: charts.votes([1, -1], ("a", "b"), names=["x"]), "^names must have 2"),
+        (lambda: charts.votes([1, -1], ("a", "b", "c")), "class_names must have 2"),
+        (lambda: charts.votes(MAPS, ("a", "b")), r"shape \(D,\)"),
+        (lambda: diagrams.image_as_numbers(PHOTO[None], WINDOW), r"pass images\[0\]"),
+        (
+            lambda: diagrams.image_as_numbers(PHOTO, (slice(3, 3), slice(0, 2))),
+            "a window must be",
+        ),
+        (
+            lambda: diagrams.window_products(np.eye(3), np.eye(2), (2, 0)),
+            "inside the picture of 3 × 3",
+        ),
+        (lambda: diagrams.window_products(PHOTO, np.eye(2), (0, 0)), r"\(H, W\)"),
+        (lambda: diagrams.window_places(3, 4), "does not fit into 3"),
+        (lambda: diagrams.window_places(3, 2, stride=0), "stride must be a whole"),
+        (lambda: diagrams.window_places(3, 2, padding=-1), "padding must be a whole"),
+        (
+            lambda: diagrams.pooling_blocks(np.eye(4), [np.eye(2)]),
+            "titles must have 2 items, one each; got 3",
+        ),
+        (
+            lambda: diagrams.pooling_blocks(np.eye(4), [np.eye(3)], titles=("a", "b")),
+            r"make shape \(2, 2\) of \(4, 4\)",
+        ),
+        (
+            lambda: diagrams.layer_stack([ROW | {"kind": "dense"}]),
+            "kind of layer 'in' must be one of input, .* got 'dense'",
+        ),
+        (lambda: diagrams.layer_stack([ROW | {"shape": (3,)}]), "at least one layer"),
+        (lambda: diagrams.layer_stack([]), "at least one layer"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_with_a_reason(draw, message):
+    with pytest.raises(ValueError, match=message):
+        draw()
+
+
+def test_as_many_curves_are_drawn_as_there_are_colours():
+    curves = {name: [0, i] for i, name in enumerate("abcde")}
+    colours = ["C0", "C1", "C2", "C3", "C4"]
+    figure = charts.lines([0, 1], curves, x_label="", y_label="", colours=colours)
+    assert sorted(texts(figure.axes[0])) == list("abcde")

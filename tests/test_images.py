@@ -1,6 +1,8 @@
 """Any picture gives the right pixels, or one clear sentence about why not."""
 
 import io
+import struct
+import warnings
 
 import numpy as np
 import pytest
@@ -113,6 +115,61 @@ def test_a_truncated_file_is_named_with_the_reason(tmp_path, file_format, kept):
         images.load_image(path)
 
 
+def jpeg_with_text_for_a_width():
+    """Write a picture that lies on its side, whose Exif width is not a number."""
+    entries = struct.pack(">HHI4s", 0x100, 2, 1, b"x")
+    entries += struct.pack(">HHIHH", 0x112, 3, 1, 6, 0)
+    exif = b"Exif\0\0MM\0*" + struct.pack(">IH", 8, 2) + entries + bytes(4)
+    return encoded(Image.new("RGB", (8, 8)), format="JPEG", exif=exif)
+
+
+def avif_of_zeros():
+    """Write a picture whose pixels, at the end of the file, are all overwritten."""
+    data = encoded(Image.new("RGB", (64, 64), RED), format="AVIF")
+    start = data.index(b"mdat") + 4
+    return data[:start] + bytes(len(data) - start)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(jpeg_with_text_for_a_width, id="JPEG: struct.error"),
+        pytest.param(avif_of_zeros, id="AVIF: RuntimeError"),
+        pytest.param(lambda: b"P6 8 x 255\n" + bytes(192), id="PPM: ValueError"),
+        pytest.param(lambda: b"\x01\xda\0\1\0\7" + bytes(506), id="SGI: ValueError"),
+    ],
+)
+def test_whatever_a_decoder_raises_is_one_error_that_names_the_file(tmp_path, content):
+    path = tmp_path / "odd.jpg"
+    path.write_bytes(content())
+    with pytest.raises(ValueError, match=r"^cannot read .*odd\.jpg: .") as caught:
+        images.load_image(path)
+    assert str(caught.value).count("cannot read") == 1
+
+
+def test_a_path_that_no_disk_can_hold_is_named():
+    with pytest.raises(ValueError, match=r"^cannot read a\x00b\.jpg: .*null"):
+        images.load_image("a\0b.jpg")
+
+
+@pytest.mark.parametrize("value", [-3.5, 255.0, np.nan])
+def test_floats_out_of_range_in_a_file_are_named(tmp_path, value):
+    path = tmp_path / "deep.tif"
+    Image.fromarray(np.array([[0, value]], np.float32)).save(path)
+    with pytest.raises(ValueError, match=r"^cannot read .*deep\.tif: .*in \[0, 1\]"):
+        images.load_image(path)
+
+
+def test_reading_leaves_the_warning_filters_alone(corners, monkeypatch):
+    # They belong to all threads: to set and restore them in one disturbs the others.
+    def refuse(*args, **options):
+        raise AssertionError("changed the warning filters")
+
+    for name in ("catch_warnings", "simplefilter", "filterwarnings"):
+        monkeypatch.setattr(warnings, name, refuse)
+    images.load_image(encoded(Image.fromarray(corners)))
+
+
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no picture at .*cat\.jpg"):
         images.load_image(tmp_path / "cat.jpg")
@@ -120,13 +177,23 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
         images.load_image(tmp_path)
 
 
-@pytest.mark.parametrize("side", [10_001, 20_000])  # over our limit, over Pillow's
+@pytest.mark.parametrize("side", [10_001, 20_000])  # Pillow warns, Pillow refuses
 def test_a_decompression_bomb_is_refused_before_it_is_unpacked(tmp_path, side):
     path = tmp_path / "bomb.png"
     Image.new("1", (side, side)).save(path)
     assert path.stat().st_size < 100_000
     with pytest.raises(ValueError, match=r"cannot read .*bomb\.png.*pixels"):
         images.load_image(path)
+
+
+def test_where_pillow_only_warns_of_a_bomb_it_is_refused_all_the_same(tmp_path):
+    path = tmp_path / "bomb.png"
+    Image.new("1", (10_001, 10_001)).save(path)
+    with pytest.warns(Image.DecompressionBombWarning):
+        with pytest.raises(
+            ValueError, match=r"^cannot read .*bomb\.png: 10001 × 10001"
+        ):
+            images.load_image(path)
 
 
 def test_a_crop_is_centred_and_keeps_the_proportions():

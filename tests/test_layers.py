@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from cnnbook import layers
+from cnnbook import activation_functions, layers
 
 WINDOWS = [1, 2, 3, (3, 2), (2, 5), 4]
 
@@ -82,17 +82,13 @@ def test_the_fully_connected_end_agrees_with_keras(rng, images):
     )
     features = layers.flatten(images)
     assert_close(features, as_numpy(keras.layers.Flatten()(images)))
-    layer = keras.layers.Dense(4)
+    # In float32 the order in which 216 products are added up would show.
+    layer = keras.layers.Dense(4, dtype="float64")
     layer.build(features.shape)
-    weights = rng.normal(size=layer.kernel.shape).astype("float32")
-    bias = rng.normal(size=4).astype("float32")
+    weights, bias = rng.normal(size=layer.kernel.shape), rng.normal(size=4)
     layer.set_weights([weights, bias])
-    np.testing.assert_allclose(
-        layers.dense(features, weights, bias),
-        as_numpy(layer(features)),
-        rtol=1e-5,
-        atol=1e-4,  # 216 products of size 1 add up in another order
-    )
+    features = features.astype("float64")
+    assert_close(layers.dense(features, weights, bias), as_numpy(layer(features)))
 
 
 @pytest.mark.parametrize(
@@ -277,6 +273,18 @@ IMAGE, KERNEL = np.zeros((1, 4, 4, 3)), np.zeros((3, 3, 3, 2))
         (lambda: layers.conv2d(IMAGE, KERNEL, padding="full"), "padding must be"),
         (lambda: layers.conv2d(IMAGE, KERNEL, padding=-1), "padding must be"),
         (lambda: layers.conv2d(IMAGE, KERNEL, padding=(1, 1, 1)), r"\(\(top, bottom\)"),
+        (lambda: layers.conv2d(IMAGE, KERNEL, padding=(1, 2)), r"\(\(top, bottom\)"),
+        (
+            lambda: layers.conv2d(IMAGE, KERNEL, padding=((1, 2), 3)),
+            r"padding must be .* got \(\(1, 2\), 3\)",
+        ),
+        (
+            lambda: layers.max_pool2d(IMAGE, 2, padding=((1, 0), "same")),
+            "padding must be",
+        ),
+        (lambda: layers.output_size(4, 2, padding=(1, 2, 3)), r"\(before, after\)"),
+        (lambda: layers.output_size(4, 2, padding=((1, 2), 3)), r"\(before, after\)"),
+        (lambda: layers.max_pool2d(IMAGE, ((1, 2), 3)), "window must be a whole"),
         (lambda: layers.conv2d(IMAGE, KERNEL, dilation=2), "does not fit into 4"),
         (lambda: layers.max_pool2d(IMAGE, 5), "does not fit into 4"),
         (lambda: layers.max_pool2d(IMAGE, 2, padding=2), "nothing but padding"),
@@ -288,6 +296,12 @@ IMAGE, KERNEL = np.zeros((1, 4, 4, 3)), np.zeros((3, 3, 3, 2))
 def test_what_does_not_fit_is_refused_with_a_reason(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_every_activation_function_is_also_a_layer():
+    names = activation_functions.__all__
+    assert set(names) <= set(layers.__all__)
+    assert all(getattr(layers, n) is getattr(activation_functions, n) for n in names)
 
 
 def test_importing_the_layers_costs_numpy_alone():

@@ -217,3 +217,12 @@ def test_files_of_networks_end_in_keras(small, tmp_path):
     ):
         with pytest.raises(ValueError, match=r"must end in \.keras; got network\.h5"):
             work(tmp_path / "network.h5")
+
+
+def test_a_file_of_another_network_is_refused_by_name(tmp_path):
+    import keras
+
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="out")])
+    other.save(tmp_path / "other.keras")
+    with pytest.raises(ValueError, match=r"other\.keras holds another network: .*out"):
+        model.load_classifier(tmp_path / "other.keras")

@@ -129,3 +129,39 @@ def test_right_answers_are_on_the_diagonal(rng):
 def test_answers_that_are_no_classes_are_refused(labels, predicted, message):
     with pytest.raises(ValueError, match=message):
         scores.confusion_matrix(np.array(labels), np.array(predicted), 2)
+
+
+def test_a_network_for_any_size_takes_images_of_any_size():
+    import keras
+
+    network = keras.Sequential(
+        [
+            keras.Input((None, None, 3)),
+            keras.layers.Conv2D(2, 3),
+            keras.layers.GlobalAveragePooling2D(),
+        ]
+    )
+    for side in (8, 11):
+        images = np.zeros((2, side, side, 3), np.uint8)
+        assert scores.predict(network, images).shape == (2, 2)
+    with pytest.raises(
+        ValueError, match=r"shape \(N, any, any, 3\); got \(2, 8, 8, 1\)"
+    ):
+        scores.predict(network, np.zeros((2, 8, 8, 1), np.uint8))
+
+
+@pytest.mark.parametrize(("successes", "count"), [(0, 50), (25, 50), (50, 50)])
+def test_an_interval_holds_the_rate_and_matches_scipys(successes, count):
+    from scipy import stats
+
+    low, high = scores.binomial_interval(successes, count)
+    rate = successes / count
+    assert 0 <= low <= rate + 1e-12 and rate - 1e-12 <= high <= 1
+    theirs = stats.binomtest(successes, count).proportion_ci(0.95, method="wilson")
+    np.testing.assert_allclose((low, high), (theirs.low, theirs.high), atol=1e-6)
+
+
+@pytest.mark.parametrize(("successes", "count"), [(-1, 5), (6, 5), (0, 0)])
+def test_an_interval_needs_a_possible_count(successes, count):
+    with pytest.raises(ValueError, match="successes must lie between 0 and count"):
+        scores.binomial_interval(successes, count)

@@ -10,8 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sphinx.errors import ConfigError
 
-from cnnbook_sphinx import accessibility, footnotes, mathml, pictures, stamps
+from cnnbook_sphinx import (
+    accessibility,
+    execution,
+    footnotes,
+    mathml,
+    pictures,
+    stamps,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -450,3 +458,24 @@ def test_with_execution_off_nothing_runs_and_known_outputs_are_shown(book):
     assert passed, said
     assert "<figure" not in (book.html / "maps.html").read_text()
     assert runs == (book.count("runs.txt"), book.count("trained.txt"))
+
+
+# --- Settings that cannot be meant
+
+
+def test_an_unknown_way_to_execute_ends_the_build(monkeypatch):
+    monkeypatch.setenv("CNNBOOK_EXECUTE", "maybe")
+    with pytest.raises(ConfigError, match=r'"on" or "off"; got \'maybe\''):
+        execution.may_execute()
+
+
+@pytest.mark.parametrize("error", [ValueError, FileNotFoundError])
+def test_a_source_that_cannot_be_used_ends_the_build_with_its_reason(
+    project, monkeypatch, error
+):
+    def stamp(root, text):
+        raise error("CNNBOOK_PHOTOS is set to nowhere")
+
+    monkeypatch.setattr(stamps, "stamp", stamp)
+    with pytest.raises(ConfigError, match="CNNBOOK_PHOTOS is set to nowhere"):
+        execution._stamp(project, "")

@@ -5,7 +5,9 @@ import sys
 
 from tabulate import tabulate
 
-GROUPS = ["layers", "drawing", "activations", "pages", "build"]
+from tests.bench.measuring import Row
+
+GROUPS = ["layers", "drawing", "activations", "pages", "build", "classifier"]
 
 
 def main(chosen):
@@ -18,9 +20,7 @@ def main(chosen):
     for name in chosen or GROUPS:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
         rows += importlib.import_module(f"tests.bench.{name}").measure()
-    print(
-        tabulate([row.cells() for row in rows], rows[0].headers, disable_numparse=True)
-    )
+    print(tabulate([row.cells() for row in rows], Row.headers, disable_numparse=True))
 
 
 main(sys.argv[1:])

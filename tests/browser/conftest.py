@@ -62,8 +62,11 @@ def browser(site):
             f"no browser ({', '.join(BROWSERS)}); install Debian's chromium, or set "
             "CNNBOOK_CHROMIUM to one"
         )
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        _do_without("playwright is not installed; run `make install`")
+    with sync_playwright() as driver:
         browser = driver.chromium.launch(
             executable_path=executable, args=LAUNCH_OPTIONS
         )

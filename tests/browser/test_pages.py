@@ -108,6 +108,13 @@ def on_a_desk(browser, http, page_name):
 
 
 @pytest.fixture(scope="module")
+def at_night(browser, http, page_name):
+    visit = Visit(browser, http + page_name, colours="dark")
+    yield visit
+    visit.page.close()
+
+
+@pytest.fixture(scope="module")
 def on_a_phone(browser, http, page_name):
     visit = Visit(browser, http + page_name, view=PHONE, colours="dark")
     yield visit
@@ -121,13 +128,24 @@ def in_a_folder(browser, site, page_name):
     visit.page.close()
 
 
-@pytest.fixture(params=["on_a_desk", "on_a_phone", "in_a_folder"], scope="module")
+@pytest.fixture(
+    params=["on_a_desk", "at_night", "on_a_phone", "in_a_folder"], scope="module"
+)
 def visit(request, page_name):
     return request.getfixturevalue(request.param)
 
 
 def test_a_page_asks_no_other_host_and_nothing_fails(visit):
     assert visit.complaints == []
+
+
+@pytest.mark.parametrize("where", ["on_a_desk", "at_night", "on_a_phone"])
+def test_a_page_can_be_looked_at_whole(request, site, page_name, where):
+    """Leaves a picture of every page for people to look at."""
+    page = request.getfixturevalue(where).page
+    picture = site.parent / "screenshots" / where / f"{page_name.replace('/', '-')}.png"
+    page.screenshot(path=picture, full_page=True)
+    assert picture.stat().st_size > 10_000  # a blank page is smaller
 
 
 def test_a_page_is_light_before_its_own_figures(on_a_desk):
@@ -164,9 +182,11 @@ def test_a_page_fits_a_phone(on_a_phone):
     assert (width, page.evaluate(OVERFLOW)) == (PHONE["width"], [])
 
 
-@pytest.mark.parametrize("where", ["on_a_desk", "on_a_phone"])
+@pytest.mark.parametrize("where", ["on_a_desk", "at_night"])
 def test_a_page_is_accessible_in_the_light_and_in_the_dark(request, page_name, where):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    from axe_playwright_python.sync_playwright import Axe
+
+    axe = Axe()
     page = request.getfixturevalue(where).page
     found = axe.run(page, options=AXE_OPTIONS).response["violations"]
     grave = {

@@ -114,7 +114,7 @@ def _stamp(root, text):
     """Stamp a page; a source of pictures or weights that is unusable ends the build."""
     try:
         return stamps.stamp(root, text)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise ConfigError(str(error)) from error
 
 

@@ -1,0 +1,48 @@
+"""Refuse what cannot be drawn, with one sentence that says what can.
+
+Otherwise the answer would come from deep inside Matplotlib.
+"""
+
+import numpy as np
+
+
+def check_shape(array, shape, name, advice="no side may be 0"):
+    """Return an array of a shape such as "(H, W, 3)", or say what came instead."""
+    array = np.asarray(array)
+    letters, sizes = shape.strip("(),").split(", "), {"3": 3}
+    pairs = zip(letters, array.shape, strict=False)
+    alike = all(sizes.setdefault(letter, side) == side for letter, side in pairs)
+    if array.ndim != len(letters) or not array.size or not alike:
+        raise ValueError(
+            f"{name} must have shape {shape}; got shape {array.shape}; {advice}"
+        )
+    return array
+
+
+def check_whole(value, name, *, least=1):
+    """Insist on a whole number."""
+    if not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(
+            f"{name} must be a whole number of at least {least}; got {value!r}"
+        )
+
+
+def check_count(given, count, name):
+    """Insist on one title, label or colour for each thing drawn; None is fine too."""
+    if given is not None and len(given) != count:
+        raise ValueError(f"{name} must have {count} items, one each; got {len(given)}")
+
+
+def check_window(window, shape):
+    """Insist on (rows, columns), two slices inside a picture."""
+    inside = len(window) == 2 and all(
+        isinstance(part, slice)
+        and part.start in range(side)
+        and part.stop in range(part.start + 1, side + 1)
+        for part, side in zip(window, shape, strict=False)
+    )
+    if not inside:
+        raise ValueError(
+            "a window must be (rows, columns), two slices with start and stop inside "
+            f"the picture of {shape[0]} × {shape[1]} pixels; got {window}"
+        )
