@@ -289,8 +289,10 @@ def feature_map_sheet(maps, *, columns=None, silent=None):
         tile = colours(np.sqrt(values), bytes=True)[..., :3].repeat(enlarge, axis=0)
         sheet[y : y + step_y - 2, x : x + step_x - 2] = tile.repeat(enlarge, axis=1)
 
-    shape = WIDTH * 1.2, WIDTH * 1.2 * sheet.shape[0] / sheet.shape[1]
-    figure, axis = plt.subplots(figsize=shape)
+    # As much paper whatever the proportions: a tall sheet is a narrower one.
+    proportions = sheet.shape[0] / sheet.shape[1]
+    across = WIDTH * 1.2 * min(1, math.sqrt(2 / 3 / proportions))
+    figure, axis = plt.subplots(figsize=(across, across * proportions))
     axis.imshow(sheet, interpolation="antialiased")
     axis.axis("off")
     for place in np.flatnonzero(silent[order]):
