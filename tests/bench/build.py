@@ -45,7 +45,8 @@ def measure():
 
 def build(folder, environment):
     """Build the book: (seconds, most memory in GB)."""
-    command = [sys.executable, "-m", "jupyter_book.cli.main", "build", "."]
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")
+    command = [jupyter_book, "build", "."]
     start = time.perf_counter()
     process = subprocess.Popen(
         [*command, "-W", "-n", "--keep-going"],
@@ -59,7 +60,7 @@ def build(folder, environment):
     watcher = threading.Thread(target=watch, args=(process.pid, peak), daemon=True)
     watcher.start()
     output, _ = process.communicate()
-    if process.returncode:
+    if process.returncode or not (folder / "_build/html/book/index.html").exists():
         sys.exit(output[-4000:])
     return time.perf_counter() - start, peak[0] / 1e9
 

@@ -1,5 +1,6 @@
 """How the benchmarks measure: interleaved runs, medians, one row a claim."""
 
+import importlib
 import os
 import statistics
 import time
@@ -29,6 +30,11 @@ class Row:
         bound = f"{'≤' if self.at_most else '≥'} {self.bound:g} {self.unit}"
         measured = f"{self.measured:.3g} {self.unit}"
         return [self.what, measured, bound, "yes" if kept else "NO", self.note]
+
+
+def measure_group(name):
+    """Import one group of benchmarks and return its rows."""
+    return importlib.import_module(f"tests.bench.{name}").measure()
 
 
 def medians(calls, *, repeat=10):
