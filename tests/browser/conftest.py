@@ -4,27 +4,16 @@ Without either the checks skip and say why; where CI is set they fail instead.
 """
 
 import os
-import shutil
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
-SITE = Path(__file__).parents[2] / "_build" / "html"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-
-# A page is to be judged by what it asks for, so the browser asks for nothing by itself.
-LAUNCH_OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from tests.browser.serving import (
+    BROWSERS,
+    LAUNCH_OPTIONS,
+    SITE,
+    find_browser,
+    served,
+)
 
 
 def pytest_generate_tests(metafunc):
@@ -54,9 +43,7 @@ def site():
 
 @pytest.fixture(scope="session")
 def browser(site):
-    named = os.environ.get("CNNBOOK_CHROMIUM")
-    found = [named] if named else [shutil.which(name) for name in BROWSERS]
-    executable = next(filter(None, found), None)
+    executable = find_browser()
     if executable is None:
         _do_without(
             f"no browser ({', '.join(BROWSERS)}); install Debian's chromium, or set "
@@ -77,18 +64,8 @@ def browser(site):
 @pytest.fixture(scope="session")
 def http(site):
     """The address of a server of the built book."""
-    handler = partial(_QuietHandler, directory=site)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
-class _QuietHandler(SimpleHTTPRequestHandler):
-    """Serve files without a line for each on the terminal."""
-
-    def log_message(self, *args):
-        pass
+    with served(site) as address:
+        yield address
 
 
 @pytest.fixture(params=["http", "file"])

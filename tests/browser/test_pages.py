@@ -79,6 +79,10 @@ class Visit:
         self.sizes_before_figures = dict(self.sizes)
         self.page.evaluate(LOAD_ALL_IMAGES)
 
+    def bytes_before_figures(self):
+        sizes = self.sizes_before_figures
+        return sum(size for url, size in sizes.items() if "/_images/" not in url)
+
     def images(self):
         return self.page.evaluate(IMAGES)
 
@@ -149,11 +153,7 @@ def test_a_page_can_be_looked_at_whole(request, site, page_name, where):
 
 
 def test_a_page_is_light_before_its_own_figures(on_a_desk):
-    sizes = on_a_desk.sizes_before_figures
-    assert (
-        sum(size for url, size in sizes.items() if "/_images/" not in url)
-        <= MOST_BYTES_OF_A_PAGE
-    )
+    assert on_a_desk.bytes_before_figures() <= MOST_BYTES_OF_A_PAGE
 
 
 def test_figures_are_light_and_fetched_only_when_needed(on_a_desk):

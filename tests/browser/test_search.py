@@ -14,6 +14,7 @@ def test_search_finds_a_chapter(page, origin):
     page.goto(f"{origin}search.html?q=convolution")
     found = page.locator("#search-results a[href*='convolution.html']").first
     found.click()
+    page.wait_for_url("**/convolution.html*")  # loaded: asking at once is a race
     assert "convolution.html" in page.url
     assert page.locator("article h1").is_visible()
 
