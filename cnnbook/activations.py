@@ -7,11 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnbook.networks import (
+    INPUTS,
     Connections,
     connections,
+    fitting_images,
     follow,
     is_a,
+    layer_calls,
     one_image_input,
+    run,
     unknown_layer,
 )
 from cnnbook.receptive_fields import (
@@ -31,7 +35,6 @@ __all__ = [
 ]
 
 _KINDS = {"convolutions": CONVOLUTIONS, "pools": POOLS}
-_INPUTS = frozenset({"InputLayer"})
 _WITH_KERNELS = frozenset({"Conv2D", "DepthwiseConv2D"})
 _extractors = weakref.WeakKeyDictionary()  # model -> {(layers, outputs): _Extractor}
 
@@ -98,7 +101,7 @@ def feature_maps(model, images, layers=None, *, batch_size=32):
         if not all(isinstance(layer, str) for layer in layers):
             raise ValueError(f"layers must be names of layers; got {layers!r}")
     extractor = _extractor(model, layers)
-    images = _fitting(model, images)
+    images = fitting_images(model, images)
     _check_room(model, extractor, images.shape[1:3])
 
     if len(images) <= batch_size:
@@ -146,7 +149,7 @@ def kernels(model, layer):
     >>> kernels(keras.Sequential([keras.Input((32, 32, 3)), conv]), "conv").shape
     (3, 5, 3, 16)
     """
-    operations = {name: node.operation for name, node in _calls(model).items()}
+    operations = {name: node.operation for name, node in layer_calls(model).items()}
     if layer not in operations:
         raise unknown_layer(model, layer, operations)
     operation = operations[layer]
@@ -230,27 +233,10 @@ def _compile(network, names, image):
 
     It must not refer to the model, which would then never be collected.
     """
-    import keras
     import tensorflow as tf
 
     def compute(images):
-        found = {}
-
-        def call(name, node, args, kwargs):
-            operation = node.operation
-            if is_a(operation, _INPUTS):
-                outputs = keras.ops.cast(args[0], operation.dtype)
-            elif isinstance(operation, keras.Layer):
-                outputs = operation(*args, **{**kwargs, "training": False})
-            else:
-                outputs = operation(*args, **kwargs)
-            outputs = keras.tree.flatten(outputs)
-            if name in names:
-                found[name] = outputs[0]
-            return outputs
-
-        follow(network, [images], call)
-        return [found[name] for name in names]
+        return list(run(network, images, names).values())
 
     # Traced here, once, for any number of images and any size the model takes.
     signature = tf.TensorSpec((None, *image.shape[1:]), image.dtype)
@@ -285,59 +271,13 @@ def _run(model, extractor, batch):
     return dict(zip(extractor.names, maps, strict=True))
 
 
-def _fitting(model, images):
-    """Return the images as an array that fits the model, or say why they do not."""
-    import tensorflow as tf
-
-    images = np.asarray(images)
-    (expected,) = model.inputs
-    wanted = [
-        size or letter for size, letter in zip(expected.shape[1:], "HWC", strict=True)
-    ]
-    wanted = f"(N, {', '.join(map(str, wanted))})"
-    if images.ndim == 3:
-        raise ValueError(
-            f"model {model.name!r} takes images of shape {wanted}; got shape "
-            f"{images.shape}: put a single image in a batch of one, image[None]"
-        )
-    if images.ndim != 4 or any(
-        own not in (None, given)
-        for own, given in zip(expected.shape[1:], images.shape[1:], strict=True)
-    ):
-        raise ValueError(
-            f"model {model.name!r} takes images of shape {wanted}; got shape "
-            f"{images.shape}"
-        )
-    if not len(images):
-        raise ValueError(f"expected at least one image; got shape {images.shape}")
-    dtype = tf.as_dtype(expected.dtype).as_numpy_dtype
-    if not np.can_cast(images.dtype, dtype, "same_kind"):
-        raise ValueError(
-            f"model {model.name!r} takes images of type {expected.dtype}; got "
-            f"{images.dtype}"
-        )
-    return images.astype(dtype, copy=False)
-
-
-def _calls(model):
-    """Return a model's calls by name, those inside nested models included, in order."""
-    network, calls = connections(model), {}
-
-    def note(name, node, args, kwargs):
-        calls[name] = node
-        return node.outputs
-
-    follow(network, network.inputs, note)
-    return calls
-
-
 def _chosen(model, layers):
     """Return the names of the layers asked for, in the order of computation."""
-    calls = _calls(model)
+    calls = layer_calls(model)
     spatial = [name for name, node in calls.items() if len(node.outputs[0].shape) == 4]
     chosen = set()
     if layers is None:
-        inputs = {name for name in spatial if is_a(calls[name].operation, _INPUTS)}
+        inputs = {name for name in spatial if is_a(calls[name].operation, INPUTS)}
         maps = set(spatial) - inputs
         chosen = maps & _behind_a_convolution(model) or maps
     for layer in layers or ():

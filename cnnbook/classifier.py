@@ -11,6 +11,8 @@ import re
 
 import numpy as np
 
+from cnnbook.images import INTENSITIES
+
 # In training, the last maps are averaged into at most this many cells a side.
 CELLS = 4
 
@@ -211,7 +213,7 @@ def _network(input_shape, num_classes, filters, *, seed=0, plain=True):
         own_seed = np.random.SeedSequence((seed, number)).generate_state(1)
         return keras.initializers.HeNormal(seed=int(own_seed[0]))
 
-    x = inputs = keras.Input(input_shape, name="image")
+    x = inputs = keras.Input(input_shape, name=INTENSITIES)
     for stage, count in enumerate(filters, 1):
         name = f"block{stage}"
         x = layers.Conv2D(

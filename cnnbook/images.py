@@ -13,6 +13,10 @@ from PIL import Image, ImageOps
 # Pillow only warns from here on, and refuses from twice as many.
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS
 
+# The input of every network that this package builds is named so, which tells others
+# that it takes such numbers; the name is kept when the network is saved or cloned.
+INTENSITIES = "intensities"
+
 # Pillow logs details of some damage besides raising an error, and a record that no
 # program has asked for would land on stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())

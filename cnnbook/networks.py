@@ -8,6 +8,12 @@ import difflib
 from collections import defaultdict
 from typing import NamedTuple
 
+import numpy as np
+
+from cnnbook.images import INTENSITIES
+
+INPUTS = frozenset({"InputLayer"})
+
 
 class Connections(NamedTuple):
     """How values flow through a model: its inputs, the calls of its layers, outputs.
@@ -116,6 +122,69 @@ def follow(network, values, visit, path=""):
     return [known[id(tensor)] for tensor in network.outputs]
 
 
+def layer_calls(model):
+    """Return a model's calls by name, those inside nested models included.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or Sequential.
+
+    Returns
+    -------
+    calls : dict of str to node
+        In the order of computation; see `Connections`.
+    """
+    network, calls = connections(model), {}
+
+    def note(name, node, args, kwargs):
+        calls[name] = node
+        return node.outputs
+
+    follow(network, network.inputs, note)
+    return calls
+
+
+def run(network, images, names):
+    """Compute what layers answer, in inference mode, from a batch of images.
+
+    Plain TensorFlow from end to end, so that gradients flow and `tf.function` can
+    compile it; what no chosen layer needs is then left out.
+
+    Parameters
+    ----------
+    network : Connections
+        With one input.
+    images : tensor of shape (N, H, W, C)
+    names : container of str
+        Layers as `follow` names them.
+
+    Returns
+    -------
+    outputs : dict of str to tensor
+        The first output of each, in the order of computation.
+    """
+    import keras
+
+    found = {}
+
+    def call(name, node, args, kwargs):
+        operation = node.operation
+        if is_a(operation, INPUTS):
+            outputs = keras.ops.cast(args[0], operation.dtype)
+        elif isinstance(operation, keras.Layer):
+            outputs = operation(*args, **{**kwargs, "training": False})
+        else:
+            outputs = operation(*args, **kwargs)
+        outputs = keras.tree.flatten(outputs)
+        if name in names:
+            found[name] = outputs[0]
+        return outputs
+
+    follow(network, [images], call)
+    return found
+
+
 def layer_table(model):
     """List the layers of a model as a drawing or a table can show them.
 
@@ -196,6 +265,71 @@ def one_image_input(model):
             "the image: keras.Model(image_input, output)"
         )
     return shapes[0]
+
+
+def fitting_images(model, images):
+    """Return images as an array that a model takes, or say why it does not.
+
+    Nothing is rescaled.  Models of this package, whose input is named
+    ``images.INTENSITIES``, take numbers in [0, 1] and no others.
+
+    Parameters
+    ----------
+    model : keras.Model
+        With one image as its input.
+    images : array of shape (N, H, W, C)
+
+    Returns
+    -------
+    images : ndarray of shape (N, H, W, C)
+        In the model's own data type.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or they differ from what the model takes in shape, type
+        or, for this package's own models, range.
+    """
+    import keras
+
+    images = np.asarray(images)
+    (expected,) = model.inputs
+    wanted = [
+        size or letter for size, letter in zip(expected.shape[1:], "HWC", strict=True)
+    ]
+    wanted = f"(N, {', '.join(map(str, wanted))})"
+    if images.ndim == 3:
+        raise ValueError(
+            f"model {model.name!r} takes images of shape {wanted}; got shape "
+            f"{images.shape}: put a single image in a batch of one, image[None]"
+        )
+    if images.ndim != 4 or any(
+        own not in (None, given)
+        for own, given in zip(expected.shape[1:], images.shape[1:], strict=True)
+    ):
+        raise ValueError(
+            f"model {model.name!r} takes images of shape {wanted}; got shape "
+            f"{images.shape}"
+        )
+    if not len(images):
+        raise ValueError(f"expected at least one image; got shape {images.shape}")
+    dtype = keras.backend.standardize_dtype(expected.dtype)
+    if dtype == "bfloat16":  # which NumPy does not know
+        dtype = "float32"
+    if not np.can_cast(images.dtype, dtype, "same_kind"):
+        raise ValueError(
+            f"model {model.name!r} takes images of type {expected.dtype}; got "
+            f"{images.dtype}"
+        )
+    if expected.name == INTENSITIES:
+        low, high = images.min(), images.max()
+        if not (low >= 0 and high <= 1):  # so that not-a-number fails as well
+            raise ValueError(
+                f"model {model.name!r} takes intensities in [0, 1]; got numbers from "
+                f"{low:g} to {high:g}"
+                + (": divide by 255" if 1 < high <= 255 and low >= 0 else "")
+            )
+    return images.astype(dtype, copy=False)
 
 
 def _is_network(operation):

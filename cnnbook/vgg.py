@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from cnnbook import downloads
+from cnnbook.images import INTENSITIES
 from cnnbook.repository import from_repository
 
 # (convolutions, filters) of the five blocks; each ends in a 2 × 2 max pool.
@@ -137,7 +138,8 @@ def _build(mean, include_top):
     # All kernels are replaced by load_vgg19; random ones would take seconds to draw.
     zeros = {"kernel_initializer": "zeros"}
     convolution = {"padding": "same", "activation": "relu", **zeros}
-    images = keras.Input((224, 224, 3) if include_top else (None, None, 3))
+    size = (224, 224) if include_top else (None, None)
+    images = keras.Input((*size, 3), name=INTENSITIES)
     # The published kernels expect blue, green, red.  They are turned round when read
     # (_rgb), so that they can be shown as colours and pictures need no turning here:
     # what is left is one plain layer, which .keras files and exports understand.

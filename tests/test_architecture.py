@@ -24,15 +24,15 @@ MAY_IMPORT = {
     "windows": set(),
     "activation_functions": set(),
     "layers": {"activation_functions", "windows"},
-    "classifier": set(),
+    "classifier": {"images"},
     "augmentation": set(),
     "scores": set(),
     "training": {"augmentation", "classifier", "scores"},
     "build_folder": {"repository"},
     "model": {"build_folder", "classifier", "data", "scores", "training"},
-    "vgg": {"downloads", "repository"},
+    "vgg": {"downloads", "images", "repository"},
     # What networks compute.
-    "networks": set(),
+    "networks": {"images"},
     "receptive_fields": {"networks"},
     "activations": {"networks", "receptive_fields"},
     # What people see: drawings of arrays, which run no model.
