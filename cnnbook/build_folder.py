@@ -71,6 +71,34 @@ def key_of(*modules, **facts):
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def made_once(kind, key, make):
+    """Return a folder of the build, made if this was not done before.
+
+    Parameters
+    ----------
+    kind : str
+        What is kept in it, the name of the folder around it.
+    key : str
+        From `key_of`.
+    make : callable
+        Called with an empty folder to fill, if need be.
+
+    Returns
+    -------
+    folder : pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        If there is no folder to build in; see `find_build_folder`.
+    """
+    folder = find_build_folder() / kind / key
+    if not folder.is_dir():
+        with all_or_nothing(folder) as unfinished:
+            make(unfinished)
+    return folder
+
+
 def versions():
     """Return the versions of Python and of the packages that results depend on.
 

@@ -35,13 +35,9 @@ def fetch(name):
 
     Building the book downloads nothing: it uses what this command has fetched.
     """
-    download = downloads.REGISTRY[name]
-    # On stderr, so that CNNBOOK_PHOTOS=$(cnnbook fetch photos) gets the path alone.
-    click.echo(f"{name}: {download.size / 1e6:.0f} MB from {download.url}", err=True)
-    click.echo(f"Licence: {download.licence}. {download.attribution}.", err=True)
-    if downloads.location(name) is not None:
-        click.echo("Already here:", err=True)
-    click.echo(downloads.fetch(name))
+    # What was asked for comes first, so that it stays if a companion fails.
+    places = [_fetch(entry) for entry in (name, *downloads.REGISTRY[name].companions)]
+    click.echo(places[0])
 
 
 @main.command("train-for-book")
@@ -53,3 +49,26 @@ def train_for_book():
     from cnnbook import model
 
     model.train_for_book()
+
+
+def _fetch(name):
+    """Fetch one entry of the registry, and say what it is."""
+    download = downloads.REGISTRY[name]
+    size = downloads.in_units(download.size)
+    # On stderr, so that CNNBOOK_PHOTOS=$(cnnbook fetch photos) gets the path alone.
+    click.echo(f"{name}: {size} from {download.url}", err=True)
+    click.echo(f"Licence: {download.licence}. {download.attribution}.", err=True)
+    if downloads.location(name) is not None:
+        click.echo("Already here:", err=True)
+    return downloads.fetch(name)
+
+
+@main.command("compare-depths")
+def compare_depths():
+    """Train the book's networks of one to four stages, or find them trained already.
+
+    The build does this by itself, for the chapter that compares them.
+    """
+    from cnnbook import depth
+
+    depth.compare_depths_for_book()

@@ -1,7 +1,8 @@
 """The files that ``cnnbook fetch`` gets; nothing else here touches the network.
 
 Pictures go into a cache folder of their own (``CNNBOOK_CACHE`` chooses another);
-VGG19's weights go where Keras looks for them (``KERAS_HOME``, else ``~/.keras``).
+VGG19's weights and the names of its classes go where Keras looks for them
+(``KERAS_HOME``, else ``~/.keras``).
 A file or folder appears under its final name only when it is whole and checked.
 """
 
@@ -9,16 +10,14 @@ import errno
 import hashlib
 import os
 import shutil
-import tarfile
 import tempfile
 import time
-import zipfile
-import zlib
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 
 import pooch
 
+from cnnbook.archives import unpack
 from cnnbook.repository import from_repository
 
 _ATTEMPTS = 4  # flaky servers are tried again after 1, 2 and 4 seconds
@@ -41,6 +40,9 @@ class Download:
         The folder of the archive to keep; None for a file that is not an archive.
     licence, attribution : str
         What to print wherever the contents are shown.
+    companions : tuple of str
+        Other entries, without which this one is of little use; ``cnnbook fetch``
+        brings them along.
     """
 
     url: str
@@ -49,6 +51,7 @@ class Download:
     folder: str | None
     licence: str
     attribution: str
+    companions: tuple[str, ...] = ()
 
     @property
     def filename(self):
@@ -102,6 +105,21 @@ REGISTRY = {
         folder=None,
         licence="CC BY 4.0",
         attribution=_VGG_ATTRIBUTION,
+        companions=("imagenet-classes",),
+    ),
+    "imagenet-classes": Download(
+        url=(
+            "https://storage.googleapis.com/download.tensorflow.org/data/"
+            "imagenet_class_index.json"
+        ),
+        size=35_363,
+        checksum="md5:c2c37ea517e94d9795004a39431a14cb",
+        folder=None,
+        licence="none stated; the names are WordNet's, free for any use",
+        attribution=(
+            "O. Russakovsky et al., ImageNet large scale visual recognition "
+            "challenge, IJCV 2015 (doi:10.1007/s11263-015-0816-y); listed by Keras"
+        ),
     ),
 }
 
@@ -147,7 +165,8 @@ def fetch(name):
             digest = _check(name, file)
             kept = file
             if download.folder is not None:
-                kept = _unpack(file, Path(work, "unpacked"), download)
+                unpacked = Path(work, "unpacked")
+                kept = unpack(file, unpacked, download.folder, download.url)
             if download.checksum is None:
                 line = f"{digest}  {download.filename}\n"
                 _record(name).write_text(line, encoding="utf-8")
@@ -157,7 +176,7 @@ def fetch(name):
             raise
         full = error.errno == errno.ENOSPC
         raise OSError(
-            f"cannot write {name} ({room / 1e6:.0f} MB) to {place.parent}: "
+            f"cannot write {name} ({in_units(room)}) to {place.parent}: "
             f"{'the disk is full' if full else error.strerror}; choose another folder "
             f"with {'KERAS_HOME' if download.folder is None else 'CNNBOOK_CACHE'}"
         ) from error
@@ -178,7 +197,7 @@ def location(name):
     -------
     location : Path or None
         For "photos" the folder that holds ``train`` and ``validation``, for
-        "oxford-pets" the folder of pictures, for weights the file.
+        "oxford-pets" the folder of pictures, for all others the file.
 
     Raises
     ------
@@ -224,6 +243,25 @@ def destination(name):
         return keras_home / "models" / REGISTRY[name].filename
     cache = os.environ.get("CNNBOOK_CACHE") or pooch.os_cache("cnnbook")
     return from_repository(cache) / name
+
+
+def in_units(size):
+    """Write a number of bytes as people do.
+
+    Parameters
+    ----------
+    size : int
+
+    Returns
+    -------
+    text : str
+
+    Examples
+    --------
+    >>> in_units(80_134_624), in_units(35_363)
+    ('80 MB', '35 kB')
+    """
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
 def matches(file, checksum):
@@ -338,45 +376,3 @@ def _check(name, file):
             "kept; try again later or from another network"
         )
     return digest
-
-
-def _unpack(file, folder, download):
-    """Unpack an archive into a new folder; the part of it to keep."""
-    try:
-        if zipfile.is_zipfile(file):
-            with zipfile.ZipFile(file) as archive:
-                _refuse_escapes(archive.namelist(), download.url)
-                archive.extractall(folder)
-        else:
-            with tarfile.open(file) as archive:
-                members = archive.getmembers()
-                _refuse_escapes([member.name for member in members], download.url)
-                for member in members:
-                    if not (member.isfile() or member.isdir()):
-                        raise ValueError(
-                            f"{download.url} holds {member.name}, which is neither a "
-                            "file nor a folder; nothing was unpacked"
-                        )
-                # Python 3.11.0 to 3.11.3 lack the filter; the checks above suffice.
-                safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-                archive.extractall(folder, members, **safely)
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(
-            f"{download.url} is not an archive that can be unpacked ({error}); "
-            "nothing was kept"
-        ) from error
-    kept = folder / download.folder
-    if not kept.is_dir():
-        raise ValueError(f"{download.url} lacks the folder {download.folder}")
-    return kept
-
-
-def _refuse_escapes(names, url):
-    """Raise an error if an archive would write outside its folder."""
-    for name in names:
-        # Windows' rules are the stricter: they know both slashes, and drives.
-        path = PureWindowsPath(name)
-        if path.anchor or ".." in path.parts:
-            raise ValueError(
-                f"{url} would write outside its folder ({name!r}); nothing was unpacked"
-            )

@@ -182,10 +182,11 @@ def train_for_book(source="auto", *, progress=True):
         pictures=data.fingerprint(source),
         recipe=asdict(recipe),
     )
-    folder = build_folder.find_build_folder() / "classifier" / key
-    if not folder.is_dir():
-        with build_folder.all_or_nothing(folder) as unfinished:
-            _train_into(unfinished, source, recipe, progress)
+    folder = build_folder.made_once(
+        "classifier",
+        key,
+        lambda unfinished: _train_into(unfinished, source, recipe, progress),
+    )
     facts = json.loads((folder / "facts.json").read_text(encoding="utf8"))
     return BuiltClassifier(
         **facts

@@ -145,7 +145,7 @@ def layer_calls(model):
     return calls
 
 
-def run(network, images, names):
+def run(network, images, names, given=None):
     """Compute what layers answer, in inference mode, from a batch of images.
 
     Plain TensorFlow from end to end, so that gradients flow and `tf.function` can
@@ -158,6 +158,8 @@ def run(network, images, names):
     images : tensor of shape (N, H, W, C)
     names : container of str
         Layers as `follow` names them.
+    given : dict of str to tensor, optional
+        What these layers answer, instead of what they would.
 
     Returns
     -------
@@ -170,7 +172,9 @@ def run(network, images, names):
 
     def call(name, node, args, kwargs):
         operation = node.operation
-        if is_a(operation, INPUTS):
+        if given and name in given:
+            outputs = [given[name]]
+        elif is_a(operation, INPUTS):
             outputs = keras.ops.cast(args[0], operation.dtype)
         elif isinstance(operation, keras.Layer):
             outputs = operation(*args, **{**kwargs, "training": False})

@@ -50,8 +50,41 @@ def test_fetch_says_size_licence_and_source_and_prints_the_path_alone(
     download = downloads.REGISTRY[name]
     assert result.exit_code == 0
     assert result.stdout == f"{tmp_path / name}\n"
-    for fact in (f"{download.size / 1e6:.0f} MB", download.licence, download.url):
+    size = downloads.in_units(download.size)
+    for fact in (f"{name}: {size} from", download.licence, download.url):
         assert fact in result.stderr
+
+
+def test_fetch_brings_the_names_of_the_classes_with_the_weights_that_tell_them_apart(
+    monkeypatch, tmp_path
+):
+    fetched = []
+
+    def fetch(name):
+        fetched.append(name)
+        return tmp_path / name
+
+    monkeypatch.setattr(downloads, "location", lambda _: None)
+    monkeypatch.setattr(downloads, "fetch", fetch)
+    result = run("fetch", "vgg19-top")
+    assert fetched == ["vgg19-top", "imagenet-classes"]
+    assert result.stdout == f"{tmp_path / 'vgg19-top'}\n"
+    assert "imagenet-classes: 35 kB from" in result.stderr
+
+
+def test_a_path_is_printed_only_when_the_companions_are_there_too(
+    monkeypatch, tmp_path
+):
+    def fetch(name):
+        if name == "imagenet-classes":
+            raise OSError("the server cannot be reached")
+        return tmp_path / name
+
+    monkeypatch.setattr(downloads, "location", lambda _: None)
+    monkeypatch.setattr(downloads, "fetch", fetch)
+    result = run("fetch", "vgg19-top")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "imagenet-classes" in result.stderr
 
 
 def test_fetch_says_when_there_was_nothing_to_do(monkeypatch, tmp_path):
@@ -95,3 +128,11 @@ def test_train_for_book_calls_the_function_that_the_build_calls(monkeypatch):
     monkeypatch.setattr(cnnbook, "model", model, raising=False)
     assert run("train-for-book").exit_code == 0
     assert calls == ["trained"]
+
+
+def test_compare_depths_calls_the_function_that_the_build_calls(monkeypatch):
+    calls = []
+    depth = types.SimpleNamespace(compare_depths_for_book=lambda: calls.append("made"))
+    monkeypatch.setattr(cnnbook, "depth", depth, raising=False)
+    assert run("compare-depths").exit_code == 0
+    assert calls == ["made"]

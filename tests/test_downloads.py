@@ -170,6 +170,34 @@ def test_the_published_weights_are_those_that_keras_itself_downloads(name):
     assert re.search(call, inspect.getsource(keras.applications.VGG19))
 
 
+def test_the_published_classes_are_those_that_keras_itself_downloads():
+    from keras.applications.imagenet_utils import decode_predictions
+
+    entry, place = (
+        read("imagenet-classes")
+        for read in (downloads.REGISTRY.get, downloads.destination)
+    )
+    assert inspect.getmodule(decode_predictions).CLASS_INDEX_PATH == entry.url
+    call = (
+        rf'get_file\(\s*"{place.name}",\s*CLASS_INDEX_PATH,\s*'
+        rf'cache_subdir="{place.parent.name}",\s*'
+        rf'file_hash="{entry.checksum.removeprefix("md5:")}"'
+    )
+    assert re.search(call, inspect.getsource(decode_predictions))
+
+
+def test_companions_are_entries_that_stand_beside_the_one_they_serve():
+    companions = {
+        (name, companion)
+        for name, entry in downloads.REGISTRY.items()
+        for companion in entry.companions
+    }
+    assert companions == {("vgg19-top", "imagenet-classes")}
+    for name, companion in companions:
+        places = map(downloads.destination, (name, companion))
+        assert len({place.parent for place in places}) == 1
+
+
 def test_without_variables_the_usual_caches_are_used(monkeypatch):
     monkeypatch.delenv("CNNBOOK_CACHE")
     monkeypatch.setenv("KERAS_HOME", "")

