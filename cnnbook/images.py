@@ -100,6 +100,107 @@ def model_cat(size=None):
     return load_image(data.chelsea(), size)
 
 
+def model_cat_parts(size=None):
+    """Tell where the parts of the model cat's face are.
+
+    Her paws are not in the picture, and one of her ears is cut off.
+
+    Parameters
+    ----------
+    size : (int, int), optional
+        As in `model_cat`.
+
+    Returns
+    -------
+    parts : dict of str to (slice, slice)
+        Rows and columns of "ear", "left eye", "right eye" and "nose", as the reader
+        sees them, in pixels of that picture.  A part of which less than half is in
+        the picture is left out.
+
+    Examples
+    --------
+    >>> rows, columns = model_cat_parts(size=(96, 96))["nose"]
+    >>> model_cat(size=(96, 96))[rows, columns].shape
+    (15, 19, 3)
+    """
+    whole = 300, 451
+    rows, columns = size = _as_size(size) or whole
+    scale = min(whole[0] / rows, whole[1] / columns)
+    top, left = ((whole[i] - size[i] * scale) / 2 for i in (0, 1))
+    parts = {}
+    for name, (low, high, start, stop) in _CAT_PARTS.items():
+        pixels = (
+            _pixels((low - top) / scale, (high - top) / scale, rows),
+            _pixels((start - left) / scale, (stop - left) / scale, columns),
+        )
+        area = (high - low) * (stop - start) / scale**2
+        shown = [part.stop - part.start for part in pixels]
+        if min(shown) > 0 and shown[0] * shown[1] >= area / 2:
+            parts[name] = pixels
+    return parts
+
+
+# Rows and columns of the photograph, from and to.
+_CAT_PARTS = {
+    "ear": (0, 75, 340, 408),
+    "left eye": (85, 150, 132, 212),
+    "right eye": (105, 167, 290, 347),
+    "nose": (222, 270, 235, 295),
+}
+
+
+def _pixels(start, stop, length):
+    """Return the slice of whole pixels nearest to a stretch, inside the picture."""
+    return slice(max(round(start), 0), min(round(stop), length))
+
+
+def photo_crops(count, size, *, seed=0):
+    """Cut pieces, at random, out of photographs in which there is no cat.
+
+    They come with scikit-image, so no download is needed: an astronaut, a cup of
+    coffee, a rocket at its launch.  Something to learn from, when it is the model cat
+    that is looked at.
+
+    Parameters
+    ----------
+    count : int
+        Pieces in all, from each photograph in turn.
+    size : (int, int)
+        Rows and columns of each piece.
+    seed : int
+        Decides what is cut out; between a quarter of the photograph and all of it.
+
+    Returns
+    -------
+    crops : ndarray of shape (N, H, W, 3), float32
+        Intensities in [0, 1].
+
+    References
+    ----------
+    .. [1] Photographs by NASA, Rachel Michetti and SpaceX, all in the public domain;
+       `skimage.data`.
+
+    Examples
+    --------
+    >>> photo_crops(6, size=(32, 48)).shape
+    (6, 32, 48, 3)
+    """
+    from skimage import data
+
+    rng, size = np.random.default_rng(seed), _as_size(size)
+    photos = [data.astronaut(), data.coffee(), data.rocket()]
+    crops = []
+    for number in range(count):
+        photo = photos[number % len(photos)]
+        share = rng.uniform(0.5, 1)  # of the sides
+        height, width = (round(share * side) for side in photo.shape[:2])
+        top = rng.integers(photo.shape[0] - height + 1)
+        left = rng.integers(photo.shape[1] - width + 1)
+        piece = photo[top : top + height, left : left + width]
+        crops.append(load_image(piece, size))
+    return np.stack(crops)
+
+
 def _as_size(size):
     """Return the size as two positive ints, or None."""
     if size is None:

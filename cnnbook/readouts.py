@@ -165,6 +165,52 @@ def detail_kept(model, images, readouts, *, batch_size=32):
     }
 
 
+def share_explained(image, painted, window=None):
+    """Tell how much of a picture, or of a part of it, a painted copy has right.
+
+    Parameters
+    ----------
+    image, painted : ndarrays of shape (H, W, C)
+        Pixels that are NaN in the copy do not count.
+    window : (slice, slice), optional
+        Rows and columns of the part; by default the whole picture.
+
+    Returns
+    -------
+    share : float
+        Of the variance about the part's mean colour: 1 for a perfect copy, 0 for one
+        no better than that colour alone, below 0 for a worse one.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or the part is of one flat colour or not painted.
+
+    Examples
+    --------
+    >>> image = np.array([0.0, 1.0]).reshape(1, 2, 1)
+    >>> share_explained(image, np.array([0.25, 0.75]).reshape(1, 2, 1))
+    0.75
+    """
+    image, painted = np.asarray(image, float), np.asarray(painted, float)
+    if image.shape != painted.shape or image.ndim != 3:
+        raise ValueError(
+            "image and painted must have one shape (H, W, C); got "
+            f"{image.shape} and {painted.shape}"
+        )
+    known = ~np.isnan(painted).any(axis=-1)
+    if window is not None:
+        image, painted, known = image[window], painted[window], known[window]
+    image, painted = image[known], painted[known]
+    variation = np.sum((image - image.mean(axis=0)) ** 2) if len(image) else 0
+    if not variation:
+        raise ValueError(
+            "of a part that is flat, or was not painted, nothing can be told; choose a "
+            f"larger window than {window}"
+        )
+    return float(1 - np.sum((image - painted) ** 2) / variation)
+
+
 @dataclass
 class _Sums:
     """All that a linear fit, and its error, depend on, added up over pictures."""

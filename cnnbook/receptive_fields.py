@@ -4,6 +4,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cnnbook.axes import (
+    Axis,
+    NoRoomError,
+    NoWindowError,
+    same_padding,
+    slide,
+    united,
+    whole,
+)
 from cnnbook.networks import (
     connections,
     follow,
@@ -39,7 +48,6 @@ _SAME_POSITION = frozenset(
 _ALONG_AN_AXIS = frozenset(
     "Concatenate Softmax LayerNormalization RMSNormalization UnitNormalization".split()
 )
-_NEVER = np.iinfo(np.int64).max  # the first pixel seen by what sees only padding
 
 
 @dataclass(frozen=True)
@@ -170,18 +178,49 @@ def receptive_field(model, layer, *, input_size=None):
     >>> receptive_field(model, "conv")
     ReceptiveField(size=(6, 6), stride=(2, 2), offset=(0, 0))
     """
-    fields = _fields(connections(model), _image_size(model, input_size))
-    if layer not in fields:
-        raise unknown_layer(model, layer, fields)
-    found = fields[layer]
-    if isinstance(found, _NoWindowError):
-        raise ValueError(f"no receptive field for layer {layer!r}: {found}")
-    sizes, strides, offsets, windows = zip(
-        *((axis.size, axis.stride, axis.offset, axis.windows) for axis in found.axes),
-        strict=True,
-    )
-    known = None if any(axis is None for axis in windows) else windows
-    return ReceptiveField(sizes, strides, offsets, known)
+    network = connections(model)  # says what is wrong with a model that has no inputs
+    return _field_found(model, layer, _fields(network, _image_size(model, input_size)))
+
+
+def field_on(model, source, layer, size):
+    """Find which part of another layer's map each position of a layer sees.
+
+    As `receptive_field`, with the map of ``source`` in place of the image.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or Sequential, with one image as its input.
+    source, layer : str
+        Names, as for `receptive_field`.  Everything that ``layer`` sees of the
+        image must pass through ``source``.
+    size : tuple of int
+        Rows and columns of the map of ``source``; (1, 1) for a layer without a map.
+
+    Returns
+    -------
+    ReceptiveField
+        In positions on the map of ``source`` where `receptive_field` has pixels.
+
+    Raises
+    ------
+    ValueError
+        If one of the layers is unknown, ``layer`` is not behind ``source`` or also
+        depends on what goes around it, or no such window exists or is known.
+
+    Examples
+    --------
+    >>> import keras
+    >>> pool = keras.layers.MaxPooling2D(2, name="pool")
+    >>> conv = keras.layers.Conv2D(1, 3, name="conv")
+    >>> model = keras.Sequential([keras.Input((8, 8, 1)), pool, conv])
+    >>> field_on(model, "pool", "conv", (4, 4))
+    ReceptiveField(size=(3, 3), stride=(1, 1), offset=(0, 0))
+    """
+    fields = _fields(connections(model), size, source)
+    if source not in fields:
+        raise unknown_layer(model, source, fields)
+    return _field_found(model, layer, fields)
 
 
 def layer_without_room(network, size):
@@ -200,123 +239,101 @@ def layer_without_room(network, size):
         is known.
     """
     fields = _fields(network, size).items()
-    return next((n for n, seen in fields if isinstance(seen, _NoRoomError)), None)
-
-
-@dataclass(frozen=True, eq=False)
-class _Axis:
-    """What a layer's positions see along the rows, or along the columns."""
-
-    size: int
-    stride: int
-    offset: int
-    # For each position the first pixel seen and the one after the last, (n, 2).
-    windows: np.ndarray | None
-
-    @classmethod
-    def of_image(cls, length):
-        """Return the axis of the image itself: every pixel sees itself."""
-        if length is None:
-            return cls(1, 1, 0, None)
-        return cls(1, 1, 0, np.arange(length)[:, None] + [0, 1])
+    return next((n for n, seen in fields if isinstance(seen, NoRoomError)), None)
 
 
 @dataclass(frozen=True, eq=False)  # a tuple would be taken apart by keras.tree
 class _Field:
-    axes: tuple[_Axis, _Axis]  # rows, columns
+    axes: tuple[Axis, Axis]  # rows, columns
 
     @property
-    def is_whole_image(self):
+    def is_whole(self):
         """Whether every position sees the same, so that nothing can widen it."""
         return not any(axis.stride for axis in self.axes)
 
 
-class _NoWindowError(Exception):
-    """A layer has no rectangular, regularly moving window.
+def _field_found(model, layer, fields):
+    """Return a layer's field among those of all layers, or say why it has none."""
+    if layer not in fields:
+        raise unknown_layer(model, layer, fields)
+    found = fields[layer]
+    if isinstance(found, NoWindowError):
+        raise ValueError(f"no receptive field for layer {layer!r}: {found}")
+    sizes, strides, offsets, windows = zip(
+        *((axis.size, axis.stride, axis.offset, axis.windows) for axis in found.axes),
+        strict=True,
+    )
+    known = None if any(axis is None for axis in windows) else windows
+    return ReceptiveField(sizes, strides, offsets, known)
 
-    Travels on in place of a field, so that only the layers behind are affected.
+
+def _fields(network, size, source=None):
+    """Return what each layer sees, by name: of the image, or of one layer's map.
+
+    The image, or the map, is of this size (None where open).
     """
-
-
-class _NoRoomError(_NoWindowError):
-    """The images are smaller than a layer's window."""
-
-
-def _fields(network, size):
-    """Return what each layer sees, by name, for images of a size (None where open)."""
     import keras
 
     fields = {}
+    seen = _Field(tuple(Axis.of_image(length) for length in size))
+    if tuple(size) == (1, 1):  # a single position is all there is
+        seen = _Field(tuple(map(whole, seen.axes)))
 
     def look(name, node, args, kwargs):
         sources = [
             value
             for value in keras.tree.flatten((args, kwargs))
-            if isinstance(value, _Field | _NoWindowError)
+            if isinstance(value, _Field | NoWindowError)
         ]
-        fields[name] = _field_of(name, node.operation, sources)
+        if name == source:
+            fields[name] = seen
+        else:
+            fields[name] = _field_of(name, node.operation, sources)
         return [fields[name]] * len(node.outputs)
 
-    image = _Field(tuple(_Axis.of_image(length) for length in size))
-    follow(network, [image], look)
+    around = NoWindowError(f"sees the image not only through {source!r}")
+    follow(network, [seen if source is None else around], look)
     return fields
 
 
 def _field_of(name, operation, sources):
     """Return what a call's output sees, given what its inputs see."""
     for source in sources:
-        if isinstance(source, _NoWindowError):
+        if isinstance(source, NoWindowError):
             return source
-    everything = all(source.is_whole_image for source in sources)
+    everything = all(source.is_whole for source in sources)
     try:
-        step = _united if everything else _step(operation)
+        step = united if everything else _step(operation)
         axes = zip(*(source.axes for source in sources), strict=True)
         return _Field(tuple(step(side, each) for side, each in enumerate(axes)))
-    except _NoWindowError as error:
+    except NoWindowError as error:
         return type(error)(f"{name!r} ({type(operation).__name__}) {error}")
 
 
 def _step(layer):
     """Return the function (side, axes of the inputs) -> axis of the output."""
     if getattr(layer, "data_format", None) == "channels_first":
-        raise _NoWindowError("puts channels first; only channels last is supported")
+        raise NoWindowError("puts channels first; only channels last is supported")
     if is_a(layer, _SLIDING_KERNELS):
         return _sliding(layer.kernel_size, layer, layer.dilation_rate)
     if is_a(layer, POOLS):
         return _sliding(layer.pool_size, layer, (1, 1))
     if is_a(layer, {"ZeroPadding2D"}):
-        return lambda side, axes: _slide(axes[0], 1, padding=layer.padding[side])
+        return lambda side, axes: slide(axes[0], 1, padding=layer.padding[side])
     if is_a(layer, {"Cropping2D"}):
-        return lambda side, axes: _slide(
+        return lambda side, axes: slide(
             axes[0], 1, padding=[-pixels for pixels in layer.cropping[side]]
         )
     if is_a(layer, _WHOLE_IMAGE):
-        return lambda side, axes: _whole(axes[0])
+        return lambda side, axes: whole(axes[0])
     along_channels = np.ravel(getattr(layer, "axis", -1)).tolist() in ([-1], [3])
     if is_a(layer, _SAME_POSITION) or (is_a(layer, _ALONG_AN_AXIS) and along_channels):
-        return _united
-    raise _NoWindowError(
+        return united
+    raise NoWindowError(
         "looks at a part of its input that is unknown or has no fixed shape; known are "
         "convolutions, pools, padding, cropping, element-wise layers, sums and "
         "concatenations of channels"
     )
-
-
-def _united(side, axes):
-    """Return the axis that sees what any of these sees at the same position."""
-    if len(axes) > 1 and not all(axis.stride for axis in axes):
-        axes = [_whole(axis) for axis in axes]
-    strides = {axis.stride for axis in axes}
-    lengths = {axis.windows is not None and len(axis.windows) for axis in axes}
-    if len(strides) > 1 or len(lengths) > 1:
-        raise _NoWindowError("joins branches whose windows move by different strides")
-    offset = min(axis.offset for axis in axes)
-    stop = max(axis.offset + axis.size for axis in axes)
-    windows = None
-    if axes[0].windows is not None:
-        every = np.stack([axis.windows for axis in axes])
-        windows = np.stack([every[..., 0].min(axis=0), every[..., 1].max(axis=0)], 1)
-    return _Axis(stop - offset, strides.pop(), offset, windows)
 
 
 def _sliding(window, layer, dilation):
@@ -327,58 +344,10 @@ def _sliding(window, layer, dilation):
         shape = {"stride": layer.strides[side], "dilation": dilation[side]}
         padding = (0, 0)
         if layer.padding == "same":
-            padding = _same_padding(axis, window[side], **shape)
-        return _slide(axis, window[side], padding=padding, **shape)
+            padding = same_padding(axis, window[side], **shape)
+        return slide(axis, window[side], padding=padding, **shape)
 
     return step
-
-
-def _same_padding(axis, window, *, stride, dilation):
-    """Return how many positions Keras adds before and after the axis."""
-    surplus = (window - 1) * dilation
-    if stride > 1:  # then the padding depends on what the last window lacks
-        if axis.windows is None:
-            raise _NoWindowError(
-                'has strides and "same" padding, which depends on the size of the '
-                "image; give input_size=(rows, columns)"
-            )
-        length = len(axis.windows)
-        surplus = max((-(-length // stride) - 1) * stride + surplus + 1 - length, 0)
-    return surplus // 2, surplus - surplus // 2
-
-
-def _slide(axis, window, *, stride=1, dilation=1, padding=(0, 0)):
-    """Return the axis after a sliding window; negative padding crops."""
-    windows = None
-    before, after = padding
-    if axis.windows is not None:
-        length = len(axis.windows)
-        room = length + before + after - (window - 1) * dilation
-        count = -(-room // stride)
-        if count < 1:
-            raise _NoRoomError("has no room for its window in images so small")
-        taps = np.arange(count)[:, None] * stride - before
-        taps = taps + np.arange(window) * dilation
-        inside = (taps >= 0) & (taps < length)
-        seen = axis.windows[taps.clip(0, length - 1)]
-        first = np.where(inside, seen[..., 0], _NEVER).min(axis=1)
-        windows = np.stack([first, np.where(inside, seen[..., 1], 0).max(axis=1)], 1)
-    return _Axis(
-        size=axis.size + (window - 1) * dilation * axis.stride,
-        stride=axis.stride * stride,
-        offset=axis.offset - before * axis.stride,
-        windows=windows,
-    )
-
-
-def _whole(axis):
-    """Return the axis of a layer each of whose values depends on all positions."""
-    if axis.windows is None:
-        raise _NoWindowError(
-            "sees the whole image, whose size is open; give input_size=(rows, columns)"
-        )
-    first, stop = int(axis.windows[:, 0].min()), int(axis.windows[:, 1].max())
-    return _Axis(stop - first, 0, first, np.array([[first, stop]]))
 
 
 def _image_size(model, input_size):

@@ -248,3 +248,37 @@ def test_the_model_cat_is_scikit_images_chelsea():
 
     cat = images.model_cat()
     np.testing.assert_array_equal((cat * 255).round().astype("uint8"), data.chelsea())
+
+
+def test_crops_come_from_each_photo_in_turn_and_the_same_for_a_seed():
+    crops = images.photo_crops(30, size=(24, 32), seed=1)
+
+    np.testing.assert_array_equal(crops, images.photo_crops(30, (24, 32), seed=1))
+    assert not np.array_equal(crops, images.photo_crops(30, (24, 32), seed=2))
+    assert 0 <= crops.min() and crops.max() <= 1
+    night = crops[2::3].mean(axis=(1, 2))  # the rocket starts at dusk
+    assert (night[:, 2] > night[:, 0]).all()  # more blue than red
+    coffee = crops[1::3].mean(axis=(1, 2))
+    assert (coffee[:, 0] > coffee[:, 2]).all()  # and coffee is brown
+
+
+@pytest.mark.parametrize("size", [None, (300, 451), (96, 96), (224, 224), (60, 90)])
+def test_the_cats_parts_are_where_they_say_in_a_picture_of_any_size(size):
+    cat, parts = images.model_cat(size), images.model_cat_parts(size)
+    assert list(parts) == ["ear", "left eye", "right eye", "nose"]
+    red = {name: cat[window].mean(axis=(0, 1)) for name, window in parts.items()}
+
+    # A green eye on either side, between them and below a nose that is far redder.
+    for eye in ("left eye", "right eye"):
+        assert red["nose"][0] - red["nose"][1] > red[eye][0] - red[eye][1] + 0.05
+        assert parts[eye][0].stop < parts["nose"][0].start
+        pupil = cat[parts[eye]].mean(axis=-1).min()
+        assert pupil < 0.15
+    assert parts["left eye"][1].stop < parts["nose"][1].stop < parts["ear"][1].start
+    for rows, columns in parts.values():
+        assert 0 <= rows.start < rows.stop <= cat.shape[0]
+        assert 0 <= columns.start < columns.stop <= cat.shape[1]
+
+
+def test_parts_outside_a_narrow_picture_are_left_out():
+    assert "ear" not in images.model_cat_parts((96, 48))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers as kl
 
-from cnnbook.readouts import detail_kept, fit_readouts
+from cnnbook.readouts import detail_kept, fit_readouts, share_explained
 
 
 def model_of(*layers, size=(8, 12), channels=1):
@@ -141,3 +141,48 @@ def test_a_layer_that_sees_everything_everywhere_is_an_error(noise):
 
     with pytest.raises(ValueError, match="'gate' has no place of its own"):
         fit_readouts(model, noise, "gate")
+
+
+def test_the_share_of_one_whole_picture_is_the_detail_kept(noise):
+    model = model_of(kl.Conv2D(2, 3, padding="same", name="conv"))
+    readouts = fit_readouts(model, noise[:12])
+    maps = np.asarray(model(noise[20:21]))[0]
+
+    painted = readouts["conv"].paint(maps, (8, 12))
+
+    kept = detail_kept(model, noise[20:21], readouts)["conv"]
+    assert share_explained(noise[20], painted) == pytest.approx(kept, abs=1e-5)
+
+
+def test_a_part_is_judged_by_itself(rng):
+    image = rng.random((6, 6, 3))
+    painted = image.copy()
+    painted[:3] = image[:3].mean(axis=(0, 1))  # the upper half in one colour
+
+    assert share_explained(image, painted, (slice(0, 3), slice(0, 6))) == (
+        pytest.approx(0, abs=1e-12)
+    )
+    assert share_explained(image, painted, (slice(3, 6), slice(0, 6))) == 1
+    assert 0.3 < share_explained(image, painted) < 0.7
+
+
+def test_pixels_that_nobody_paints_do_not_count(rng):
+    image = rng.random((4, 4, 1))
+    painted = image.copy()
+    painted[0] = np.nan
+    painted[1] += 0.1
+
+    assert share_explained(image, painted) == share_explained(image[1:], painted[1:])
+
+
+@pytest.mark.parametrize(
+    ("painted", "window", "message"),
+    [
+        (np.zeros((4, 5, 1)), None, r"one shape .*\(4, 4, 1\) and \(4, 5, 1\)"),
+        (np.full((4, 4, 1), np.nan), None, "nothing can be told"),
+        (np.zeros((4, 4, 1)), (slice(0, 1), slice(0, 1)), "larger window"),
+    ],
+)
+def test_what_cannot_be_judged_is_an_error(rng, painted, window, message):
+    with pytest.raises(ValueError, match=message):
+        share_explained(rng.random((4, 4, 1)), painted, window)

@@ -1,0 +1,222 @@
+"""Draw what belongs to places of a photo on the photo: heat, windows, products.
+
+Every function returns a closed Matplotlib figure, which a notebook shows once.  No
+function runs a model.
+"""
+
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from cnnbook.drawable import check_count, check_shape, check_whole, check_window
+from cnnbook.figures import QUIET, SIGNED, WIDTH, styled
+
+__all__ = ["heat_over_photos", "products_of_patch", "trace_strip"]
+
+
+@styled
+def heat_over_photos(images, maps, titles=None, *, windows=None, columns=2):
+    """Lay maps of amounts over grey photos: the more there is, the brighter.
+
+    Parameters
+    ----------
+    images : ndarray of shape (N, H, W, 3)
+        Intensities in [0, 1].
+    maps : sequence of N ndarrays of shape (H', W')
+        None below zero; may be coarser than the photos.  Each has its own scale, from
+        zero, where the photo shines through, to its largest value; brightness grows
+        with the square root.
+    titles : sequence of str, optional
+        One for each photo.
+    windows : sequence of sequences of (slice, slice), optional
+        For each photo the rows and columns, in pixels, of parts to outline.
+    columns : int
+        Photos in a row.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If a shape is another, a map holds amounts below zero, a window is not inside
+        its photo, or there is not one map, title and list of windows for each photo.
+
+    Examples
+    --------
+    >>> photos = np.full((2, 8, 8, 3), 0.5)
+    >>> figure = heat_over_photos(photos, [np.eye(8), np.eye(4)], ["fine", "coarse"])
+    """
+    images = check_shape(images, "(N, H, W, 3)", "images", "of one photo, image[None]")
+    for given, name in ((maps, "maps"), (titles, "titles"), (windows, "windows")):
+        check_count(given, len(images), name)
+    maps = [check_shape(heat, "(H', W')", "each of the maps") for heat in maps]
+    if lowest := min(min(heat.min() for heat in maps), 0):
+        raise ValueError(f"maps must hold amounts, none below zero; got {lowest:g}")
+    height, width = images.shape[1:3]
+    figure, axes = _panels(len(images), columns, height / width, titles is not None)
+    extent = -0.5, width - 0.5, height - 0.5, -0.5
+    for i, axis in enumerate(axes):
+        axis.imshow(images[i].mean(axis=-1), cmap="grey", vmin=0, vmax=1)
+        # Roots, since a few large amounts would hide all others.
+        heat = np.sqrt(maps[i] / (maps[i].max() or 1))
+        look = {"cmap": "magma", "vmin": 0, "vmax": 1, "extent": extent}
+        axis.imshow(heat, alpha=0.9 * np.sqrt(heat), **look)
+        for window in windows[i] if windows is not None else ():
+            _outline(axis, window, (height, width))
+        axis.set_title(titles[i] if titles is not None else "")
+    return figure
+
+
+@styled
+def trace_strip(steps, maps, *, columns=3):
+    r"""Show what a number was made of: photo and maps, with the windows it sees.
+
+    Of each layer, the channel that contributes most, in either direction.
+
+    Parameters
+    ----------
+    steps : sequence of activations.Step
+        As `activations.trace` returns them, the number first and the image last.
+    maps : dict of str to ndarray of shape (H', W', F)
+        Those to show, by layer.  Three channels of the image are shown as a photo,
+        in intensities from 0 to 1.
+    columns : int
+        Pictures in a row.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        In the order of computation, each titled with its layer and the rows and
+        columns of the window.
+
+    Raises
+    ------
+    ValueError
+        If a map has another shape or belongs to none of the steps, or there is none.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from cnnbook import activations
+    >>> conv = keras.layers.Conv2D(4, 3, name="conv")
+    >>> model = keras.Sequential([keras.Input((8, 8, 3), name="photo"), conv])
+    >>> photo = np.full((8, 8, 3), 0.5)
+    >>> steps = activations.trace(model, photo, "conv", (2, 5, 1))
+    >>> maps = activations.feature_maps(model, photo[None], ["photo", "conv"])
+    >>> figure = trace_strip(steps, {name: m[0] for name, m in maps.items()})
+    >>> [axes.get_title() for axes in figure.axes]
+    ['photo\n3 × 3', 'conv\n1 × 1']
+    """
+    shown = [step for step in reversed(steps) if step.layer in maps]
+    if not shown or len(shown) < len(maps):
+        raise ValueError(
+            "maps must hold maps of layers that were traced: some of "
+            f"{', '.join(step.layer for step in steps)}; got "
+            f"{', '.join(maps) or 'none'}"
+        )
+    maps = {
+        name: check_shape(array, "(H', W', F)", "each of the maps", "pass maps[0]")
+        for name, array in maps.items()
+    }
+    height, width = maps[shown[0].layer].shape[:2]
+    figure, axes = _panels(len(shown), columns, height / width, 2)
+    for axis, step in zip(axes, shown, strict=True):
+        array = maps[step.layer]
+        if step is steps[-1] and array.shape[-1] == 3:
+            axis.imshow(array)
+        else:
+            axis.imshow(array[..., _strongest(step)])
+        if step.values.size:  # else it sees only padding
+            _outline(axis, (step.rows, step.columns), array.shape)
+        rows, sides = step.values.shape[:2]
+        axis.set_title(f"{step.layer}\n{rows} × {sides}")
+    return figure
+
+
+@styled
+def products_of_patch(values, weights):
+    """Show a patch of a photo, the kernel laid over it, and their products.
+
+    Parameters
+    ----------
+    values : ndarray of shape (h, w, 3)
+        Intensities in [0, 1].
+    weights : ndarray of shape (h, w, 3)
+        Shown as colours: grey is zero.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        The products are summed over the colours: blue below zero, white at zero,
+        orange above.  The last title is their sum.
+
+    Raises
+    ------
+    ValueError
+        If the patch has another shape, or the weights have not that of the patch.
+
+    Examples
+    --------
+    >>> figure = products_of_patch(np.full((5, 5, 3), 0.5), np.full((5, 5, 3), -0.1))
+    >>> figure.axes[-1].get_title()
+    'products: −3.75'
+    """
+    values = check_shape(values, "(h, w, 3)", "values", "a patch of a colour photo")
+    weights = check_shape(weights, "(h, w, 3)", "weights", "one for each value")
+    if values.shape != weights.shape:
+        raise ValueError(
+            "weights must be one for each value; got shapes "
+            f"{weights.shape} and {values.shape}"
+        )
+    products = (values * weights).sum(axis=-1)
+    # A few extreme weights would turn all others grey.
+    largest = np.quantile(np.abs(weights), 0.995) or 1
+    figure, axes = _panels(3, 3, values.shape[0] / values.shape[1], 1)
+    axes[0].imshow(values)
+    axes[1].imshow((0.5 + weights / (2 * largest)).clip(0, 1))
+    limit = np.quantile(np.abs(products), 0.995) or 1
+    axes[2].imshow(products, cmap=SIGNED, vmin=-limit, vmax=limit)
+    # White at its rim, it would have no end on a white page.
+    frame = {"fill": False, "ec": QUIET, "transform": axes[2].transAxes}
+    axes[2].add_patch(plt.Rectangle((0, 0), 1, 1, **frame))
+    total = f"products: {products.sum():.3g}".replace("-", "−")
+    for axis, title in zip(axes, ("patch", "weights", total), strict=True):
+        axis.set_title(title)
+    return figure
+
+
+def _strongest(step):
+    """Return the channel that contributes most to a number, or whose number it is."""
+    amounts = np.abs(step.contributions)
+    if not amounts.any():  # the number is 0
+        amounts = np.abs(step.weights).sum(axis=(0, 1))
+    return int(amounts.argmax())
+
+
+def _outline(axis, window, shape):
+    """Outline a part of a picture so that it shows on dark and on bright."""
+    check_window(window, shape)
+    rows, columns = window
+    corner = columns.start - 0.5, rows.start - 0.5
+    sides = columns.stop - columns.start, rows.stop - rows.start
+    for line, colour in ((3, "black"), (1.4, "white")):
+        look = {"fill": False, "lw": line, "ec": colour, "clip_on": False}
+        axis.add_patch(plt.Rectangle(corner, *sides, **look))
+
+
+def _panels(count, columns, aspect, lines):
+    """Make axes without frames, each below so many lines of title: (figure, axes)."""
+    check_whole(columns, "columns")
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    side = min(WIDTH / columns, 3)
+    size = side * columns, (side * aspect + 0.25 * lines) * rows
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis in axes.flat[count:]:
+        axis.remove()
+    return figure, axes.flat[:count]
