@@ -2,6 +2,7 @@
 
 import fnmatch
 import weakref
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,13 +26,18 @@ from cnnbook.receptive_fields import (
     layer_without_room,
     receptive_field,
 )
+from cnnbook.tracing import EffectiveField, Step, effective_receptive_field, trace
 
 __all__ = [
+    "EffectiveField",
     "ReceptiveField",
+    "Step",
+    "effective_receptive_field",
     "feature_maps",
     "kernels",
     "receptive_field",
     "silent_channels",
+    "trace",
 ]
 
 _KINDS = {"convolutions": CONVOLUTIONS, "pools": POOLS}
@@ -61,8 +67,8 @@ def feature_maps(model, images, layers=None, *, batch_size=32):
         default every layer with maps from the first convolution on: what comes
         before (the input, rescaling, padding, …) is still the image.
     batch_size : int
-        How many images pass through the model at once; bounds the memory needed
-        beside the maps themselves.
+        How many images at most pass through the model at once; bounds the memory
+        needed beside the maps themselves.
 
     Returns
     -------
@@ -97,9 +103,13 @@ def feature_maps(model, images, layers=None, *, batch_size=32):
             f"batch_size must be a whole number from 1; got {batch_size!r}"
         )
     if layers is not None:
-        layers = (layers,) if isinstance(layers, str) else tuple(layers)
+        several = isinstance(layers, Iterable) and not isinstance(layers, str)
+        layers = tuple(layers) if several else (layers,)
         if not all(isinstance(layer, str) for layer in layers):
-            raise ValueError(f"layers must be names of layers; got {layers!r}")
+            raise ValueError(
+                "layers must be names of layers (of a layer object, its name); got "
+                + ", ".join(map(repr, layers))
+            )
     extractor = _extractor(model, layers)
     images = fitting_images(model, images)
     _check_room(model, extractor, images.shape[1:3])
@@ -107,9 +117,11 @@ def feature_maps(model, images, layers=None, *, batch_size=32):
     if len(images) <= batch_size:
         # np.asarray is a view of TensorFlow's own memory, and cannot be written to.
         return {n: np.asarray(t) for n, t in _run(model, extractor, images).items()}
-    maps = {}
-    for start in range(0, len(images), batch_size):
-        batch = slice(start, start + batch_size)
+    # These are copied, so that for a moment a batch's maps are held twice: smaller
+    # batches keep that, and what TensorFlow never gives back, small beside the rest.
+    maps, step = {}, max(1, batch_size // 4)
+    for start in range(0, len(images), step):
+        batch = slice(start, start + step)
         for name, computed in _run(model, extractor, images[batch]).items():
             if name not in maps:
                 shape = (len(images), *computed.shape[1:])
@@ -236,7 +248,9 @@ def _compile(network, names, image):
     import tensorflow as tf
 
     def compute(images):
-        return list(run(network, images, names).values())
+        maps = run(network, images, names).values()
+        # NumPy has no bfloat16; float32 holds each of its numbers exactly.
+        return [tf.cast(m, "float32") if m.dtype == "bfloat16" else m for m in maps]
 
     # Traced here, once, for any number of images and any size the model takes.
     signature = tf.TensorSpec((None, *image.shape[1:]), image.dtype)
@@ -251,7 +265,8 @@ def _check_room(model, extractor, size):
     if layer := layer_without_room(extractor.network, size):
         raise ValueError(
             f"images of {size[0]} × {size[1]} pixels are too small for model "
-            f"{model.name!r}: there is no room for the window of {layer!r}"
+            f"{model.name!r}: there is no room for the window of {layer!r}; pass "
+            "larger images"
         )
     extractor.sizes.add(size)
 
@@ -261,7 +276,7 @@ def _run(model, extractor, batch):
     import tensorflow as tf
 
     try:
-        maps = extractor.compute(tf.constant(batch))
+        maps = extractor.compute(tf.constant(batch, model.inputs[0].dtype))
     except (tf.errors.InvalidArgumentError, tf.errors.AbortedError) as error:
         lines = [line for line in error.message.splitlines() if "{{node" not in line]
         raise ValueError(
@@ -281,24 +296,23 @@ def _chosen(model, layers):
         maps = set(spatial) - inputs
         chosen = maps & _behind_a_convolution(model) or maps
     for layer in layers or ():
-        if layer in spatial:
-            chosen.add(layer)
-        elif layer in calls:
+        if layer in _KINDS and layer not in calls:
+            chosen.update(n for n in spatial if is_a(calls[n].operation, _KINDS[layer]))
+            continue
+        matching = [layer] if layer in calls else fnmatch.filter(calls, layer)
+        if not matching:
+            raise unknown_layer(model, layer, calls)
+        if not set(matching) & set(spatial):
             raise ValueError(
-                f"layer {layer!r} has no feature maps: its output has shape "
-                f"{calls[layer].outputs[0].shape}. Layers that have: "
+                f"layer {matching[0]!r} has no feature maps: its output has shape "
+                f"{calls[matching[0]].outputs[0].shape}. Layers that have: "
                 + ", ".join(spatial)
             )
-        elif layer in _KINDS:
-            chosen.update(n for n in spatial if is_a(calls[n].operation, _KINDS[layer]))
-        else:
-            matching = fnmatch.filter(spatial, layer)
-            if not matching:
-                raise unknown_layer(model, layer, calls)
-            chosen.update(matching)
+        chosen.update(matching)
     if not chosen:
+        asked = "all behind the input" if layers is None else repr(layers)
         raise ValueError(
-            f"model {model.name!r} has none of the layers asked for, {layers!r}; "
+            f"model {model.name!r} has none of the layers asked for, {asked}; "
             f"layers with feature maps: {', '.join(spatial) or 'none'}"
         )
     return [name for name in spatial if name in chosen]

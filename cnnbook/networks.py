@@ -49,7 +49,8 @@ def connections(model):
     if not _is_network(model):
         raise ValueError(
             "expected a functional or Sequential Keras model, whose layers can be told "
-            f"apart from outside; got {type(model).__name__}"
+            f"apart from outside; got {type(model).__name__}: pass "
+            "keras.Model(inputs, outputs), or keras.Sequential of an Input and layers"
         )
     if not hasattr(model, "inputs"):
         raise ValueError(
@@ -265,8 +266,8 @@ def one_image_input(model):
     if len(shapes) != 1 or len(shapes[0]) != 4:
         raise ValueError(
             f"model {model.name!r} must have one input of shape (N, H, W, C); it has "
-            f"{len(shapes)}: {', '.join(map(str, shapes))}. Cut out the part that sees "
-            "the image: keras.Model(image_input, output)"
+            f"{len(shapes)}: {', '.join(map(str, shapes))}. Pass the part that sees an "
+            "image: keras.Model(image_input, output)"
         )
     return shapes[0]
 
@@ -296,24 +297,27 @@ def fitting_images(model, images):
     """
     import keras
 
-    images = np.asarray(images)
     (expected,) = model.inputs
-    wanted = [
-        size or letter for size, letter in zip(expected.shape[1:], "HWC", strict=True)
-    ]
-    wanted = f"(N, {', '.join(map(str, wanted))})"
-    if images.ndim == 3:
+    shape = tuple(expected.shape[1:])
+    wanted = [size or letter for size, letter in zip(shape, "HWC", strict=True)]
+    wanted = f"images of shape (N, {', '.join(map(str, wanted))})"
+    kind = type(images).__name__
+    try:
+        images = np.asarray(images)
+    except ValueError:
         raise ValueError(
-            f"model {model.name!r} takes images of shape {wanted}; got shape "
-            f"{images.shape}: put a single image in a batch of one, image[None]"
+            f"model {model.name!r} takes {wanted} in one array; got a {kind} of images "
+            "that differ in size: cut each to one, images.load_image(image, size)"
+        ) from None
+    if not images.ndim:
+        raise ValueError(
+            f"model {model.name!r} takes {wanted} in one array; got {kind}: read a "
+            "picture by images.load_image(path, size)[None], and np.stack several"
         )
-    if images.ndim != 4 or any(
-        own not in (None, given)
-        for own, given in zip(expected.shape[1:], images.shape[1:], strict=True)
-    ):
+    if not _fits(images.shape, shape):
         raise ValueError(
-            f"model {model.name!r} takes images of shape {wanted}; got shape "
-            f"{images.shape}"
+            f"model {model.name!r} takes {wanted}; got shape {images.shape}"
+            + _remedy(images.shape, shape)
         )
     if not len(images):
         raise ValueError(f"expected at least one image; got shape {images.shape}")
@@ -323,7 +327,7 @@ def fitting_images(model, images):
     if not np.can_cast(images.dtype, dtype, "same_kind"):
         raise ValueError(
             f"model {model.name!r} takes images of type {expected.dtype}; got "
-            f"{images.dtype}"
+            f"{images.dtype}: pass numbers, images.astype({dtype!r})"
         )
     if expected.name == INTENSITIES:
         low, high = images.min(), images.max()
@@ -334,6 +338,40 @@ def fitting_images(model, images):
                 + (": divide by 255" if 1 < high <= 255 and low >= 0 else "")
             )
     return images.astype(dtype, copy=False)
+
+
+_GREY = "repeat grey for red, green and blue, "
+# What to do with images that lack an axis or have it elsewhere: their shape thereafter.
+_REMEDIES = {
+    "put a single image in a batch of one, image[None]": lambda n: (1, *n),
+    "give them an axis of one channel, images[..., None]": lambda n: (*n, 1),
+    "put channels last, np.moveaxis(images, 1, -1)": lambda n: (n[0], *n[2:], n[1]),
+    "keep red, green and blue alone, images[..., :3]": lambda n: (
+        *n[:-1],
+        min(n[-1], 3),
+    ),
+    f"{_GREY}np.repeat(images, 3, axis=-1)": lambda n: (*n[:-1], max(n[-1], 3)),
+    f"{_GREY}np.repeat(images[..., None], 3, axis=-1)": lambda n: (*n, 3),
+}
+
+
+def _remedy(given, shape):
+    """Return what to do with images of a shape that a model does not take, or ""."""
+    if len(given) not in (3, 4):
+        return ""
+    for words, change in _REMEDIES.items():
+        if _fits(change(given), shape):
+            return f": {words}"
+    if len(given) == 4 and given[-1] == shape[-1] == 3:
+        return ": cut each to that size, images.load_image(image, size)"
+    return ": put a single image in a batch of one, image[None]" * (len(given) == 3)
+
+
+def _fits(given, shape):
+    """Tell whether images of one shape, N included, are what a model takes."""
+    return len(given) == 4 and all(
+        own in (None, size) for own, size in zip(shape, given[1:], strict=True)
+    )
 
 
 def _is_network(operation):

@@ -19,10 +19,8 @@ import numpy as np
 from cnnbook.activations import feature_maps
 from cnnbook.receptive_fields import ReceptiveField, receptive_field
 
-# How hard weights are held back, relative to the channels' mean square; the best of
-# these is chosen on pictures held out of the fit.
-PENALTIES = 10.0 ** np.arange(-8, 1)
-_HELD_OUT = 0.25
+# How hard weights may be held back, relative to the channels' mean square.
+PENALTIES = 10.0 ** np.arange(-8, 3)
 
 
 @dataclass(frozen=True)
@@ -69,18 +67,19 @@ class Readout:
         return picture
 
 
-def fit_readouts(model, images, layers=None, *, batch_size=32):
-    """Fit a readout for each layer.
-
-    Ridge regression on three quarters of the pictures; the others decide how hard the
-    weights are held back.
+def fit_readouts(model, images, deciding, layers=None, *, batch_size=32):
+    """Fit a readout for each layer, by ridge regression.
 
     Parameters
     ----------
     model : keras.Model
         Functional or Sequential, with one image as its input.
     images : array of shape (N, H, W, C)
-        At least four pictures, in the range that the model was made for.
+        Pictures to fit on, in the range that the model was made for.
+    deciding : array of shape (M, H, W, C)
+        Other pictures, which decide how hard the weights are held back.  The less
+        these have to do with those to fit on, the better for pictures of yet another
+        kind.
     layers : str or iterable of str, optional
         As in `feature_maps`.
     batch_size : int
@@ -93,49 +92,38 @@ def fit_readouts(model, images, layers=None, *, batch_size=32):
     Raises
     ------
     ValueError
-        As `feature_maps` and `receptive_field`; if there are fewer than four images;
-        or for a layer whose positions all see the whole image.
+        As `feature_maps` and `receptive_field`; or for a layer whose positions all see
+        the whole image.
 
     Examples
     --------
-    A layer that keeps every pixel, and a pool that keeps one of four:
+    A layer that keeps every pixel, and a pool that keeps the mean of four:
 
     >>> import keras
     >>> model = keras.Sequential([
     ...     keras.Input((32, 32, 1)), keras.layers.Identity(name="all"),
     ...     keras.layers.AveragePooling2D(2, name="pool")])
-    >>> noise = np.random.default_rng(0).random((40, 32, 32, 1))
-    >>> readouts = fit_readouts(model, noise[:20])
-    >>> kept = detail_kept(model, noise[20:], readouts)
+    >>> noise = np.random.default_rng(0).random((60, 32, 32, 1))
+    >>> readouts = fit_readouts(model, noise[:20], noise[20:40])
+    >>> kept = detail_kept(model, noise[40:], readouts)
     >>> {layer: round(share, 2) for layer, share in kept.items()}
     {'all': 1.0, 'pool': 0.25}
     """
-    images = np.asarray(images)
-    if len(images) < 4:
-        raise ValueError(
-            f"readouts are fitted on four images or more; got {len(images)}"
-        )
-    held_out = max(1, round(_HELD_OUT * len(images)))
+    images, deciding = np.asarray(images), np.asarray(deciding)
     fields = {}
-    fitted = _sums(model, images[held_out:], layers, fields, batch_size)
-    checked = _sums(model, images[:held_out], list(fields), fields, batch_size)
+    fitted = _sums(model, images, layers, fields, batch_size)
+    decisive = _sums(model, deciding, list(fields), fields, batch_size)
     readouts = {}
     for layer, field in fields.items():
-        size = np.trace(fitted[layer].features) / len(fitted[layer].features)
-        choices = []
-        for penalty in PENALTIES:
-            ridge = penalty * size * np.eye(len(fitted[layer].features))
-            weights = np.linalg.solve(
-                fitted[layer].features + ridge, fitted[layer].products
-            )
-            choices.append((checked[layer].error_of(weights), weights))
-        _, best = min(choices, key=lambda choice: choice[0])
-        readouts[layer] = Readout(layer, field, best)
+        features, products = fitted[layer].features, fitted[layer].products
+        ridge = np.trace(features) / len(features) * np.eye(len(features))
+        choices = [np.linalg.solve(features + p * ridge, products) for p in PENALTIES]
+        readouts[layer] = Readout(layer, field, min(choices, key=decisive[layer].error))
     return readouts
 
 
 def detail_kept(model, images, readouts, *, batch_size=32):
-    """Measure which share of pictures' detail can be read back from each layer.
+    """Measure which share of the detail in pictures can be read back from each layer.
 
     Parameters
     ----------
@@ -149,24 +137,26 @@ def detail_kept(model, images, readouts, *, batch_size=32):
     Returns
     -------
     kept : dict of str to float
-        The share of the pixels' variance, about each picture's own mean colour, that
-        the readout explains: 1 is a perfect copy, 0 no better than one flat colour,
-        and below 0 is worse.
+        Share of a picture's variance that the painted copy accounts for, brightness
+        and contrast aside: the square of its `likeness`, and the mean over the
+        pictures; 0 where the likeness is below zero.
 
     Examples
     --------
     See `fit_readouts`.
     """
-    fields = {layer: readout.field for layer, readout in readouts.items()}
-    sums = _sums(model, np.asarray(images), list(fields), fields, batch_size)
-    return {
-        layer: float(1 - sums[layer].error_of(readout.weights) / sums[layer].variation)
-        for layer, readout in readouts.items()
-    }
+    images, kept = np.asarray(images), {layer: [] for layer in readouts}
+    for start in range(0, len(images), batch_size):
+        batch = images[start : start + batch_size]
+        for layer, maps in feature_maps(model, batch, list(readouts)).items():
+            for image, own in zip(batch, maps, strict=True):
+                painted = readouts[layer].paint(own, image.shape[:2])
+                kept[layer].append(max(likeness(image, painted), 0) ** 2)
+    return {layer: float(np.mean(shares)) for layer, shares in kept.items()}
 
 
-def share_explained(image, painted, window=None):
-    """Tell how much of a picture, or of a part of it, a painted copy has right.
+def likeness(image, painted, window=None):
+    """Correlate a picture, or a part of it, with a painted copy.
 
     Parameters
     ----------
@@ -177,9 +167,10 @@ def share_explained(image, painted, window=None):
 
     Returns
     -------
-    share : float
-        Of the variance about the part's mean colour: 1 for a perfect copy, 0 for one
-        no better than that colour alone, below 0 for a worse one.
+    likeness : float
+        Pearson's correlation over the pixels and colours: 1 for a copy that is right
+        but for its brightness and contrast, 0 for one that has nothing to do with the
+        picture, or is of one flat colour.
 
     Raises
     ------
@@ -188,9 +179,9 @@ def share_explained(image, painted, window=None):
 
     Examples
     --------
-    >>> image = np.array([0.0, 1.0]).reshape(1, 2, 1)
-    >>> share_explained(image, np.array([0.25, 0.75]).reshape(1, 2, 1))
-    0.75
+    >>> image = np.array([0.0, 1.0, 0.0]).reshape(1, 3, 1)
+    >>> likeness(image, 5 - image), likeness(image, np.ones((1, 3, 1)))
+    (-1.0, 0.0)
     """
     image, painted = np.asarray(image, float), np.asarray(painted, float)
     if image.shape != painted.shape or image.ndim != 3:
@@ -202,13 +193,14 @@ def share_explained(image, painted, window=None):
     if window is not None:
         image, painted, known = image[window], painted[window], known[window]
     image, painted = image[known], painted[known]
-    variation = np.sum((image - image.mean(axis=0)) ** 2) if len(image) else 0
-    if not variation:
+    if not image.size or np.ptp(image) == 0:
         raise ValueError(
             "of a part that is flat, or was not painted, nothing can be told; choose a "
             f"larger window than {window}"
         )
-    return float(1 - np.sum((image - painted) ** 2) / variation)
+    if np.ptp(painted) < 1e-9:  # but for rounding
+        return 0.0
+    return round(float(np.corrcoef(image.ravel(), painted.ravel())[0, 1]), 12)
 
 
 @dataclass
@@ -217,13 +209,10 @@ class _Sums:
 
     features: np.ndarray  # (F + 1, F + 1)
     products: np.ndarray  # (F + 1, pixels)
-    squares: float
-    variation: float  # squares about the mean colour of each picture
 
-    def error_of(self, weights):
-        """Return the summed squared error of a readout with these weights."""
-        explained = 2 * self.products - self.features @ weights
-        return self.squares - np.sum(weights * explained)
+    def error(self, weights):
+        """Return the squared error of a readout, but for what none can change."""
+        return np.sum(weights * (self.features @ weights - 2 * self.products))
 
 
 def _sums(model, images, layers, fields, batch_size):
@@ -244,23 +233,12 @@ def _add(sums, layer, image, maps, places):
     """Add one picture's part to the sums of a layer."""
     rows, columns, inside = places
     pixels = image[rows[:, None, :, None], columns[None, :, None, :]]
-    about = pixels - pixels.mean(axis=(0, 1, 2, 3))
     pixels = pixels.reshape(len(rows) * len(columns), -1)
     features = _with_one(maps[inside])
-    parts = _Sums(
-        features.T @ features,
-        features.T @ pixels,
-        float(np.sum(pixels**2)),
-        float(np.sum(about**2)),
-    )
     if layer not in sums:
-        sums[layer] = parts
-        return
-    known = sums[layer]
-    known.features += parts.features
-    known.products += parts.products
-    known.squares += parts.squares
-    known.variation += parts.variation
+        sums[layer] = _Sums(0, 0)
+    sums[layer].features += features.T @ features
+    sums[layer].products += features.T @ pixels
 
 
 def _with_one(maps):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import layers as kl
 
-from cnnbook import activations, layers, receptive_fields
+from cnnbook import activations, layers, receptive_fields, tracing
 from cnnbook.activations import feature_maps, kernels, silent_channels
 
 
@@ -26,13 +26,20 @@ def small_classifier(size=(12, 10), channels=3):
 
 
 def with_random_weights(model):
-    """Give every weight a value of its own, those that start at 0 or 1 too."""
+    """Give every weight a value of its own, those that start at 0 or 1 too.
+
+    Kernels are scaled so that a deep network neither dies out nor overflows.
+    """
     rng = np.random.default_rng(1)
     for weight in model.weights:
-        if "seed" not in weight.path:
+        kind = weight.path.rsplit("/", 1)[-1]
+        if "kernel" in kind:
+            inputs = weight.shape[: 2 if "depthwise" in kind else -1]
+            weight.assign(rng.normal(0, np.sqrt(2 / np.prod(inputs)), weight.shape))
+        elif kind in ("gamma", "moving_variance", "variance"):
+            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+        elif "seed" not in kind and kind != "count":
             weight.assign(rng.normal(0, 0.2, weight.shape))
-        if weight.path.endswith("variance"):
-            weight.assign(rng.uniform(0.5, 2.0, weight.shape))
     return model
 
 
@@ -97,28 +104,6 @@ def test_maps_equal_those_of_one_submodel_per_layer(model, images):
     }
 
     assert_same_maps(feature_maps(model, images), by_submodels(model, tensors, images))
-
-
-@pytest.mark.parametrize("name", ["VGG19", "MobileNetV2"])
-def test_maps_of_published_architectures_equal_those_of_submodels(name, rng):
-    model = with_random_weights(
-        getattr(keras.applications, name)(
-            weights=None, include_top=False, input_shape=(48, 40, 3)
-        )
-    )
-    images = rng.random((2, 48, 40, 3)).astype("float32") * 255
-    chosen = [layer.name for layer in model.layers if len(layer.output.shape) == 4]
-    chosen = chosen[4 :: len(chosen) // 6]
-
-    ours = feature_maps(model, images, chosen)
-
-    plain = keras.Model(model.input, [model.get_layer(n).output for n in ours])
-    for (layer, maps), theirs in zip(
-        ours.items(), plain.predict_on_batch(images), strict=True
-    ):
-        scale = np.abs(theirs).max()
-        assert np.isfinite(scale) and scale > 0, layer
-        np.testing.assert_allclose(maps, theirs, atol=1e-5 * scale, err_msg=layer)
 
 
 def nested():
@@ -576,3 +561,5 @@ def test_a_model_that_cannot_be_read_says_why(model, message):
 def test_receptive_fields_are_at_hand_beside_the_maps():
     assert activations.receptive_field is receptive_fields.receptive_field
     assert activations.ReceptiveField is receptive_fields.ReceptiveField
+    for name in ("trace", "Step", "effective_receptive_field", "EffectiveField"):
+        assert getattr(activations, name) is getattr(tracing, name)

@@ -13,7 +13,8 @@ MAY_IMPORT = {
     # Pictures and their labels.
     "images": set(),
     "repository": set(),
-    "downloads": {"repository"},
+    "archives": set(),
+    "downloads": {"archives", "repository"},
     "pet_brush": set(),
     "pet_coats": {"pet_brush"},
     "pet_faces": {"pet_brush", "pet_coats"},
@@ -30,16 +31,30 @@ MAY_IMPORT = {
     "training": {"augmentation", "classifier", "scores"},
     "build_folder": {"repository"},
     "model": {"build_folder", "classifier", "data", "scores", "training"},
-    "vgg": {"downloads", "images", "repository"},
+    "vgg_weights": {"downloads", "repository"},
+    "vgg": {"images", "vgg_weights"},
     # What networks compute.
     "networks": {"images"},
-    "receptive_fields": {"networks"},
-    "activations": {"networks", "receptive_fields"},
+    "imagenet": {"downloads", "networks", "repository", "vgg_weights"},
+    "ablation": {"networks"},
+    "axes": set(),
+    "receptive_fields": {"axes", "networks"},
+    "tracing": {"networks", "receptive_fields"},
+    "activations": {"networks", "receptive_fields", "tracing"},
+    "matching": {"receptive_fields"},
+    "readouts": {"activations", "receptive_fields"},
+    "measures": {"activations", "networks"},
+    "claims": set(),
+    "depth": {"build_folder", "classifier", "data", "model", "scores", "training"},
+    "channels": {"activations", "images", "networks", "receptive_fields"},
+    "patterns": {"networks", "receptive_fields"},
     # What people see: drawings of arrays, which run no model.
     "drawable": set(),
     "figures": {"drawable"},
     "charts": {"drawable", "figures"},
     "diagrams": {"drawable", "figures"},
+    "overlays": {"drawable", "figures"},
+    "portraits": {"drawable", "figures"},
 }
 EVERYTHING = set(MAY_IMPORT)
 MAY_IMPORT |= {"cli": EVERYTHING, "__main__": {"cli"}}
@@ -78,7 +93,9 @@ def test_tensorflow_and_keras_are_imported_only_where_they_are_needed(module):
     assert not at_the_top & HEAVY
 
 
-@pytest.mark.parametrize("module", ["figures", "charts", "diagrams"])
+@pytest.mark.parametrize(
+    "module", ["figures", "charts", "diagrams", "overlays", "portraits"]
+)
 def test_drawing_runs_no_model(module):
     assert not {name.split(".")[0] for name, _ in imports_of(module)} & HEAVY
 
