@@ -252,6 +252,8 @@ def lines(x, curves, *, x_label, y_label, colours=None):
     axis.set_xlabel(x_label)
     axis.set_ylabel(y_label)
     axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
+    if all(float(place).is_integer() for place in x):
+        axis.xaxis.get_major_locator().set_params(integer=True)
     _label_ends(axis, ends)
     return figure
 

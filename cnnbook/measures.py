@@ -5,7 +5,86 @@ import numpy as np
 from cnnbook.activations import feature_maps
 from cnnbook.networks import fitting_images
 
-__all__ = ["border_likeness", "shift_changes", "superposition_gap"]
+__all__ = [
+    "border_likeness",
+    "channel_likeness",
+    "shift_changes",
+    "strongest",
+    "superposition_gap",
+]
+
+
+def strongest(maps, count=1):
+    """Choose the channels with the largest means.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (H, W, F)
+    count : int
+        From 1 to F.
+
+    Returns
+    -------
+    channels : ndarray of shape (count,), int
+        Strongest first: ``maps[..., channels]`` are their maps.
+
+    Raises
+    ------
+    ValueError
+        If the maps have another shape, or are fewer than that.
+
+    Examples
+    --------
+    >>> strongest(np.array([[[1.0, 3.0, 2.0]]]), 2)
+    array([1, 2])
+    """
+    maps = np.asarray(maps)
+    if maps.ndim != 3 or not 1 <= count <= maps.shape[-1]:
+        raise ValueError(
+            "maps must have shape (H, W, F), and count lie between 1 and F; got shape "
+            f"{maps.shape} and count {count}"
+        )
+    # Stable, so that equally strong channels keep their order.
+    return np.argsort(-maps.mean(axis=(0, 1)), kind="stable")[:count]
+
+
+def channel_likeness(maps):
+    """Measure how alike the channels of a layer are on one image.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (H, W, F)
+
+    Returns
+    -------
+    likeness : float
+        Mean size of the correlation of two channels, over all pairs: 1 if all say the
+        same, or its negative; near 0 if each has its own subject.  Flat channels have
+        none and are left out.
+
+    Raises
+    ------
+    ValueError
+        If the maps have another shape, or fewer than two of them are not flat.
+
+    Examples
+    --------
+    >>> maps = np.array([[0.0, 0, 1], [1, -1, 1], [0, 0, 1]]).reshape(1, 3, 3)
+    >>> channel_likeness(maps)  # the third channel is flat
+    1.0
+    """
+    maps = np.asarray(maps, float)
+    if maps.ndim != 3:
+        raise ValueError(f"maps must have shape (H, W, F); got shape {maps.shape}")
+    spoken = maps.reshape(-1, maps.shape[-1])
+    spoken = spoken[:, np.ptp(spoken, axis=0) > 0]
+    if spoken.shape[1] < 2:
+        raise ValueError(
+            f"{maps.shape[-1]} maps of which {spoken.shape[1]} are not flat have no "
+            "pairs to compare; choose another layer or image"
+        )
+    pairs = np.abs(np.corrcoef(spoken, rowvar=False))
+    return round(float(pairs[np.triu_indices(len(pairs), 1)].mean()), 12)
 
 
 def border_likeness(maps, image):

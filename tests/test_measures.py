@@ -7,7 +7,13 @@ from keras import layers as kl
 from skimage import filters
 
 from cnnbook import images
-from cnnbook.measures import border_likeness, shift_changes, superposition_gap
+from cnnbook.measures import (
+    border_likeness,
+    channel_likeness,
+    shift_changes,
+    strongest,
+    superposition_gap,
+)
 
 
 def identity(size, channels=1):
@@ -134,3 +140,39 @@ def test_a_network_that_says_the_same_to_all_has_no_gap_to_tell():
 
     with pytest.raises(ValueError, match="answers the same to every pair"):
         superposition_gap(model, np.zeros((1, 2, 2, 1)), np.ones((1, 2, 2, 1)))
+
+
+def test_the_strongest_channels_come_first_and_ties_keep_their_order(rng):
+    maps = rng.random((4, 5, 6)) * 0.1
+    maps += np.array([3, 1, 9, 0, 9, 2])
+    maps[..., 4] = maps[..., 2]
+
+    assert strongest(maps, 4).tolist() == [2, 4, 0, 5]
+
+
+@pytest.mark.parametrize("count", [0, 7])
+def test_more_channels_than_there_are_cannot_be_chosen(count):
+    with pytest.raises(ValueError, match=f"count {count}"):
+        strongest(np.zeros((2, 2, 6)), count)
+
+
+def test_channel_likeness_is_the_mean_size_of_all_pairs_correlations(rng):
+    maps = rng.normal(size=(6, 7, 4))
+    maps[..., 3] = -2 * maps[..., 0]
+    pairs = [(a, b) for a in range(4) for b in range(a)]
+
+    expected = np.mean(
+        [
+            abs(np.corrcoef(maps[..., a].ravel(), maps[..., b].ravel())[0, 1])
+            for a, b in pairs
+        ]
+    )
+
+    assert channel_likeness(maps) == pytest.approx(expected)
+    flat = np.dstack([maps, np.ones((6, 7, 2))])
+    assert channel_likeness(flat) == pytest.approx(expected)
+
+
+def test_a_single_channel_has_no_pair():
+    with pytest.raises(ValueError, match="have no pairs to compare"):
+        channel_likeness(np.ones((3, 3, 5)))
