@@ -6,6 +6,7 @@ import weakref
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers as kl
 
 from cnnbook import activations, layers, receptive_fields, tracing
@@ -187,12 +188,79 @@ def test_a_model_of_any_size_takes_images_of_any_size(rng):
         np.testing.assert_allclose(maps, model(images), atol=1e-6)
 
 
-@pytest.mark.parametrize("channels", [1, 5])
+@pytest.mark.parametrize("channels", [1, 2, 13, 256])
 def test_any_number_of_channels_will_do(channels, rng):
-    model = small_classifier(channels=channels)
-    images = rng.random((2, 12, 10, channels))
+    image = keras.Input((12, 10, channels))
+    tensors = {}
+    maps = image
+    for name, layer in {
+        "conv": kl.Conv2D(4, 3),
+        "depthwise": kl.DepthwiseConv2D(3),
+        "separable": kl.SeparableConv2D(1, 3),
+        "up": kl.Conv2DTranspose(channels, 2),
+    }.items():
+        layer.name = name
+        maps = tensors[name] = layer(maps)
+    model = with_random_weights(keras.Model(image, maps))
+    images = rng.random((2, 12, 10, channels)).astype("float32")
 
-    assert feature_maps(model, images)["block1_conv"].shape == (2, 12, 10, 4)
+    assert_same_maps(feature_maps(model, images), by_submodels(model, tensors, images))
+
+
+def test_a_row_of_preprocessing_layers_is_left_out_and_acts_on_the_maps(rng):
+    photos = rng.uniform(0, 255, (3, 16, 18, 3)).astype("float32")
+    normalization = kl.Normalization(name="normalized")
+    normalization.adapt(photos)
+    image = keras.Input((16, 18, 3), name="image")
+    tensors, seen = {"image": image}, image
+    for layer in (
+        kl.Rescaling(255.0, name="rescaled"),
+        kl.CenterCrop(14, 12, name="cropped"),
+        kl.Resizing(10, 11, name="resized"),
+        normalization,
+        kl.RandomFlip(name="flipped"),
+        kl.RandomRotation(0.2, name="turned"),
+        kl.GaussianNoise(0.5, name="noisy"),
+        kl.ZeroPadding2D(1, name="padded"),
+        kl.Conv2D(4, 3, name="conv"),
+        kl.ReLU(name="relu"),
+    ):
+        seen = tensors[layer.name] = layer(seen)
+    model = keras.Model(image, seen)
+    images = photos / 255
+
+    assert list(feature_maps(model, images)) == ["conv", "relu"]
+    maps = feature_maps(model, images, "*", batch_size=2)
+    assert_same_maps(maps, by_submodels(model, tensors, images))
+    np.testing.assert_allclose(
+        maps["cropped"], photos[:, 1:15, 3:15], rtol=1e-5, atol=1e-4
+    )
+    np.testing.assert_array_equal(maps["noisy"], maps["normalized"])
+
+
+@pytest.mark.parametrize("structure", [list, dict])
+def test_a_model_with_several_outputs_has_the_maps_of_all_branches(structure, images):
+    image = keras.Input((12, 10, 3))
+    stem = kl.Conv2D(4, 3, name="stem")(image)
+    left = kl.Conv2D(2, 3, name="left")(stem)
+    scores = kl.Dense(2)(kl.Flatten()(kl.MaxPooling2D(2, name="pool")(stem)))
+    kl.Conv2D(2, 3, name="unused")(stem)
+    outputs = {"left": left, "scores": scores}
+    outputs = outputs if structure is dict else list(outputs.values())
+    model = with_random_weights(keras.Model(image, outputs, name="inner"))
+    names = {"stem", "left", "pool"}
+
+    maps = feature_maps(model, images)
+    outer_image = keras.Input((12, 10, 3))
+    inner = model(outer_image)
+    relu = kl.ReLU(name="relu")(inner["left" if structure is dict else 0])
+    within = feature_maps(keras.Model(outer_image, relu), images)
+
+    tensors = {name: model.get_layer(name).output for name in maps}
+    assert maps.keys() == names
+    assert_same_maps(maps, by_submodels(model, tensors, images))
+    np.testing.assert_array_equal(within["inner/left"], maps["left"])
+    np.testing.assert_array_equal(within["relu"], maps["left"].clip(0))
 
 
 def test_maps_keep_the_precision_of_their_layer(images):
@@ -205,6 +273,20 @@ def test_maps_keep_the_precision_of_their_layer(images):
 
     assert [array.dtype for array in maps.values()] == [np.float16, np.float32]
     np.testing.assert_array_equal(maps["full"], model(images, training=False))
+
+
+def test_bfloat16_which_numpy_lacks_comes_as_the_same_numbers_in_float32(images):
+    image = keras.Input((12, 10, 3), dtype="bfloat16", name="image")
+    tripled = kl.Rescaling(3.0, dtype="bfloat16", name="tripled")(image)
+
+    maps = feature_maps(keras.Model(image, tripled), images + 1, "*", batch_size=4)
+
+    assert {array.dtype for array in maps.values()} == {np.dtype("float32")}
+    # Eight bits for each number from 1 to 2, and from 2 to 4: steps of 1/128 and 1/64.
+    seen = np.round((images + 1) * 128) / 128
+    np.testing.assert_array_equal(maps["image"], seen)
+    step = np.where(3 * seen < 4, 1 / 64, 1 / 32)
+    np.testing.assert_array_equal(maps["tripled"], np.round(3 * seen / step) * step)
 
 
 def test_a_nested_model_gets_its_input_in_its_own_precision(images):
@@ -260,6 +342,26 @@ def test_batches_do_not_change_the_maps(model, images, batch_size):
     maps = feature_maps(model, images, batch_size=batch_size)
 
     assert_same_maps(maps, feature_maps(model, images, batch_size=5))
+
+
+def test_a_batch_bounds_how_many_images_are_inside_the_model_at_once(rng):
+    image = keras.Input((4, 4, 1))
+    sizes = []
+
+    def note(images):
+        sizes.append(len(images))
+        return images
+
+    noted = kl.Lambda(lambda x: tf.numpy_function(note, [x], "float32"), (4, 4, 1))
+    noted.name = "noted"
+    model = keras.Model(image, noted(image))
+    images = rng.random((50, 4, 4, 1)).astype("float32")
+
+    for batch_size in (1, 3, 20, 50):
+        sizes.clear()
+        maps = feature_maps(model, images, "noted", batch_size=batch_size)
+        assert max(sizes) <= batch_size and sum(sizes) == 50
+        np.testing.assert_array_equal(maps["noted"], images)
 
 
 def test_by_default_maps_start_at_the_first_convolution(model, images):
@@ -460,8 +562,11 @@ def test_what_silence_cannot_be_told_of_is_an_error(maps, tolerance, message):
             "flatten",
             r"'flatten' has no feature maps: .*\(None, 30\).*have: image, resc",
         ),
+        ("*s", r"'logits' has no feature maps: .*\(None, 2\).*have: image, resc"),
         ([], r"none of the layers asked for, \(\)"),
-        ([3], "names of layers"),
+        ([3], r"names of layers \(of a layer object, its name\); got 3"),
+        (3, r"names of layers \(of a layer object, its name\); got 3"),
+        (kl.ReLU(name="re"), r"of a layer object, its name\); got <ReLU name=re"),
     ],
 )
 def test_a_layer_that_cannot_be_given_is_a_clear_error(model, images, asked, message):
@@ -485,11 +590,38 @@ def test_the_name_of_a_nested_model_suggests_its_layers(images):
         ((12, 10, 3), r"got shape \(12, 10, 3\): put a single image in a batch of one"),
         ((12, 10), r"got shape \(12, 10\)"),
         ((0, 12, 10, 3), r"at least one image; got shape \(0, 12, 10, 3\)"),
+        ((1, 1, 12, 10, 3), r"got shape \(1, 1, 12, 10, 3\)$"),
+        ((2, 3, 12, 10), r"put channels last, np.moveaxis\(images, 1, -1\)"),
+        ((2, 12, 10, 4), r"keep red, green and blue alone, images\[..., :3\]"),
+        ((2, 12, 10, 1), r"repeat grey .* np.repeat\(images, 3, axis=-1\)"),
+        ((2, 12, 10), r"repeat grey .* np.repeat\(images\[..., None\], 3, axis=-1\)"),
+        ((2, 20, 30, 3), r"cut each to that size, images.load_image\(image, size\)"),
     ],
 )
 def test_images_that_do_not_fit_the_model_are_a_clear_error(model, shape, message):
     with pytest.raises(ValueError, match=message):
         feature_maps(model, np.zeros(shape))
+
+
+def test_grey_images_without_an_axis_of_channels_are_told_to_get_one():
+    model = small_classifier(channels=1)
+    with pytest.raises(ValueError, match=r"axis of one channel, images\[..., None\]"):
+        feature_maps(model, np.zeros((2, 12, 10)))
+
+    assert feature_maps(model, np.zeros((2, 12, 10))[..., None])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("cat.jpg", r"\(N, 12, 10, 3\) in one array; got str: read a picture by imag"),
+        (None, "got NoneType: read a picture by images.load_image"),
+        ([np.zeros((12, 10, 3)), np.zeros((9, 9, 3))], "got a list of images that dif"),
+    ],
+)
+def test_what_is_no_array_of_images_is_a_clear_error(model, given, message):
+    with pytest.raises(ValueError, match=message):
+        feature_maps(model, given)
 
 
 def test_the_error_of_a_model_of_any_size_shows_what_is_open():
@@ -508,7 +640,9 @@ def test_images_too_small_for_the_model_are_a_clear_error(layer):
     layer.name = "wide"
     model = keras.Model(image, kl.Conv2D(1, 1)(layer(image)))
 
-    with pytest.raises(ValueError, match=r"4 × 7 pixels are too small.* of 'wide'"):
+    with pytest.raises(
+        ValueError, match=r"4 × 7 pixels are too small.* of 'wide'; pass larg"
+    ):
         feature_maps(model, np.zeros((1, 4, 7, 3)))
 
 
@@ -526,7 +660,7 @@ def test_images_of_a_size_whose_branches_do_not_match_are_a_clear_error():
 
 @pytest.mark.parametrize("dtype", ["complex64", "U3", object])
 def test_images_that_are_not_numbers_are_a_clear_error(model, dtype):
-    with pytest.raises(ValueError, match="takes images of type float32; got"):
+    with pytest.raises(ValueError, match=r"type float32; got .*: pass numbers"):
         feature_maps(model, np.zeros((1, 12, 10, 3)).astype(dtype))
 
 
@@ -545,7 +679,16 @@ class Subclassed(keras.Model):
     ("model", "message"),
     [
         ("vgg19", "got str"),
-        (Subclassed(), "expected a functional or Sequential .* got Subclassed"),
+        (kl.Conv2D(1, 3), "got Conv2D: .* keras.Sequential of an Input and layers"),
+        (Subclassed(), "functional or Sequential .* got Subclassed: pass keras.Model"),
+        (
+            keras.Sequential([keras.Input((8, 8, 1)), kl.Flatten()], name="flat"),
+            "'flat' has none of the layers asked for, all behind the input",
+        ),
+        (
+            keras.Sequential([keras.Input((9, 1)), kl.Conv1D(1, 3)]),
+            r"has 1: \(None, 9, 1\). Pass the part that sees an image: keras.Model",
+        ),
         (keras.Sequential([kl.Conv2D(1, 3)]), "not built yet: give it a keras.Input"),
         (
             keras.Model([image := keras.Input((8, 8, 1)), keras.Input((3,))], image),

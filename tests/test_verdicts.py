@@ -1,0 +1,242 @@
+"""What the seven claims come to for named networks, and for networks that are broken.
+
+The classifier is the book's own, trained on drawn pets; VGG19 has the stand-in's
+weights; the picture is the model cat.  If the book was built from drawn pets, the
+classifier is there already, else it is trained here.
+"""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+from cnnbook import (
+    ablation,
+    activations,
+    claims,
+    data,
+    depth,
+    images,
+    measures,
+    model,
+    readouts,
+    vgg,
+)
+
+ENDS = {
+    "classifier": ["block1_relu", "block2_relu", "block3_relu"],
+    "vgg19": [f"block{block}_conv{2 if block < 3 else 4}" for block in range(1, 6)],
+}
+FIRST = {"classifier": "block1_relu", "vgg19": "block1_conv1"}
+SIZES = {"classifier": (96, 96), "vgg19": (224, 224)}
+each_network = pytest.mark.parametrize("name", ENDS)
+
+
+@pytest.fixture(scope="module")
+def networks():
+    built = model.train_for_book("drawn", progress=False)
+    return {"classifier": built.model, "vgg19": vgg.load_vgg19("stand-in")}
+
+
+def cat(name):
+    return images.model_cat(size=SIZES[name])
+
+
+def detail(network, name):
+    crops = images.photo_crops(60, (96, 96))
+    practice, deciding = np.concatenate([crops[0::3], crops[1::3]]), crops[2::3]
+    painters = readouts.fit_readouts(network, practice, deciding, ENDS[name])
+    picture = images.model_cat(size=(96, 96))[None]
+    return claims.detail_fades(readouts.detail_kept(network, picture, painters))
+
+
+def borders(network, name):
+    layer, picture = FIRST[name], cat(name)
+    start = keras.Model(network.inputs, network.get_layer(layer).output)
+    orders = [ablation.with_shuffled_weights(start, seed=100 + n) for n in range(19)]
+    likeness, *chance = (
+        measures.border_likeness(
+            activations.feature_maps(m, picture[None], layer)[layer][0], picture
+        )
+        for m in (start, *orders)
+    )
+    return claims.first_layer_sees_borders(likeness, chance)
+
+
+def fields(network, name, layers):
+    computed = {
+        layer: activations.receptive_field(network, layer, input_size=SIZES[name]).size[
+            0
+        ]
+        for layer in layers
+    }
+    measured = {
+        layer: max(
+            activations.effective_receptive_field(network, layer, cat(name)[None]).size
+        )
+        for layer in layers
+    }
+    return claims.fields_grow(computed, measured)
+
+
+def silence(network, name):
+    maps = activations.feature_maps(network, cat(name)[None], ENDS[name])
+    return claims.silence_grows(
+        {
+            layer: float(activations.silent_channels(m).mean())
+            for layer, m in maps.items()
+        }
+    )
+
+
+def pooling(network, name):
+    rows, columns = SIZES[name]
+    wide = images.model_cat(size=(rows, columns + 4))[None]
+    ends = ENDS[name]
+    pools = [f"{layer.split('_')[0]}_pool" for layer in ends]
+    pairs = []
+    for copy in (network, ablation.with_subsampling(network)):
+        moved = measures.shift_changes(copy, wide, [*ends, *pools])
+        before = {p: moved[end] for p, end in zip(pools, ends, strict=True)}
+        pairs.append((before, {pool: moved[pool] for pool in pools}))
+    return claims.pooling_forgives(*pairs[0], pairs[1])
+
+
+def bends(network, name, bare):
+    pair = cat(name)[None], cat(name)[None, :, ::-1] / 2
+    return claims.depth_needs_activations(
+        *(measures.superposition_gap(m, *pair) for m in (network, bare))
+    )
+
+
+@each_network
+def test_early_maps_keep_detail_that_deep_maps_lose(networks, name):
+    assert detail(networks[name], name).holds
+
+
+def test_with_shuffled_weights_most_of_the_detail_comes_through(networks):
+    shuffled = ablation.with_shuffled_weights(networks["classifier"])
+
+    finding = detail(shuffled, "classifier")
+
+    assert not finding.holds
+    assert "Most of what the first layer keeps is still there" in finding.sentence
+
+
+@each_network
+def test_the_first_layer_answers_to_borders(networks, name):
+    assert borders(networks[name], name).holds
+
+
+@each_network
+def test_with_shuffled_weights_it_no_longer_does(networks, name):
+    assert not borders(ablation.with_shuffled_weights(networks[name]), name).holds
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [("classifier", ENDS["classifier"]), ("vgg19", ENDS["vgg19"][:3])],
+)
+def test_deeper_units_answer_to_larger_parts(networks, name, layers):
+    assert fields(networks[name], name, layers).holds
+
+
+def test_units_that_look_at_one_value_only_do_not(networks):
+    """The kernels of the stand-in's block3_conv4 repeat the layer before."""
+    finding = fields(networks["vgg19"], "vgg19", ["block3_conv3", "block3_conv4"])
+
+    assert not finding.holds
+    assert "can see 40 pixels on a side, one of block3_conv4 48" in finding.sentence
+    assert "does not grow with depth" in finding.sentence
+
+
+@each_network
+def test_silence_does_not_rise_steadily_with_depth(networks, name):
+    finding = silence(networks[name], name)
+
+    assert not finding.holds
+    says = {
+        "classifier": "Not one filter stays black",
+        "vgg19": "in block2_conv2. Some filters stay black, but their share does not",
+    }
+    assert says[name] in finding.sentence
+
+
+def test_where_deeper_filters_are_held_down_it_does(networks):
+    broken = ablation.with_shuffled_weights(networks["classifier"])
+    for block, count in ((2, 4), (3, 20)):  # of 32, and of 64
+        conv = broken.get_layer(f"block{block}_conv")
+        kernel, bias = conv.get_weights()
+        bias[:count] = -1e3
+        conv.set_weights([kernel, bias])
+
+    assert silence(broken, "classifier").holds
+
+
+@each_network
+def test_without_activations_no_filter_stays_black(networks, name):
+    bare = ablation.without_activations(networks[name])
+
+    finding = silence(bare, name)
+
+    assert not finding.holds
+    assert "Not one filter stays black" in finding.sentence
+
+
+@each_network
+def test_pooling_makes_the_maps_care_less_about_small_shifts(networks, name):
+    assert pooling(networks[name], name).holds
+
+
+@each_network
+def test_keeping_one_value_of_each_window_does_not(networks, name):
+    assert not pooling(ablation.with_subsampling(networks[name]), name).holds
+
+
+@each_network
+def test_without_activations_all_layers_are_one_linear_map(networks, name):
+    network = networks[name]
+    bare = ablation.with_average_pools(ablation.without_activations(network))
+
+    assert bends(network, name, bare).holds
+
+
+@each_network
+def test_with_a_single_kind_of_bend_left_they_are_not(networks, name):
+    """Max pools are left in; or activations, with average pools."""
+    network = networks[name]
+    for broken in (
+        ablation.without_activations(network),
+        ablation.with_average_pools(network),
+    ):
+        finding = bends(network, name, broken)
+        assert not finding.holds
+        assert "something bends still" in finding.sentence
+
+
+def decided(trials):
+    by_stages = {trial.stages: trial for trial in trials}
+    return claims.deeper_is_not_always_better(
+        {n: trial.scores.accuracy for n, trial in by_stages.items()},
+        {n: trial.interval for n, trial in by_stages.items()},
+        {n: trial.multiplications for n, trial in by_stages.items()},
+    )
+
+
+def test_on_drawn_pets_each_stage_up_to_four_brings_a_sure_gain():
+    trials = depth.compare_depths_for_book("drawn", progress=False)
+
+    assert not decided(trials).holds
+    accuracies = [trial.scores.accuracy for trial in trials]
+    assert all(b > a for a, b in itertools.pairwise(accuracies))
+
+
+def test_where_there_is_nothing_to_learn_no_stage_brings_a_gain(rng):
+
+    noise = rng.integers(0, 256, (64, 16, 16, 3)).astype(np.uint8)
+    split = data.Split(noise, rng.permutation(64) % 2)
+    pets = data.Pets(split, split, None, ("cat", "dog"), "made", "made here", True)
+    recipe = model.Recipe(pictures=4 * 64, size=16)
+
+    assert decided(depth.compare_depths(pets, recipe, progress=False)).holds
