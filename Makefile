@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 HTML := _build/html/index.html
+PINNED := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip
 
 # TensorFlow greets every process on stderr, and a page treats stderr as an error.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -20,7 +21,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "cnnbook needs Python 3.11 to 3.13, and $(PYTHON) is %d.%d; choose another: make PYTHON=python3.12 ..." % v)'
 	@echo "Installing the pinned packages into $(VENV); this takes a minute or two."
 	$(PYTHON) -m venv $(VENV)
-	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[book,test,lint]"
+	$(PINNED) install --quiet --disable-pip-version-check --editable ".[book,test,lint]"
 	@touch $@
 
 book: $(INSTALLED)  ## build the book into _build/html, training its classifier
@@ -45,6 +46,7 @@ links: $(INSTALLED)  ## check that the links in the book still answer (needs the
 	CNNBOOK_EXECUTE=off $(BIN)/jupyter-book build . --builder linkcheck --path-output _build/links
 
 bench: $(INSTALLED)  ## measure speed and size, and print a table
+	$(PINNED) install --quiet --disable-pip-version-check --editable ".[bench]"
 	$(BIN)/python -m tests.bench
 
 clean:  ## remove what was built, but not .venv

@@ -89,8 +89,8 @@ def trace_strip(steps, maps, *, columns=3):
     Returns
     -------
     figure : matplotlib.figure.Figure
-        In the order of computation, each titled with its layer and the rows and
-        columns of the window.
+        In the order of computation, each titled with its layer, or "image", and the
+        rows and columns of the window.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def trace_strip(steps, maps, *, columns=3):
     >>> maps = activations.feature_maps(model, photo[None], ["photo", "conv"])
     >>> figure = trace_strip(steps, {name: m[0] for name, m in maps.items()})
     >>> [axes.get_title() for axes in figure.axes]
-    ['photo\n3 × 3', 'conv\n1 × 1']
+    ['image\n3 × 3', 'conv\n1 × 1']
     """
     shown = [step for step in reversed(steps) if step.layer in maps]
     if not shown or len(shown) < len(maps):
@@ -132,7 +132,8 @@ def trace_strip(steps, maps, *, columns=3):
         if step.values.size:  # else it sees only padding
             _outline(axis, (step.rows, step.columns), array.shape)
         rows, sides = step.values.shape[:2]
-        axis.set_title(f"{step.layer}\n{rows} × {sides}")
+        name = "image" if step is steps[-1] else step.layer
+        axis.set_title(f"{name}\n{rows} × {sides}")
     return figure
 
 

@@ -15,7 +15,14 @@ LISTED = [TOC["root"]] + [
 ]
 PAGES = [ROOT / f"{name}.md" for name in LISTED]
 # Pages of other kinds, which teach nothing and have no summary.
-OTHER_PAGES = {"index", "api", "colophon", "bibliography"}
+OTHER_PAGES = {
+    "index",
+    "api",
+    "api-inside",
+    "api-drawing",
+    "colophon",
+    "bibliography",
+}
 CHAPTERS = [page for page in PAGES if page.stem not in OTHER_PAGES]
 
 CODE_CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.M | re.S)

@@ -23,7 +23,7 @@ def test_detail_fades_if_it_falls_at_each_step_and_to_less_than_half(
     finding = claims.detail_fades(dict(zip(("c1", "c2", "c3"), shares, strict=True)))
 
     assert finding.holds is holds
-    assert says in str(finding)
+    assert says in finding.sentence
     assert "From c1 a linear readout gets back 90 % of the detail" in str(finding)
 
 
@@ -64,8 +64,9 @@ def test_fields_grow_if_the_measured_ones_do_within_the_computed_ones(
 
     assert finding.holds is holds
     assert says in finding.sentence
-    assert "one of c3 18; measured, nearly all of the influence comes from 3 and " in (
-        finding.sentence
+    assert (
+        "one of c3 18; measured, nearly all of the influence comes from 3 and "
+        in finding.sentence
     )
 
 

@@ -143,7 +143,7 @@ def test_a_strip_goes_from_the_photo_to_the_number_and_outlines_each_window(step
     figure = overlays.trace_strip(steps, maps_of(rng))
 
     titles = [axis.get_title() for axis in figure.axes]
-    assert titles == ["photo\n5 × 6", "conv\n2 × 2", "end\n1 × 1"]
+    assert titles == ["image\n5 × 6", "conv\n2 × 2", "end\n1 × 1"]
     assert [outlines(axis) for axis in figure.axes] == [
         [(1.5, -0.5, 6, 5)],
         [(1.5, 0.5, 2, 2)],
@@ -180,7 +180,7 @@ def test_a_strip_outlines_nothing_where_only_padding_is_seen(steps, rng):
 
     photo, *_ = overlays.trace_strip([*steps[:-1], blank], maps_of(rng)).axes
 
-    assert photo.get_title() == "photo\n0 × 0" and outlines(photo) == []
+    assert photo.get_title() == "image\n0 × 0" and outlines(photo) == []
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,6 @@ def test_where_there_is_nothing_to_learn_no_stage_brings_a_gain(rng):
     noise = rng.integers(0, 256, (64, 16, 16, 3)).astype(np.uint8)
     split = data.Split(noise, rng.permutation(64) % 2)
     pets = data.Pets(split, split, None, ("cat", "dog"), "made", "made here", True)
-    recipe = model.Recipe(pictures=4 * 64, size=16)
+    recipe = model.Recipe(pictures=5 * 64, size=16)
 
     assert decided(depth.compare_depths(pets, recipe, progress=False)).holds

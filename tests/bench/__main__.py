@@ -8,7 +8,15 @@ from tabulate import tabulate
 
 from tests.bench.measuring import Row, measure_group
 
-GROUPS = ["layers", "drawing", "activations", "pages", "build", "classifier"]
+GROUPS = [
+    "layers",
+    "drawing",
+    "activations",
+    "patterns",
+    "pages",
+    "build",
+    "classifier",
+]
 
 
 def main(chosen):

@@ -1,0 +1,78 @@
+"""Patterns that excite filters, against those of tf-keras-vis at as many steps."""
+
+import time
+import warnings
+
+import keras
+import numpy as np
+
+from cnnbook import activations, patterns, vgg
+from tests.bench.measuring import Row
+
+LAYERS = ("block2_conv2", "block3_conv3", "block4_conv2")
+SIZE, STEPS, COUNT = 96, 64, 6
+
+
+def measure():
+    try:
+        from tf_keras_vis.activation_maximization import ActivationMaximization
+        from tf_keras_vis.utils.scores import CategoricalScore
+    except ModuleNotFoundError:
+        print("  tf-keras-vis is not installed: `make bench` does that")
+        return []
+    model = vgg.load_vgg19("stand-in")
+    start = np.random.default_rng(0).uniform(0, 255, (COUNT, SIZE, SIZE, 3))
+    seconds, wins = {"ours": 0.0, "theirs": 0.0}, 0
+    for layer in LAYERS:
+        channels = alive(model, layer)
+        # Theirs takes [0, 255], of which its defaults are made.
+        image = keras.Input((SIZE, SIZE, 3))
+        inner = keras.Model(model.input, model.get_layer(layer).output)
+        theirs = keras.Model(image, inner(keras.layers.Rescaling(1 / 255)(image)))
+
+        def ours_made(layer=layer, channels=channels):
+            made = patterns.filter_pattern(
+                model, layer, channels, size=SIZE, steps=STEPS
+            )
+            return made.images
+
+        def theirs_made(theirs=theirs, channels=channels):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of the versions it was made for
+                maximise = ActivationMaximization(theirs, clone=False)
+                score = CategoricalScore(channels)
+                made = maximise(score, seed_input=start.astype("float32"), steps=STEPS)
+            return np.asarray(made) / 255
+
+        excited = {}
+        for name, made in (("ours", ours_made), ("theirs", theirs_made)):
+            begin = time.perf_counter()
+            pictures = made()
+            seconds[name] += time.perf_counter() - begin
+            excited[name] = responses(model, layer, channels, pictures.clip(0, 1))
+        wins += int(np.sum(excited["ours"] > excited["theirs"]))
+    total = COUNT * len(LAYERS)
+    case = (
+        f"{total} patterns of VGG19 at {SIZE} px, {STEPS} steps, against tf-keras-vis"
+    )
+    return [
+        Row(f"{case}: time / theirs", seconds["ours"] / seconds["theirs"], 1, "×",
+            note=f"{seconds['ours']:.0f} s against {seconds['theirs']:.0f} s"),
+        Row(f"{case}: share that excite more", wins / total, 0.75, "", at_most=False,
+            note=f"{wins} of {total}"),
+    ]  # fmt: skip
+
+
+def alive(model, layer):
+    """Choose, at random, channels that answer at all to some noise."""
+    noise = np.random.default_rng(1).random((4, SIZE, SIZE, 3))
+    maps = activations.feature_maps(model, noise, layer)[layer]
+    speaking = np.flatnonzero(maps.max(axis=(0, 1, 2)) > 0)
+    chosen = np.random.default_rng(2).choice(speaking, COUNT, replace=False)
+    return np.sort(chosen).tolist()
+
+
+def responses(model, layer, channels, pictures):
+    """Return the mean of each channel's map on its own picture."""
+    maps = activations.feature_maps(model, pictures, layer)[layer]
+    return maps.mean(axis=(1, 2))[np.arange(len(channels)), channels]
