@@ -239,6 +239,19 @@ def test_a_large_figure_is_squeezed_into_its_budget(tmp_path, rng):
     assert pictures.to_webp(png, budget=without_loss // 2).stat().st_size < without_loss
 
 
+def test_a_sheet_is_squeezed_further_and_a_figure_is_not(tmp_path, rng):
+    """Noise is the hardest: only a sheet may be of the lowest qualities."""
+    noise = rng.integers(0, 256, (300, 400, 3), np.uint8)
+    sizes = [
+        pictures.to_webp(write_png(tmp_path / name, noise), 1, qualities).stat().st_size
+        for name, qualities in (
+            ("figure.png", pictures.QUALITIES),
+            ("sheet.png", pictures.SHEET_QUALITIES),
+        )
+    ]
+    assert sizes[1] < sizes[0]
+
+
 def test_transparency_survives_and_its_absence_is_not_stored(tmp_path):
     pixels = np.full((8, 8, 4), 255, dtype=np.uint8)
     opaque = pictures.to_webp(write_png(tmp_path / "a.png", pixels), budget=10**6)

@@ -23,6 +23,8 @@ SHEET_PREFIX = "fig-sheet-"
 
 # Tried in turn when a lossless picture is too large.  Below this, edges get dirty.
 QUALITIES = (95, 90, 85, 80)
+# Maps of some weights are nearly noise, which weighs a lot and hides dirt well.
+SHEET_QUALITIES = (*QUALITIES, 70, 60)
 
 # Figures are drawn at twice the pixels, for screens that have them.
 PIXEL_RATIO = 2
@@ -50,8 +52,11 @@ class FiguresAsWebP(SphinxTransform):
             if png.suffix != ".png" or png.parent.resolve() != made_by_cells:
                 continue
             name = _figure_name(node)
-            budget = SHEET_BUDGET if name.startswith(SHEET_PREFIX) else FIGURE_BUDGET
-            webp = to_webp(png, budget)
+            if name.startswith(SHEET_PREFIX):
+                budget, qualities = SHEET_BUDGET, SHEET_QUALITIES
+            else:
+                budget, qualities = FIGURE_BUDGET, QUALITIES
+            webp = to_webp(png, budget, qualities)
             node["uri"] = node["uri"].removesuffix(".png") + ".webp"
             node["pixel_ratio"] = PIXEL_RATIO
             # MyST-NB writes sizes in pixels as a style, which would hold on a phone.
@@ -70,7 +75,7 @@ class FiguresAsWebP(SphinxTransform):
                 )
 
 
-def to_webp(png, budget):
+def to_webp(png, budget, qualities=QUALITIES):
     """Write a PNG's picture as WebP beside it, if that is not there yet.
 
     Parameters
@@ -79,6 +84,8 @@ def to_webp(png, budget):
         Named by a hash of its contents, so that its WebP never goes stale.
     budget : int
         Bytes.  Without loss where that fits, else at the best quality that does.
+    qualities : sequence of int
+        Tried in turn, the last of them whether it fits or not.
 
     Returns
     -------
@@ -93,7 +100,7 @@ def to_webp(png, budget):
         picture = picture.convert("RGB")
     for options in (
         {"lossless": True},
-        *({"quality": q, "method": 6} for q in QUALITIES),
+        *({"quality": q, "method": 6} for q in qualities),
     ):
         picture.save(webp, **options)
         if webp.stat().st_size <= budget:
