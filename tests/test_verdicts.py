@@ -6,6 +6,7 @@ classifier is there already, else it is trained here.
 """
 
 import itertools
+import os
 
 import keras
 import numpy as np
@@ -240,3 +241,27 @@ def test_where_there_is_nothing_to_learn_no_stage_brings_a_gain(rng):
     recipe = model.Recipe(pictures=5 * 64, size=16)
 
     assert decided(depth.compare_depths(pets, recipe, progress=False)).holds
+
+
+on_photographs = pytest.mark.skipif(
+    not os.environ.get("CNNBOOK_PHOTOS"),
+    reason="CNNBOOK_PHOTOS names no photographs (the book must be built from them too)",
+)
+
+
+@on_photographs
+def test_trained_on_photographs_the_classifier_bears_out_the_same_claims():
+    network, name = model.train_for_book("photos").model, "classifier"
+    bare = ablation.with_average_pools(ablation.without_activations(network))
+
+    assert detail(network, name).holds
+    assert borders(network, name).holds
+    assert fields(network, name, ENDS[name]).holds
+    assert not silence(network, name).holds
+    assert pooling(network, name).holds
+    assert bends(network, name, bare).holds
+
+
+@on_photographs
+def test_on_photographs_deeper_is_not_always_better():
+    assert decided(depth.compare_depths_for_book("photos")).holds

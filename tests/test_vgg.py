@@ -14,12 +14,12 @@ import pytest
 
 from cnnbook import downloads, imagenet, vgg, vgg_weights
 from tests.vgg_files import (
-    BLOCKS,
     CONVOLUTIONS,
     POOLS,
     TOP,
     empty_vgg19,
     publish,
+    seeded_arrays,
     write_class_index,
     write_file,
     write_layers,
@@ -62,24 +62,14 @@ def images():
 @pytest.fixture(scope="module")
 def random_arrays():
     """Seeded [kernel, bias] of every convolution, as a file of Keras's holds them."""
-    rng = np.random.default_rng(1)
-    arrays, channels = {}, 3
-    for name in CONVOLUTIONS:
-        filters = BLOCKS[int(name[5])][1]
-        kernel = rng.standard_normal((3, 3, channels, filters), dtype="float32")
-        bias = rng.standard_normal(filters, dtype="float32")
-        arrays[name] = [kernel * np.float32(np.sqrt(2 / 9 / channels)), bias]
-        channels = filters
-    return arrays
+    return seeded_arrays()
 
 
 @pytest.fixture(scope="module")
 def official_layout(random_arrays, tmp_path_factory):
     """A file with the layout of Keras's published one, and our own seeded weights."""
     path = tmp_path_factory.mktemp("weights") / "seeded.h5"
-    with h5py.File(path, "w") as file:
-        write_layers(file, random_arrays)
-    return path
+    return write_file(path, random_arrays)
 
 
 def maps_of(model, images, layers):

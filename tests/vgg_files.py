@@ -5,6 +5,7 @@ import json
 import os
 
 import h5py
+import numpy as np
 
 from cnnbook import downloads
 
@@ -50,6 +51,19 @@ def write_file(path, arrays):
     with h5py.File(path, "w") as file:
         write_layers(file, arrays)
     return path
+
+
+def seeded_arrays(seed=1):
+    """Random weights, with which maps neither fade nor explode; no class head."""
+    rng = np.random.default_rng(seed)
+    arrays = {}
+    for name, (kernel, bias) in empty_vgg19().items():
+        scale = np.float32(np.sqrt(2 / np.prod(kernel[:3])))  # He and others, 2015
+        arrays[name] = [
+            scale * rng.standard_normal(kernel, dtype="float32"),
+            rng.standard_normal(bias, dtype="float32"),
+        ]
+    return arrays
 
 
 def publish(monkeypatch, name, path):
