@@ -8,6 +8,7 @@ import functools
 
 import numpy as np
 
+from cnnbook.checks import check_whole
 from cnnbook.networks import (
     connections,
     fitting_images,
@@ -112,6 +113,7 @@ def outputs_without_each_channel(model, images, layer, *, batch_size=32):
     """
     import tensorflow as tf
 
+    check_whole(batch_size, "batch_size")
     one_image_input(model)
     images = fitting_images(model, images)
     _, count = _layer_with_channels(model, layer)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cnnbook.checks import check_whole
 from cnnbook.networks import (
     INPUTS,
     Connections,
@@ -98,10 +99,7 @@ def feature_maps(model, images, layers=None, *, batch_size=32):
            [ 8., 10., 12., 14.]], dtype=float32),
      'pool': array([[10., 14.]], dtype=float32)}
     """
-    if not (isinstance(batch_size, int | np.integer) and batch_size >= 1):
-        raise ValueError(
-            f"batch_size must be a whole number from 1; got {batch_size!r}"
-        )
+    check_whole(batch_size, "batch_size")
     if layers is not None:
         several = isinstance(layers, Iterable) and not isinstance(layers, str)
         layers = tuple(layers) if several else (layers,)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnbook.activations import feature_maps
+from cnnbook.checks import check_whole
 from cnnbook.images import INTENSITIES
 from cnnbook.networks import fitting_images, layer_calls, one_image_input, unknown_layer
 from cnnbook.receptive_fields import receptive_field
@@ -122,7 +123,7 @@ def top_patches(model, images, layer, channels=None, *, count=9, batch_size=32):
     if layer not in calls:
         raise unknown_layer(model, layer, calls)
     images = _checked(model, images, batch_size)
-    _check_whole(count, "count")
+    check_whole(count, "count")
     if count > len(images):
         raise ValueError(
             f"count must be at most {len(images)}, the number of images, as each gives "
@@ -351,7 +352,7 @@ def _as_seen(model, images):
 
 def _checked(model, images, batch_size):
     """Return images as an array whose shape the model takes, without a copy."""
-    _check_whole(batch_size, "batch_size")
+    check_whole(batch_size, "batch_size")
     one_image_input(model)
     images = np.asarray(images)
     few = images[:1] if images.ndim == 4 else images
@@ -373,12 +374,6 @@ def _cut(model, images, field, sources, positions):
             target.append(slice(seen.start - start, seen.stop - start))
         patches[place][tuple(target)] = _as_seen(model, images[sources[place]][source])
     return patches
-
-
-def _check_whole(value, name):
-    """Insist on a whole number of at least 1."""
-    if not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} must be a whole number from 1; got {value!r}")
 
 
 def _check_channels(channels, layer, count):

@@ -5,7 +5,8 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cnnbook.drawable import check_count, check_shape, check_whole
+from cnnbook.checks import check_whole
+from cnnbook.drawable import check_count, check_shape
 from cnnbook.figures import ACCENT, CAT, CLASS_COLOURS, DOG, QUIET, WIDTH, styled
 
 __all__ = [

@@ -6,7 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from cnnbook.drawable import check_count, check_shape, check_whole, check_window
+from cnnbook.checks import check_whole
+from cnnbook.drawable import check_count, check_shape, check_window
 from cnnbook.figures import ACCENT, DOG, QUIET, SIGNED, WIDTH, styled
 
 __all__ = [

@@ -19,14 +19,6 @@ def check_shape(array, shape, name, advice="no side may be 0"):
     return array
 
 
-def check_whole(value, name, *, least=1):
-    """Insist on a whole number."""
-    if not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(
-            f"{name} must be a whole number of at least {least}; got {value!r}"
-        )
-
-
 def check_count(given, count, name):
     """Insist on one title, label or colour for each thing drawn; None is fine too."""
     if given is not None and len(given) != count:

@@ -12,7 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
-from cnnbook.drawable import check_count, check_shape, check_whole, check_window
+from cnnbook.checks import check_whole
+from cnnbook.drawable import check_count, check_shape, check_window
 
 __all__ = [
     "feature_map_grid",

@@ -3,6 +3,7 @@
 import numpy as np
 
 from cnnbook.activations import feature_maps
+from cnnbook.checks import check_whole
 from cnnbook.networks import fitting_images
 
 __all__ = [
@@ -184,6 +185,7 @@ def shift_changes(model, images, layers=None, *, shifts=(1, 2, 3, 4), batch_size
     >>> [round(change, 6) for change in shift_changes(model, stripes)["same"]]
     [1.0, 2.0, 1.0, 0.0]
     """
+    check_whole(batch_size, "batch_size")
     images, most = np.asarray(images), max(shifts)
     if min(shifts) < 1 or images.ndim != 4 or images.shape[2] <= most:
         raise ValueError(

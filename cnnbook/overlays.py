@@ -9,7 +9,8 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cnnbook.drawable import check_count, check_shape, check_whole, check_window
+from cnnbook.checks import check_whole
+from cnnbook.drawable import check_count, check_shape, check_window
 from cnnbook.figures import QUIET, SIGNED, WIDTH, styled
 
 __all__ = ["heat_over_photos", "products_of_patch", "trace_strip"]

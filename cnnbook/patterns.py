@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cnnbook.checks import check_whole
 from cnnbook.networks import (
     connections,
     fitting_images,
@@ -154,8 +155,7 @@ def filter_pattern(
     import tensorflow as tf
 
     channels = _checked_channels(model, layer, channels)
-    if not (isinstance(steps, int | np.integer) and steps >= 1):
-        raise ValueError(f"steps must be a whole number from 1; got {steps!r}")
+    check_whole(steps, "steps")
     if not 0 <= smoothness < np.inf:
         raise ValueError(f"smoothness must be a number from 0; got {smoothness!r}")
     shape = _checked_shape(model, layer, size, value_range)

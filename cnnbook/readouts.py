@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnbook.activations import feature_maps
+from cnnbook.checks import check_whole
 from cnnbook.receptive_fields import ReceptiveField, receptive_field
 
 # How hard weights may be held back, relative to the channels' mean square.
@@ -109,6 +110,7 @@ def fit_readouts(model, images, deciding, layers=None, *, batch_size=32):
     >>> {layer: round(share, 2) for layer, share in kept.items()}
     {'all': 1.0, 'pool': 0.25}
     """
+    check_whole(batch_size, "batch_size")
     images, deciding = np.asarray(images), np.asarray(deciding)
     fields = {}
     fitted = _sums(model, images, layers, fields, batch_size)
@@ -145,6 +147,7 @@ def detail_kept(model, images, readouts, *, batch_size=32):
     --------
     See `fit_readouts`.
     """
+    check_whole(batch_size, "batch_size")
     images, kept = np.asarray(images), {layer: [] for layer in readouts}
     for start in range(0, len(images), batch_size):
         batch = images[start : start + batch_size]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cnnbook.checks import check_whole
 from cnnbook.networks import (
     INPUTS,
     connections,
@@ -245,10 +246,7 @@ def effective_receptive_field(
     """
     if not 0 < share <= 1:
         raise ValueError(f"share must be more than 0 and at most 1; got {share!r}")
-    if not (isinstance(batch_size, int | np.integer) and batch_size >= 1):
-        raise ValueError(
-            f"batch_size must be a whole number from 1; got {batch_size!r}"
-        )
+    check_whole(batch_size, "batch_size")
     network = connections(model)
     one_image_input(model)
     images = _fitting_floats(model, images)

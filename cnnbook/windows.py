@@ -7,6 +7,8 @@ import math
 
 import numpy as np
 
+from cnnbook.checks import check_whole
+
 
 def output_size(size, window, stride=1, padding="valid", dilation=1):
     """Count the outputs along one side of an image.
@@ -42,7 +44,7 @@ def output_size(size, window, stride=1, padding="valid", dilation=1):
     >>> output_size(7, window=3, stride=2, padding=1)
     4
     """
-    _at_least_one(size, "size")
+    check_whole(size, "size")
     before, after = _side_padding(size, window, stride, padding, dilation)
     covered = _covered(window, dilation)
     if covered > size + before + after:
@@ -53,12 +55,6 @@ def output_size(size, window, stride=1, padding="valid", dilation=1):
     return (size + before + after - covered) // stride + 1
 
 
-def _at_least_one(value, name):
-    """Insist on a positive whole number."""
-    if not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}")
-
-
 def as_pair(value, name):
     """Return (rows, columns) of positive whole numbers."""
     pair = tuple(value) if np.iterable(value) else (value, value)
@@ -67,7 +63,7 @@ def as_pair(value, name):
             f"{name} must be an int or a pair (rows, columns); got {value}"
         )
     for side in pair:
-        _at_least_one(side, name)
+        check_whole(side, name)
     return pair
 
 
@@ -79,7 +75,7 @@ def _covered(window, dilation):
 def _side_padding(size, window, stride, padding, dilation):
     """Work out the padding (before, after) along one side of an image."""
     for value, name in ((window, "window"), (stride, "stride"), (dilation, "dilation")):
-        _at_least_one(value, name)
+        check_whole(value, name)
     if not _is_one_padding(padding) and not _is_pair_of_pixels(padding):
         raise ValueError(
             'padding along one side must be "valid", "same", a number of pixels, or '

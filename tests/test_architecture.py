@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "cnnbook"
 # Upstream first: a module may import those named beside it, and nothing downstream.
 MAY_IMPORT = {
     "__init__": set(),
+    "checks": set(),
     # Pictures and their labels.
     "images": set(),
     "repository": set(),
@@ -22,7 +23,7 @@ MAY_IMPORT = {
     "drawing": {"pet_brush", "pet_coats", "pet_faces", "pet_scenes"},
     "data": {"images", "downloads", "drawing", "repository"},
     # Networks.
-    "windows": set(),
+    "windows": {"checks"},
     "activation_functions": set(),
     "layers": {"activation_functions", "windows"},
     "classifier": {"images"},
@@ -36,24 +37,24 @@ MAY_IMPORT = {
     # What networks compute.
     "networks": {"images"},
     "imagenet": {"downloads", "networks", "repository", "vgg_weights"},
-    "ablation": {"networks"},
+    "ablation": {"checks", "networks"},
     "axes": set(),
     "receptive_fields": {"axes", "networks"},
-    "tracing": {"networks", "receptive_fields"},
-    "activations": {"networks", "receptive_fields", "tracing"},
+    "tracing": {"checks", "networks", "receptive_fields"},
+    "activations": {"checks", "networks", "receptive_fields", "tracing"},
     "matching": {"receptive_fields"},
-    "readouts": {"activations", "receptive_fields"},
-    "measures": {"activations", "networks"},
+    "readouts": {"checks", "activations", "receptive_fields"},
+    "measures": {"checks", "activations", "networks"},
     "claims": set(),
     "depth": {"build_folder", "classifier", "data", "model", "scores", "training"},
-    "channels": {"activations", "images", "networks", "receptive_fields"},
-    "patterns": {"networks", "receptive_fields"},
+    "channels": {"checks", "activations", "images", "networks", "receptive_fields"},
+    "patterns": {"checks", "networks", "receptive_fields"},
     # What people see: drawings of arrays, which run no model.
     "drawable": set(),
-    "figures": {"drawable"},
-    "charts": {"drawable", "figures"},
-    "diagrams": {"drawable", "figures"},
-    "overlays": {"drawable", "figures"},
+    "figures": {"checks", "drawable"},
+    "charts": {"checks", "drawable", "figures"},
+    "diagrams": {"checks", "drawable", "figures"},
+    "overlays": {"checks", "drawable", "figures"},
     "portraits": {"drawable", "figures"},
 }
 EVERYTHING = set(MAY_IMPORT)

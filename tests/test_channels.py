@@ -499,9 +499,13 @@ def test_the_model_never_sees_more_images_than_a_batch(look, images, monkeypatch
         ("conv", {"channels": [0.5]}, r"whole numbers from 0 to 3.*got \[0.5\]"),
         ("conv", {"channels": 2}, r"must be a list of whole numbers.*got 2"),
         ("conv", {"channels": []}, r"must be a list of whole numbers.*got \[\]"),
-        ("conv", {"count": 0}, r"count must be a whole number from 1; got 0"),
+        ("conv", {"count": 0}, r"count must be a whole number of at least 1; got 0"),
         ("conv", {"count": 8}, r"at most 7, the number of images.*got 8: .*count=7"),
-        ("conv", {"batch_size": 0}, r"batch_size must be a whole number from 1; got 0"),
+        (
+            "conv",
+            {"batch_size": 0},
+            r"batch_size must be a whole number of at least 1; got 0",
+        ),
     ],
 )
 def test_what_has_no_top_patches_is_an_error_that_helps(
@@ -525,7 +529,10 @@ def test_a_layer_without_a_window_has_no_patches(images):
         ({"tolerance": -1}, "tolerance must be 0 or more; got -1"),
         ({"duplicate": 0}, "duplicate must be above 0, at most 1; got 0"),
         ({"duplicate": 95}, "duplicate must be above 0, at most 1; got 95"),
-        ({"batch_size": 1.5}, "batch_size must be a whole number from 1; got 1.5"),
+        (
+            {"batch_size": 1.5},
+            "batch_size must be a whole number of at least 1; got 1.5",
+        ),
     ],
 )
 def test_what_cannot_be_audited_is_an_error_that_helps(images, options, message):

@@ -380,7 +380,7 @@ def test_only_what_the_layer_needs_is_computed_and_compiled_once():
         ("conv", -1, {}, "from 0 to 1.*got -1"),
         ("conv", [], {}, r"at least one, for layer 'conv'; got \[\]"),
         ("conv", [0, 1.5], {}, r"got \[0, 1\.5\]"),
-        ("conv", 0, {"steps": 0}, "steps must be a whole number from 1; got 0"),
+        ("conv", 0, {"steps": 0}, "steps must be a whole number of at least 1; got 0"),
         ("conv", 0, {"size": 1.5}, "size must be a whole number of pixels; got 1.5"),
         ("conv", 0, {"smoothness": -1}, "smoothness must be a number from 0; got -1"),
         ("conv", 0, {"value_range": (1, 0)}, r"lower one first; got \(1, 0\)"),

@@ -643,7 +643,7 @@ def test_an_average_over_everything_counts_every_pixel_alike():
     [
         ({"share": 0}, "share must be more than 0 and at most 1; got 0"),
         ({"share": 1.5}, "at most 1; got 1.5"),
-        ({"batch_size": 0}, "batch_size must be a whole number from 1; got 0"),
+        ({"batch_size": 0}, "batch_size must be a whole number of at least 1; got 0"),
         ({"position": (7, 0)}, r"'end' has no position \(7, 0\): .* is 7 × 6"),
         ({"position": (0, 0, 0)}, r"no position \(0, 0, 0\)"),
         ({"layer": "nd"}, "no layer 'nd'; did you mean 'end'"),
