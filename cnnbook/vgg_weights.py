@@ -59,6 +59,15 @@ class Provenance:
         """Caption."""
         return self.caption
 
+    @property
+    def label(self):
+        """A few words, where the caption would be too long."""
+        return {
+            "imagenet": "ImageNet",
+            "stand-in": "the stand-in, a deepened VGG16",
+            "untrained": "random",
+        }.get(self.name, f"those of {self.file}")
+
 
 def find_weights(weights, include_top):
     """Find, check and read the weights that `vgg.load_vgg19` is asked for.

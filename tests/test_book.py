@@ -76,6 +76,18 @@ def test_every_figure_has_a_name_a_caption_and_alt_text(page):
         assert image.get("alt"), f"no alt text\n{code}"
 
 
+@pytest.mark.parametrize(
+    "stem", ["feature-maps", "filters", "vgg19", "side-by-side", "claims"]
+)
+def test_captions_say_what_the_networks_shown_have_learned_from(stem):
+    for code, options in figures(BOOK / f"{stem}.md"):
+        named = re.search(
+            r"\{glue:text\}`(source|which)`", options["figure"]["caption"]
+        )
+        # Receptive fields do not depend on weights.
+        assert named or options["figure"]["name"] == "fig-side-windows", code
+
+
 @each_page
 def test_alt_text_says_what_is_seen_and_the_caption_what_to_conclude(page):
     for _, options in figures(page):

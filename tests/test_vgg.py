@@ -454,3 +454,18 @@ def test_our_own_network_saved_as_h5_is_not_turned_round_twice(tmp_path):
     vgg.load_vgg19("stand-in").save(tmp_path / "ours.h5")
     with pytest.raises(ValueError, match=r"save it as \.keras"):
         vgg.load_vgg19(tmp_path / "ours.h5")
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("stand-in", "the stand-in, a deepened VGG16"),
+        ("untrained", "random"),
+    ],
+)
+def test_a_label_tells_in_a_few_words_which_weights_are_loaded(name, label):
+    assert vgg.load_vgg19(name).provenance.label == label
+
+
+def test_the_label_of_a_file_is_its_name(official_layout):
+    assert vgg.load_vgg19(official_layout).provenance.label == "those of seeded.h5"
