@@ -20,7 +20,13 @@ from cnnbook.networks import (
     unknown_layer,
 )
 
-_ACTIVATIONS = frozenset({"Activation", "ReLU", "LeakyReLU", "ELU", "PReLU"})
+# Layers, and operations between layers such as keras.ops.relu.
+_ACTIVATIONS = frozenset(
+    """
+    Activation ReLU LeakyReLU PReLU ELU Softmax
+    Relu Relu6 LeakyRelu Elu Gelu Silu Sigmoid HardSigmoid HardSilu Softplus Tanh
+    """.split()
+)
 _MAX_POOLS = frozenset({"MaxPooling2D"})
 
 
@@ -175,9 +181,9 @@ def without_activations(model):
         if is_a(layer, _ACTIVATIONS):
             replaced.append(layer.name)
             return keras.layers.Activation("linear", name=layer.name)
-        config = layer.get_config()
-        if config.get("activation", "linear") in ("linear", None):
+        if getattr(layer, "activation", None) in (None, keras.activations.linear):
             return None
+        config = layer.get_config()
         replaced.append(layer.name)
         return type(layer).from_config(config | {"activation": "linear"})
 
@@ -333,7 +339,8 @@ def _copy(model, replace):
         replaced = replace(layer)
         if replaced is None:
             replaced = type(layer).from_config(layer.get_config())
-        pairs.append((layer, replaced))
+        if isinstance(layer, keras.Layer):  # and not an operation, which has no weights
+            pairs.append((layer, replaced))
         return replaced
 
     try:

@@ -172,7 +172,8 @@ def shift_changes(model, images, layers=None, *, shifts=(1, 2, 3, 4), batch_size
     Raises
     ------
     ValueError
-        As `feature_maps`, or if a shift is below 1 or as wide as the images.
+        As `feature_maps`, or if there is no shift, or one is no whole number from 1,
+        or as wide as the images.
 
     Examples
     --------
@@ -186,11 +187,13 @@ def shift_changes(model, images, layers=None, *, shifts=(1, 2, 3, 4), batch_size
     [1.0, 2.0, 1.0, 0.0]
     """
     check_whole(batch_size, "batch_size")
-    images, most = np.asarray(images), max(shifts)
-    if min(shifts) < 1 or images.ndim != 4 or images.shape[2] <= most:
+    for shift in shifts:
+        check_whole(shift, "each of the shifts")
+    images, most = np.asarray(images), max(shifts, default=0)
+    if not most or images.ndim != 4 or images.shape[2] <= most:
         raise ValueError(
-            "shifts must be whole pixels from 1, and images (N, H, W, C) wider than "
-            f"the largest; got shifts {tuple(shifts)} and shape {images.shape}"
+            "shifts must name at least one, and images (N, H, W, C) be wider than the "
+            f"largest; got shifts {tuple(shifts)} and shape {images.shape}"
         )
     width, sums = images.shape[2] - most, {}
     for start in range(0, len(images), batch_size):
@@ -226,7 +229,7 @@ def superposition_gap(model, first, second):
     Parameters
     ----------
     model : keras.Model
-        With one output, or the first of several counts.
+        Of several outputs, the first counts.
     first, second : arrays of shape (N, H, W, C)
         Pairs of pictures.
 
@@ -239,7 +242,8 @@ def superposition_gap(model, first, second):
     Raises
     ------
     ValueError
-        If the images do not fit, or the network answers the same to all.
+        If the images do not fit or are not pairs, or the network answers the same to
+        all.
 
     Examples
     --------
@@ -249,11 +253,16 @@ def superposition_gap(model, first, second):
     >>> superposition_gap(relu, pictures[:1], pictures[1:])  # 0 in the middle, not ½
     0.5
     """
+    import keras
+
     first, second = fitting_images(model, first), fitting_images(model, second)
+    if first.shape != second.shape:
+        raise ValueError(
+            "first and second must be pairs of pictures, of one shape; got "
+            f"{first.shape} and {second.shape}"
+        )
     pictures = np.concatenate([first, second, (first + second) / 2])
-    answers = model.predict(pictures, verbose=0, batch_size=32)
-    if isinstance(answers, list):
-        answers = answers[0]
+    answers, *_ = keras.tree.flatten(model.predict(pictures, verbose=0, batch_size=32))
     one, other, middle = np.split(answers.astype(float), 3)
     spread = np.abs(one - other).max()
     if not spread > 0:

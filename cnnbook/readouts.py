@@ -93,8 +93,8 @@ def fit_readouts(model, images, deciding, layers=None, *, batch_size=32):
     Raises
     ------
     ValueError
-        As `feature_maps` and `receptive_field`; or for a layer whose positions all see
-        the whole image.
+        As `feature_maps` and `receptive_field`; if there is no picture to fit on or to
+        decide; or for a layer whose positions all see the whole image.
 
     Examples
     --------
@@ -112,6 +112,11 @@ def fit_readouts(model, images, deciding, layers=None, *, batch_size=32):
     """
     check_whole(batch_size, "batch_size")
     images, deciding = np.asarray(images), np.asarray(deciding)
+    if not (len(images) and len(deciding)):
+        raise ValueError(
+            "images and deciding must hold at least one picture each; got "
+            f"{len(images)} and {len(deciding)}"
+        )
     fields = {}
     fitted = _sums(model, images, layers, fields, batch_size)
     decisive = _sums(model, deciding, list(fields), fields, batch_size)

@@ -305,3 +305,17 @@ def test_nothing_to_replace_is_an_error_not_a_silent_copy(change, message):
 def test_the_last_layer_has_nothing_behind_it(images):
     with pytest.raises(ValueError, match="'end' is the model's output"):
         outputs_without_each_channel(plain(), images, "end")
+
+
+def test_operations_between_layers_are_copied_and_their_bends_taken_out(images):
+    image = keras.Input((9, 8, 3))
+    maps = keras.ops.relu(kl.Conv2D(4, 3, name="conv1")(image))
+    model = with_random_weights(keras.Model(image, maps))
+
+    copy = knock_out(model, "conv1", 1)
+    straight = without_activations(model)
+
+    np.testing.assert_array_equal(copy(images)[..., 0], model(images)[..., 0])
+    assert not np.any(copy(images)[..., 1])
+    conv = model.get_layer("conv1")
+    np.testing.assert_allclose(straight(images), conv(images), atol=1e-6)

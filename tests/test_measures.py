@@ -108,9 +108,17 @@ def test_flat_maps_have_no_change_to_tell():
     assert np.isnan(changes).all()
 
 
-@pytest.mark.parametrize("shifts", [[0, 1], [4, 12]])
-def test_shifts_are_whole_pixels_inside_the_picture(shifts):
-    with pytest.raises(ValueError, match="shifts must be whole pixels from 1"):
+@pytest.mark.parametrize(
+    ("shifts", "message"),
+    [
+        ([0, 1], "each of the shifts must be a whole number of at least 1; got 0"),
+        ([1.5], "each of the shifts must be a whole number of at least 1; got 1.5"),
+        ([], "shifts must name at least one"),
+        ([4, 12], r"wider than the largest; got shifts \(4, 12\)"),
+    ],
+)
+def test_shifts_are_whole_pixels_inside_the_picture(shifts, message):
+    with pytest.raises(ValueError, match=message):
         shift_changes(identity((4, 8)), np.ones((1, 4, 12, 1)), shifts=shifts)
 
 
@@ -176,3 +184,19 @@ def test_channel_likeness_is_the_mean_size_of_all_pairs_correlations(rng):
 def test_a_single_channel_has_no_pair():
     with pytest.raises(ValueError, match="have no pairs to compare"):
         channel_likeness(np.ones((3, 3, 5)))
+
+
+def test_of_several_outputs_the_first_is_judged():
+    image = keras.Input((1, 1, 1))
+    square = keras.ops.square(image)
+    for outputs in ([square, image], {"a": square, "b": image}):
+        model = keras.Model(image, outputs)
+        gap = superposition_gap(model, np.zeros((1, 1, 1, 1)), np.full((1, 1, 1, 1), 2))
+        assert gap == pytest.approx(1 / 4)
+
+
+def test_pictures_that_are_not_pairs_are_an_error():
+    with pytest.raises(ValueError, match=r"pairs .* \(1, 2, 2, 1\) and \(2, 2, 2, 1\)"):
+        superposition_gap(
+            identity((2, 2)), np.zeros((1, 2, 2, 1)), np.ones((2, 2, 2, 1))
+        )

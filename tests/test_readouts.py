@@ -178,3 +178,10 @@ def test_pixels_that_nobody_paints_do_not_count(rng):
 def test_what_cannot_be_judged_is_an_error(rng, painted, window, message):
     with pytest.raises(ValueError, match=message):
         likeness(rng.random((4, 4, 1)), painted, window)
+
+
+def test_without_pictures_there_is_no_readout(noise):
+    model = model_of(kl.Identity(name="same"))
+    for parts in ((noise[:0], noise), (noise, noise[:0])):
+        with pytest.raises(ValueError, match="at least one picture each; got"):
+            fit_readouts(model, *parts)
