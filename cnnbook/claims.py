@@ -186,8 +186,8 @@ def silence_grows(silent):
     Examples
     --------
     >>> print(silence_grows({"conv1": 0.1, "conv2": 0.3, "conv3": 0.2}))
-    Silent are 10 % of the maps of conv1 and 20 % of those of conv3; most, 30 %, in
-    conv2. Some filters stay black, but their share does not rise steadily with depth.
+    In conv1 10 % of the maps are silent, in conv3 20 %; most are in conv2, 30 %. Some
+    filters stay black, but their share does not rise steadily with depth.
     """
     names, shares = list(silent), list(silent.values())
     holds = bool(all(np.diff(shares) >= 0) and shares[-1] > shares[0])
@@ -195,11 +195,11 @@ def silence_grows(silent):
         return Finding(_SILENCE, False, "Not one filter stays black on this picture.")
     most = names[int(np.argmax(shares))]
     sentence = (
-        f"Silent are {_percent(shares[0])} of the maps of {names[0]} and "
-        f"{_percent(shares[-1])} of those of {names[-1]}"
+        f"In {names[0]} {_percent(shares[0])} of the maps are silent, in {names[-1]} "
+        f"{_percent(shares[-1])}"
     )
     if most not in (names[0], names[-1]):
-        sentence += f"; most, {_percent(max(shares))}, in {most}"
+        sentence += f"; most are in {most}, {_percent(max(shares))}"
     if holds:
         verdict = "Some filters stay black, and more of them deeper down."
     else:
@@ -210,7 +210,7 @@ def silence_grows(silent):
     return Finding(_SILENCE, holds, f"{sentence}. {verdict}")
 
 
-_SILENCE = "some filters stay black on a picture, more of them deeper down"
+_SILENCE = "more filters stay black deeper down"
 
 
 def pooling_forgives(before, after, subsampled):
@@ -338,7 +338,7 @@ def deeper_is_not_always_better(accuracy, intervals, costs):
     ...     {1: 0.7, 2: 0.8, 3: 0.81},
     ...     {1: (0.6, 0.75), 2: (0.76, 0.84), 3: (0.77, 0.85)},
     ...     {1: 2e6, 2: 5e6, 3: 8e6}))
-    Best are 3 stages, with 81 % right; 1 stage gets 70 %, at 25 % of the cost. From 2
+    3 stages do best, with 81 % right; 1 stage gets 70 %, at 25 % of the cost. From 2
     to 3 stages the gain is within the margin of error, so deeper is not always better.
     """
     stages = list(accuracy)
@@ -350,7 +350,7 @@ def deeper_is_not_always_better(accuracy, intervals, costs):
     ]
     worse = [(less, more) for less, more in flat if accuracy[more] < accuracy[less]]
     if not flat:
-        verdict = "Each stage more brings a sure gain here"
+        verdict = "Here each further stage brings a gain beyond the margin of error"
     else:
         less, more = (worse or flat)[0]
         change = (
@@ -369,7 +369,7 @@ def deeper_is_not_always_better(accuracy, intervals, costs):
     return Finding(
         "deeper is not always better",
         bool(flat),
-        f"Best {'is' if best == 1 else 'are'} {_stages(best)}, with "
+        f"{_stages(best).capitalize()} {'does' if best == 1 else 'do'} best, with "
         f"{_percent(accuracy[best])} right{other}. {verdict}.",
     )
 

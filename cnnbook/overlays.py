@@ -114,7 +114,7 @@ def trace_strip(steps, maps, *, columns=3):
     shown = [step for step in reversed(steps) if step.layer in maps]
     if not shown or len(shown) < len(maps):
         raise ValueError(
-            "maps must hold maps of layers that were traced: some of "
+            "maps must hold maps of layers that were traced and of no others: some of "
             f"{', '.join(step.layer for step in steps)}; got "
             f"{', '.join(maps) or 'none'}"
         )

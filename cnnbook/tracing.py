@@ -108,7 +108,7 @@ def trace(model, image, layer, position):
     layer : str
         A name as for `receptive_field`.
     position : tuple of int
-        The number's (row, column, channel), or (unit,) in a layer without a map.
+        The number's (row, column, channel); in a layer without a map, (unit,) or unit.
 
     Returns
     -------
@@ -153,6 +153,7 @@ def trace(model, image, layer, position):
             f"image must have shape (H, W, C); got shape {np.shape(image)}; of a "
             "batch, pass images[0]"
         )
+    position = (position,) if np.ndim(position) == 0 else tuple(position)
     images = _fitting_floats(model, np.asarray(image)[None])
     receptive_field(model, layer, input_size=images.shape[1:3])  # or says why not
     names = _layers_passed(network, layer)

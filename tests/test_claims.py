@@ -74,7 +74,11 @@ def test_fields_grow_if_the_measured_ones_do_within_the_computed_ones(
     ("shares", "holds", "says"),
     [
         ([0.0, 0.1, 0.1], True, "more of them deeper down"),
-        ([0.1, 0.3, 0.2], False, "; most, 30 %, in c2. Some filters stay black, but"),
+        (
+            [0.1, 0.3, 0.2],
+            False,
+            "; most are in c2, 30 %. Some filters stay black, but",
+        ),
         ([0.2, 0.1, 0.3], False, "does not rise steadily"),
         ([0.1, 0.1, 0.1], False, "does not rise steadily"),
         ([0.0, 0.0, 0.0], False, "Not one filter stays black"),
@@ -150,7 +154,7 @@ def about(accuracy, margin=0.03):
 @pytest.mark.parametrize(
     ("accuracies", "holds", "says"),
     [
-        ((0.6, 0.7, 0.8, 0.9), False, "Each stage more brings a sure gain here."),
+        ((0.6, 0.7, 0.8, 0.9), False, "Here each further stage brings a gain beyond"),
         (
             (0.6, 0.7, 0.8, 0.81),
             True,
@@ -164,9 +168,9 @@ def about(accuracy, margin=0.03):
         (
             (0.6, 0.62, 0.9, 0.8),
             True,
-            "Best are 3 stages, with 90 % right; 1 stage gets",
+            "3 stages do best, with 90 % right; 1 stage gets",
         ),
-        ((0.9, 0.7, 0.6, 0.5), True, "Best is 1 stage, with 90 % right. From 1 to 2"),
+        ((0.9, 0.7, 0.6, 0.5), True, "1 stage does best, with 90 % right. From 1 to 2"),
     ],
 )
 def test_deeper_is_not_always_better_if_a_stage_more_brings_no_sure_gain(

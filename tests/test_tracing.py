@@ -666,3 +666,15 @@ def test_a_layer_without_a_map_has_no_position_to_choose():
 
     with pytest.raises(ValueError, match=r"no position \(0, 0\): .* a vector, without"):
         effective_receptive_field(model, "end", np.ones((1, 9, 8, 1)), position=(0, 0))
+
+
+def test_a_unit_without_a_map_may_be_given_as_a_bare_number(rng):
+    model = keras.Sequential(
+        [keras.Input((4, 4, 1)), kl.Flatten(), kl.Dense(3, name="d")]
+    )
+    image = rng.random((4, 4, 1))
+
+    bare, wrapped = (trace(model, image, "d", unit)[-1] for unit in (2, (2,)))
+
+    assert bare.value == wrapped.value
+    np.testing.assert_array_equal(bare.weights, wrapped.weights)
