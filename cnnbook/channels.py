@@ -78,7 +78,7 @@ def top_patches(model, images, layer, channels=None, *, count=9, batch_size=32):
         In the range that the model was made for, or uint8 if it takes intensities.
     layer : str
         A layer with maps, as `activations.feature_maps` names it.
-    channels : sequence of int, optional
+    channels : int or sequence of int, optional
         All by default, whose patches can be large: those of VGG19's
         ``block4_conv4`` hold 0.7 GB.
     count : int
@@ -380,11 +380,11 @@ def _check_channels(channels, layer, count):
     """Return numbers of channels as an array; all by default."""
     if channels is None:
         return np.arange(count)
-    given = np.asarray(channels)
+    given = np.atleast_1d(channels)
     whole = given.ndim == 1 and given.size and np.issubdtype(given.dtype, np.integer)
     if not (whole and 0 <= given.min() and given.max() < count):
         raise ValueError(
-            f"channels must be a list of whole numbers from 0 to {count - 1}, the "
+            f"channels must be whole numbers from 0 to {count - 1}, the "
             f"channels of layer {layer!r}; got {channels!r}"
         )
     return given

@@ -19,6 +19,16 @@ def check_shape(array, shape, name, advice="no side may be 0"):
     return array
 
 
+def check_intensities(array, name):
+    """Insist on numbers in [0, 1]; Matplotlib would clip others to white or black."""
+    low, high = np.min(array), np.max(array)
+    if not (low >= 0 and high <= 1):  # so that not-a-number fails as well
+        raise ValueError(
+            f"{name} must lie in [0, 1] to be drawn; got numbers from {low:g} to "
+            f"{high:g}; of a model that takes 0 to 255, divide them by 255"
+        )
+
+
 def check_count(given, count, name):
     """Insist on one title, label or colour for each thing drawn; None is fine too."""
     if given is not None and len(given) != count:

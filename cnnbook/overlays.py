@@ -10,7 +10,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from cnnbook.checks import check_whole
-from cnnbook.drawable import check_count, check_shape, check_window
+from cnnbook.drawable import (
+    check_count,
+    check_intensities,
+    check_shape,
+    check_window,
+)
 from cnnbook.figures import QUIET, SIGNED, WIDTH, styled
 
 __all__ = ["heat_over_photos", "products_of_patch", "trace_strip"]
@@ -42,8 +47,9 @@ def heat_over_photos(images, maps, titles=None, *, windows=None, columns=2):
     Raises
     ------
     ValueError
-        If a shape is another, a map holds amounts below zero, a window is not inside
-        its photo, or there is not one map, title and list of windows for each photo.
+        If a shape or the photos' range is another, a map holds amounts below zero, a
+        window is not inside its photo, or there is not one map, title and list of
+        windows for each photo.
 
     Examples
     --------
@@ -51,6 +57,7 @@ def heat_over_photos(images, maps, titles=None, *, windows=None, columns=2):
     >>> figure = heat_over_photos(photos, [np.eye(8), np.eye(4)], ["fine", "coarse"])
     """
     images = check_shape(images, "(N, H, W, 3)", "images", "of one photo, image[None]")
+    check_intensities(images, "images")
     for given, name in ((maps, "maps"), (titles, "titles"), (windows, "windows")):
         check_count(given, len(images), name)
     maps = [check_shape(heat, "(H', W')", "each of the maps") for heat in maps]
@@ -96,7 +103,8 @@ def trace_strip(steps, maps, *, columns=3):
     Raises
     ------
     ValueError
-        If a map has another shape or belongs to none of the steps, or there is none.
+        If a map has another shape or belongs to none of the steps, there is none, or
+        the photo has another range.
 
     Examples
     --------
@@ -127,6 +135,7 @@ def trace_strip(steps, maps, *, columns=3):
     for axis, step in zip(axes, shown, strict=True):
         array = maps[step.layer]
         if step is steps[-1] and array.shape[-1] == 3:
+            check_intensities(array, "the image")
             axis.imshow(array)
         else:
             axis.imshow(array[..., _strongest(step)])
@@ -158,7 +167,7 @@ def products_of_patch(values, weights):
     Raises
     ------
     ValueError
-        If the patch has another shape, or the weights have not that of the patch.
+        If the patch has another shape or range, or the weights have not its shape.
 
     Examples
     --------
@@ -167,6 +176,7 @@ def products_of_patch(values, weights):
     'products: −3.75'
     """
     values = check_shape(values, "(h, w, 3)", "values", "a patch of a colour photo")
+    check_intensities(values, "values")
     weights = check_shape(weights, "(h, w, 3)", "weights", "one for each value")
     if values.shape != weights.shape:
         raise ValueError(

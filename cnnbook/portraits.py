@@ -22,6 +22,7 @@ _DOTS = 200  # per inch, as the style has it
 _OUTSIDE = 0.86  # light grey
 _PATTERN = 1.15  # places that a made pattern takes, with the air behind it
 _SQUARES = 32  # in a row
+_MOST_SQUARES = 4096  # that still fit on a screen or two
 _SIDE = 0.88  # of a square; the rest is air
 _TITLE = 1.6  # height of a layer's title, in squares
 
@@ -151,7 +152,7 @@ def audit_squares(audits):
     Raises
     ------
     ValueError
-        If there is no layer, or one has no channels.
+        If there is no layer, one has no channels, or all have more than 4,096.
 
     Examples
     --------
@@ -162,6 +163,16 @@ def audit_squares(audits):
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['conv: 40 channels']
     """
+    if not isinstance(audits, dict):
+        raise ValueError(
+            "audits must hold a list of channels for each layer, by its name; of one "
+            "layer, pass {name: audits[name]}"
+        )
+    if sum(map(len, audits.values())) > _MOST_SQUARES:
+        raise ValueError(
+            f"audits hold {sum(map(len, audits.values())):,} channels, more than the "
+            f"{_MOST_SQUARES:,} that one figure can show; choose some of the layers"
+        )
     if not audits or not all(audits.values()):
         raise ValueError(
             "audits must hold at least one layer, and each layer at least one channel; "

@@ -182,3 +182,9 @@ def test_a_chapter_ends_with_a_summary_and_a_pointer_onward(chapter):
 @each_chapter
 def test_a_chapter_shows_something(chapter):
     assert list(figures(chapter)), "no figure"
+
+
+@each_page
+def test_a_value_in_the_text_stands_outside_code(page):
+    """Inside backticks a role would be shown as it is written."""
+    assert not re.search(r"`\{glue:text\}`", page.read_text(encoding="utf-8"))

@@ -497,8 +497,8 @@ def test_the_model_never_sees_more_images_than_a_batch(look, images, monkeypatch
         ),
         ("conv", {"channels": [-1]}, r"whole numbers from 0 to 3.*got \[-1\]"),
         ("conv", {"channels": [0.5]}, r"whole numbers from 0 to 3.*got \[0.5\]"),
-        ("conv", {"channels": 2}, r"must be a list of whole numbers.*got 2"),
-        ("conv", {"channels": []}, r"must be a list of whole numbers.*got \[\]"),
+        ("conv", {"channels": 4}, r"must be whole numbers from 0 to 3.*got 4"),
+        ("conv", {"channels": []}, r"must be whole numbers from 0 to 3.*got \[\]"),
         ("conv", {"count": 0}, r"count must be a whole number of at least 1; got 0"),
         ("conv", {"count": 8}, r"at most 7, the number of images.*got 8: .*count=7"),
         (

@@ -231,3 +231,12 @@ def test_weights_of_zero_are_grey():
 def test_weights_that_do_not_lie_on_the_patch_are_refused(values, weights, message):
     with pytest.raises(ValueError, match=message):
         overlays.products_of_patch(np.zeros(values), np.zeros(weights))
+
+
+def test_pictures_of_another_range_are_refused_instead_of_drawn_white():
+    bright = np.full((5, 5, 3), 200.0)
+    message = r"must lie in \[0, 1\] to be drawn; got numbers from 200 to 200"
+    with pytest.raises(ValueError, match=message):
+        overlays.products_of_patch(bright, bright)
+    with pytest.raises(ValueError, match=message):
+        overlays.heat_over_photos(bright[None], [np.eye(5)])

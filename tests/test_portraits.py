@@ -304,3 +304,15 @@ def test_squares_are_square_and_nothing_is_cut_off(counts):
 def test_nothing_to_show_is_an_error(audits):
     with pytest.raises(ValueError, match="at least one layer, and each layer at least"):
         audit_squares(audits)
+
+
+@pytest.mark.parametrize(
+    ("audits", "message"),
+    [
+        ([None], r"of one layer, pass \{name: audits\[name\]\}"),
+        ({"a": [None] * 4000, "b": [None] * 97}, "hold 4,097 channels, more than"),
+    ],
+)
+def test_audits_that_cannot_be_shown_say_what_to_pass(audits, message):
+    with pytest.raises(ValueError, match=message):
+        audit_squares(audits)
