@@ -16,6 +16,9 @@ from cnnbook.images import INTENSITIES
 # In training, the last maps are averaged into at most this many cells a side.
 CELLS = 4
 
+# The layers after the last stage, in training.
+_TRAINED_END = ["cells", "flatten", "dropout", "logits"]
+
 
 def build_classifier(
     input_shape=(96, 96, 3), num_classes=2, *, filters=(16, 32, 64), seed=0
@@ -79,7 +82,9 @@ def build_classifier(
     return _network(input_shape, num_classes, filters, seed=seed)
 
 
-def training_form(classifier, *, seed=0):
+def training_form(
+    classifier, *, seed=0, normalize=True, average_votes=True, dropout=0.0
+):
     """Build the form in which a classifier is trained, with fresh random weights.
 
     It differs from the plain network in two ways, and both can be undone exactly by
@@ -98,7 +103,11 @@ def training_form(classifier, *, seed=0):
     classifier : keras.Model
         As `build_classifier` makes them.
     seed : int
-        Decides the random weights.
+        Decides the random weights, and which votes drop out.
+    normalize, average_votes : bool
+        Whether to do the one and the other.
+    dropout : float in [0, 1)
+        Share of the votes left out at random [2]_, anew in every step of training.
 
     Returns
     -------
@@ -115,6 +124,8 @@ def training_form(classifier, *, seed=0):
     .. [1] S. Ioffe and C. Szegedy, "Batch normalization: accelerating deep network
        training by reducing internal covariate shift", ICML 2015.
        https://arxiv.org/abs/1502.03167
+    .. [2] N. Srivastava et al., "Dropout: a simple way to prevent neural networks from
+       overfitting", JMLR 15, 2014.  https://jmlr.org/papers/v15/srivastava14a.html
     """
     return _network(
         classifier.input_shape[1:],
@@ -122,6 +133,9 @@ def training_form(classifier, *, seed=0):
         _stages_of(classifier),
         seed=seed,
         plain=False,
+        normalize=normalize,
+        average_votes=average_votes,
+        dropout=dropout,
     )
 
 
@@ -189,22 +203,35 @@ def folded_weights(network):
         Kernels and bias of every layer in turn, as ``classifier.set_weights`` takes
         them.
     """
-    weights = []
+    weights, layers = [], {layer.name: layer for layer in network.layers}
     for stage in range(1, len(_stages_of(network, plain=False)) + 1):
-        (kernels,) = network.get_layer(f"block{stage}_conv").get_weights()
-        normalisation = network.get_layer(f"block{stage}_norm")
-        offset, mean, variance = normalisation.get_weights()
-        factor = 1 / np.sqrt(variance + normalisation.epsilon)
-        weights += [kernels * factor, offset - mean * factor]
-    votes, bias = network.get_layer("logits").get_weights()
-    share, num_classes = _share_of_cells(network), len(bias)
+        kernels, *bias = layers[f"block{stage}_conv"].get_weights()
+        if normalisation := layers.get(f"block{stage}_norm"):
+            offset, mean, variance = normalisation.get_weights()
+            factor = 1 / np.sqrt(variance + normalisation.epsilon)
+            kernels, bias = kernels * factor, [offset - mean * factor]
+        weights += [kernels, *bias]
+    votes, bias = layers["logits"].get_weights()
+    if "cells" not in layers:
+        return [*weights, votes, bias]
+    share, num_classes = _share_of_cells(layers["cells"]), len(bias)
     votes = votes.reshape(share.shape[1], -1, num_classes)  # (cells, F, K)
     spread = np.einsum("pc,cfk->pfk", share, votes)
     return [*weights, spread.reshape(-1, num_classes), bias]
 
 
-def _network(input_shape, num_classes, filters, *, seed=0, plain=True):
-    """Build the plain network, or its form for training."""
+def _network(
+    input_shape,
+    num_classes,
+    filters,
+    *,
+    seed=0,
+    plain=True,
+    normalize=False,
+    average_votes=False,
+    dropout=0.0,
+):
+    """Build the plain network, or its form for training with what this may have."""
     import keras
     from keras import layers
 
@@ -220,7 +247,7 @@ def _network(input_shape, num_classes, filters, *, seed=0, plain=True):
             count,
             3,
             padding="same",
-            use_bias=plain,
+            use_bias=not normalize,
             kernel_initializer=starting_weights(stage),
             name=f"{name}_conv",
         )(x)
@@ -229,12 +256,15 @@ def _network(input_shape, num_classes, filters, *, seed=0, plain=True):
             x = layers.MaxPooling2D(2, name=f"{name}_pool")(x)
         else:
             x = layers.MaxPooling2D(2, name=f"{name}_pool")(x)
-            x = _normalization(name=f"{name}_norm")(x)
+            if normalize:
+                x = _normalization(name=f"{name}_norm")(x)
             x = layers.ReLU(name=f"{name}_relu")(x)
-    if not plain:
+    if average_votes:
         window = tuple(math.ceil(size / CELLS) for size in x.shape[1:3])
         x = layers.AveragePooling2D(window, padding="same", name="cells")(x)
     x = layers.Flatten(name="flatten")(x)
+    if dropout:
+        x = layers.Dropout(dropout, seed=seed, name="dropout")(x)
     x = layers.Dense(
         num_classes, kernel_initializer=starting_weights(0), name="logits"
     )(x)
@@ -289,7 +319,12 @@ def _stages_of(network, *, plain=True):
     stages = sum(bool(re.fullmatch(r"block\d+_conv", name)) for name in names)
     kinds = ("conv", "relu", "pool") if plain else ("conv", "pool", "norm", "relu")
     expected = [f"block{s}_{kind}" for s in range(1, stages + 1) for kind in kinds]
-    expected += ["flatten", "logits"] if plain else ["cells", "flatten", "logits"]
+    expected += ["flatten", "logits"] if plain else _TRAINED_END
+    if not plain:
+        # What training may do without.
+        missing = {name for name in expected if name.endswith("norm")}
+        missing |= {"cells", "dropout"}
+        expected = [n for n in expected if n in names or n not in missing]
     if not stages or names[1:] != expected:
         maker = "build_classifier" if plain else "training_form"
         raise ValueError(
@@ -302,9 +337,8 @@ def _stages_of(network, *, plain=True):
     )
 
 
-def _share_of_cells(network):
+def _share_of_cells(layer):
     """Return what each position adds to each averaged cell, shape (H W, cells)."""
-    layer = network.get_layer("cells")
     rows, columns = layer.input.shape[1:3]
     one_at_a_time = np.eye(rows * columns, dtype="float32")
     averages = layer(one_at_a_time.reshape(-1, rows, columns, 1))

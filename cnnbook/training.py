@@ -1,16 +1,45 @@
 """Train a classifier on labelled pictures, the same way every time."""
 
 import math
+import os
 import sys
 import time
+from contextlib import contextmanager
+from types import MappingProxyType
 
-import numpy as np
 from tqdm import tqdm
 
-from cnnbook import augmentation, classifier, scores
+from cnnbook import batches, checkpoints, classifier, distribution
+from cnnbook.checks import check_whole
 
-# The learning rate climbs for this share of the steps before it falls.
-WARM_UP = 0.1
+# What may go into a training beside the steps themselves, in the order of their use.
+INGREDIENTS = MappingProxyType(
+    {
+        "augmentation": "training pictures are changed at random",
+        "mixed pictures": "pairs of pictures, and their labels, are blended",
+        "batch normalisation": "each map is kept in a handy range",
+        "averaged votes": "neighbours in the last maps vote together",
+        "dropout": "a third of the votes are left out at random",
+        "label smoothing": "the right answer is to get 95 %, not all",
+        "warm-up": "the learning rate climbs for a tenth of the steps",
+        "decay": "the learning rate falls to zero",
+        "weight decay": "weights that are of no use fade",
+        "weight averaging": "the weights are averaged over many steps",
+    }
+)
+
+# Those that the book's classifier is trained with; what each is worth is measured.
+CHOSEN = frozenset(INGREDIENTS) - {
+    "mixed pictures",
+    "dropout",
+    "label smoothing",
+    "weight averaging",
+}
+
+WARM_UP = 0.1  # share of the steps
+DROPOUT = 1 / 3  # share of the votes
+SMOOTHING = 0.1  # probability spread evenly over all classes
+AVERAGING = 0.998  # share of the average that one step leaves
 
 
 def train(
@@ -23,7 +52,8 @@ def train(
     batch_size=64,
     learning_rate=0.004,
     weight_decay=0.05,
-    augment=True,
+    ingredients=CHOSEN,
+    checkpoint=None,
     after_epoch=None,
     progress=True,
 ):
@@ -33,6 +63,8 @@ def train(
     along half a cosine back to zero [2]_.  Batch normalisation and an averaging of
     neighbouring votes help while it lasts (see `classifier.training_form`); both end
     up in the weights of the plain network.
+
+    Several accelerators share the work; see `distribution.strategy`.
 
     Parameters
     ----------
@@ -53,10 +85,16 @@ def train(
         The highest that it gets.
     weight_decay : float
         Share of the weights, times the learning rate, that is taken off at each step.
-    augment : bool
-        Whether to change training pictures at random; see `augmentation.augment`.
+    ingredients : collection of str
+        What to train with, out of `INGREDIENTS`.  Without "decay" the learning rate
+        stays at its highest.
+    checkpoint : str or path, optional
+        A file to keep the state of the training in, after every epoch.  If it is there
+        already, the training goes on from it, to the same weights as if it had never
+        stopped.  It stays there when training is over.
     after_epoch : callable, optional
-        Called with the number of epochs done, from 0, before the first, to ``epochs``.
+        Called with the number of epochs done, from 0, before the first, to ``epochs``;
+        after an interruption, from the number done before it.
     progress : bool
         Whether to report on stderr.
 
@@ -70,8 +108,11 @@ def train(
     Raises
     ------
     ValueError
-        If pictures or labels do not fit the network, or if the loss stops being a
-        number, which a smaller learning rate prevents.
+        If pictures or labels do not fit the network; if the checkpoint belongs to
+        another training; or if the loss stops being a number, which a smaller learning
+        rate prevents.
+    OSError
+        If the checkpoint cannot be written; an older one stays good.
 
     References
     ----------
@@ -82,160 +123,181 @@ def train(
     """
     import keras
 
-    for name, number, least in (
-        ("epochs", epochs, 1),
-        ("batch_size", batch_size, 1),
-        ("seed", seed, 0),
-    ):
-        if not (isinstance(number, (int, np.integer)) and number >= least):
-            raise ValueError(
-                f"{name} must be a whole number, at least {least}; got {number!r}"
-            )
-    network = classifier.training_form(model, seed=seed)
-    train, validation = _checked(train, network), _checked(validation, network)
-    batch_size = min(batch_size, len(train[0]))
-    steps_per_epoch = len(train[0]) // batch_size
-    steps = epochs * steps_per_epoch
-    warm_up = math.ceil(WARM_UP * steps)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        max(1, steps - warm_up),
-        warmup_target=learning_rate,
-        warmup_steps=warm_up,
-    )
-    network.compile(
-        keras.optimizers.AdamW(schedule, weight_decay=weight_decay),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
+    check_whole(epochs, "epochs")
+    check_whole(batch_size, "batch_size")
+    check_whole(seed, "seed", least=0)
+    ingredients = _known(ingredients)
+    splits = [batches.checked(split, model) for split in (train, validation)]
+    facts = {
+        "network": [layer.get_config() for layer in model.layers],
+        "pictures": [checkpoints.digest(split) for split in (train, validation)],
+        "epochs": epochs,
+        "seed": seed,
+        "batch_size": min(batch_size, len(train.labels)),
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "ingredients": sorted(ingredients),
+    }
+    steps_per_epoch = len(train.labels) // facts["batch_size"]
+    network = _compiled(model, facts, epochs * steps_per_epoch)
+    history = {}
+    if checkpoint is not None and os.path.exists(checkpoint):
+        history = checkpoints.read(checkpoint, network, facts)
+    done = len(history.get("loss", ()))
 
     def hand_over(epochs_done):
         model.set_weights(classifier.folded_weights(network))
         if after_epoch:
             after_epoch(epochs_done)
 
-    hand_over(0)
-    fitted = network.fit(
-        _training_batches(*train, batch_size, steps, seed, augment),
-        epochs=epochs,
-        steps_per_epoch=steps_per_epoch,
-        validation_data=_validation_batches(*validation),
-        callbacks=[
-            _stop_when_not_a_number(learning_rate),
-            keras.callbacks.LambdaCallback(
-                on_epoch_end=lambda epoch, logs: hand_over(epoch + 1)
+    def end_epoch(epoch, logs):
+        for measure, value in logs.items():
+            history.setdefault(measure, []).append(float(value))
+        if checkpoint is not None and distribution.is_chief():
+            checkpoints.write(checkpoint, network, history, facts)
+        hand_over(epoch + 1)
+
+    hand_over(done)
+    with (
+        distribution.explaining_failures(),
+        _reporting(epochs, steps_per_epoch, done, progress) as reporter,
+    ):
+        network.fit(
+            batches.training_batches(
+                *splits[0],
+                num_classes=model.output_shape[-1],
+                batch_size=facts["batch_size"],
+                steps=epochs * steps_per_epoch,
+                seed=seed,
+                augment="augmentation" in ingredients,
+                mix="mixed pictures" in ingredients,
+                start=done * steps_per_epoch,
             ),
-            *([_reporter(epochs, steps_per_epoch)] if progress else []),
-        ],
-        shuffle=False,  # the batches are in random order already
-        verbose=0,
-    )
-    return {
-        measure: [float(value) for value in values]
-        for measure, values in fitted.history.items()
-    }
+            epochs=epochs,
+            initial_epoch=done,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=batches.validation_batches(
+                *splits[1], model.output_shape[-1]
+            ),
+            callbacks=[
+                _stop_when_not_a_number(learning_rate, done),
+                keras.callbacks.LambdaCallback(on_epoch_end=end_epoch),
+                *reporter,
+            ],
+            shuffle=False,  # the batches are in random order already
+            verbose=0,
+        )
+    # Keras has put averaged weights in place by now, if asked to average.
+    model.set_weights(classifier.folded_weights(network))
+    return history
 
 
-def _checked(split, network):
-    """Return (images, labels) fit to train on; 8-bit images stay so, to save memory."""
-    images = scores.check_images(split.images, network.input_shape[1:])
-    labels = scores.check_labels(split.labels, network.output_shape[-1])
-    if len(images) != len(labels):
+def _known(ingredients):
+    """Return ingredients as a frozenset; ValueError if one is not known."""
+    if isinstance(ingredients, str):
+        ingredients = (ingredients,)
+    if unknown := set(ingredients) - set(INGREDIENTS):
         raise ValueError(
-            f"every image needs one label; got {len(images)} images and "
-            f"{len(labels)} labels"
+            f"ingredients must be out of {', '.join(INGREDIENTS)}; got "
+            f"{', '.join(sorted(map(repr, unknown)))}"
         )
-    if images.dtype != np.uint8:
-        images = scores.as_intensities(images, images.shape[1:])
-    return images, labels
+    return frozenset(ingredients)
 
 
-def _training_batches(images, labels, batch_size, steps, seed, augment):
-    """Make a stream of batches; each is a function of the seed and its number alone.
+def _compiled(model, facts, steps):
+    """Build the form to train, with its optimizer, on the devices there are."""
+    import keras
 
-    So the stream is the same on any number of threads, and could start anywhere.
-    """
-    import tensorflow as tf
-
-    count, scale = len(images), _largest(images)
-    images, labels = tf.constant(images), tf.constant(labels)
-    steps_per_epoch = count // batch_size
-
-    def batch(step):
-        epoch, start = step // steps_per_epoch, step % steps_per_epoch * batch_size
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(count),
-            (seed, -1 - epoch),  # a negative number: no step has it
-        )
-        chosen = tf.ensure_shape(order[start : start + batch_size], [batch_size])
-        pictures = tf.cast(tf.gather(images, chosen), tf.float32) / scale
-        if augment:
-            pictures = augmentation.random_changes(pictures, (seed, step))
-        return pictures, tf.gather(labels, chosen)
-
-    numbers = tf.data.Dataset.range(steps)
-    return numbers.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
-
-
-def _validation_batches(images, labels):
-    """Make batches of the pictures as they are, in order."""
-    import tensorflow as tf
-
-    scale = _largest(images)
-    batches = tf.data.Dataset.from_tensor_slices((images, labels)).batch(
-        scores.BATCH_SIZE
+    ingredients, learning_rate = facts["ingredients"], facts["learning_rate"]
+    warm_up = math.ceil(WARM_UP * steps) if "warm-up" in ingredients else 0
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0 if warm_up else learning_rate,
+        max(1, steps - warm_up),
+        alpha=0.0 if "decay" in ingredients else 1.0,  # where it ends, as a share
+        warmup_target=learning_rate if warm_up else None,
+        warmup_steps=warm_up,
     )
-    return batches.map(lambda x, y: (tf.cast(x, tf.float32) / scale, y))
+    with distribution.strategy().scope():
+        network = classifier.training_form(
+            model,
+            seed=facts["seed"],
+            normalize="batch normalisation" in ingredients,
+            average_votes="averaged votes" in ingredients,
+            dropout=DROPOUT if "dropout" in ingredients else 0.0,
+        )
+        optimizer = keras.optimizers.AdamW(
+            schedule,
+            weight_decay=facts["weight_decay"] if "weight decay" in ingredients else 0,
+            use_ema="weight averaging" in ingredients,
+            ema_momentum=AVERAGING,
+        )
+        network.compile(
+            optimizer,
+            keras.losses.CategoricalCrossentropy(
+                from_logits=True,
+                label_smoothing=SMOOTHING if "label smoothing" in ingredients else 0.0,
+            ),
+            metrics=["accuracy"],
+        )
+        optimizer.build(network.trainable_variables)
+    return network
 
 
-def _largest(images):
-    """Return the number that stands for full intensity."""
-    return 255.0 if images.dtype == np.uint8 else 1.0
-
-
-def _stop_when_not_a_number(learning_rate):
+def _stop_when_not_a_number(learning_rate, epochs_done):
     """Make a callback that ends a training which cannot recover."""
     import keras
 
-    epochs_begun = []
+    epochs_begun = [epochs_done]
+
+    def begin(epoch, logs):
+        epochs_begun[0] += 1
 
     def check(batch, logs):
         if not math.isfinite(logs["loss"]):
             raise ValueError(
                 f"training has diverged: the loss is {logs['loss']} at step "
-                f"{batch + 1} of epoch {len(epochs_begun)}. The likely cause is a "
+                f"{batch + 1} of epoch {epochs_begun[0]}. The likely cause is a "
                 f"learning_rate (now {learning_rate:g}) that is too large; try a tenth"
             )
 
     return keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: epochs_begun.append(epoch),
-        on_train_batch_end=check,
+        on_epoch_begin=begin, on_train_batch_end=check
     )
 
 
-def _reporter(epochs, steps_per_epoch):
-    """Make a callback that shows a bar on a terminal, and prints lines elsewhere."""
-    import keras
-
-    bar = tqdm(
+@contextmanager
+def _reporting(epochs, steps_per_epoch, done, progress):
+    """Yield callbacks that show a bar on a terminal, and print lines elsewhere."""
+    if not (progress and distribution.is_chief()):
+        yield []
+        return
+    with tqdm(
         total=epochs * steps_per_epoch,
+        initial=done * steps_per_epoch,
         desc="training",
         unit="step",
         file=sys.stderr,
         disable=None,  # unless stderr is a terminal
-    )
+    ) as bar:
+        yield [_reporter(bar, epochs, done)]
+
+
+def _reporter(bar, epochs, done):
+    """Make a callback that moves a bar, or prints a line for each epoch."""
+    import keras
+
     start = time.monotonic()
 
     def report(epoch, logs):
-        left = (time.monotonic() - start) * (epochs / (epoch + 1) - 1)
+        seconds = (time.monotonic() - start) / (epoch + 1 - done)
         measures = (
             f"loss {logs['loss']:.3f}, accuracy {logs['accuracy']:.1%}, "
             f"on validation pictures {logs['val_accuracy']:.1%}"
         )
         if bar.disable:
+            left = tqdm.format_interval(seconds * (epochs - epoch - 1))
             print(
-                f"epoch {epoch + 1}/{epochs}: {measures}; "
-                f"{tqdm.format_interval(left)} left",
+                f"epoch {epoch + 1}/{epochs}: {measures}; {left} left",
                 file=sys.stderr,
                 flush=True,
             )
@@ -243,7 +305,5 @@ def _reporter(epochs, steps_per_epoch):
             bar.set_postfix_str(measures)
 
     return keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: bar.update(),
-        on_epoch_end=report,
-        on_train_end=lambda logs: bar.close(),
+        on_train_batch_end=lambda batch, logs: bar.update(), on_epoch_end=report
     )

@@ -1,0 +1,139 @@
+"""Keep the state of a training in a file, so that it can go on after an interruption.
+
+Keras's own ``BackupAndRestore`` overwrites its file in place, knows neither the history
+nor which training the file belongs to, and so could go on from half a file or from
+another training's.
+"""
+
+import errno
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+# A digest looks at no more pictures than this; reading all could take hours.
+MOST_DIGESTED = 1000
+
+
+def write(path, network, history, facts):
+    """Write the state of a training, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or path
+        A file there is replaced once the new one is complete and on the disk.
+    network : keras.Model
+        Compiled, its optimizer built.
+    history : dict of str to list of float
+        One number for each epoch done.
+    facts : dict
+        What the training's result depends on, as JSON can write it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, for instance because the disk is full.  The file that
+        was there stays as it is.
+    """
+    path = Path(path)
+    unfinished = path.with_name(f".{path.name}-unfinished-{os.getpid()}")
+    arrays = {str(n): np.asarray(v) for n, v in enumerate(_variables(network))}
+    about = json.dumps({"history": history, "facts": facts})
+    try:
+        with open(unfinished, "wb") as file:
+            np.savez(file, about=np.array(about), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except OSError as error:
+        kept = f"; the older {path} is still good" if path.exists() else ""
+        advice = " Make room, and" if error.errno == errno.ENOSPC else " Then"
+        raise OSError(
+            error.errno,
+            f"the checkpoint {path} cannot be written ({error.strerror}){kept}."
+            f"{advice} train again to go on",
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read(path, network, facts):
+    """Set a network to the state that was written.
+
+    Parameters
+    ----------
+    path : str or path
+    network : keras.Model
+        Compiled, its optimizer built; changed only if the state fits.
+    facts : dict
+        As for `write`.
+
+    Returns
+    -------
+    history : dict of str to list of float
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or belongs to a training that differs in some fact.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as opened, np.load(opened) as file:
+            about = json.loads(str(file["about"]))
+            arrays = [file[str(number)] for number in range(len(file.files) - 1)]
+        history, kept = about["history"], about["facts"]
+    except Exception as error:  # of many kinds, from zip, NumPy and JSON
+        raise ValueError(
+            f"{path} is not a whole checkpoint of a training ({error}); remove it to "
+            "start afresh"
+        ) from error
+    facts = json.loads(json.dumps(facts))  # as written: tuples have become lists
+    if kept != facts:
+        different = [
+            f"{name} was {kept.get(name)!r} and is {facts.get(name)!r}"
+            for name in sorted({*kept, *facts})
+            if kept.get(name) != facts.get(name)
+        ]
+        raise ValueError(
+            f"{path} is the checkpoint of another training: {'; '.join(different)}. "
+            "Ask for the same again to go on with it, or remove it to start afresh"
+        )
+    variables = _variables(network)
+    shapes = [array.shape for array in arrays], [tuple(v.shape) for v in variables]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"{path} was written by another version of this package; remove it to "
+            "start afresh"
+        )
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
+    return history
+
+
+def digest(split):
+    """Tell labelled pictures from others.
+
+    Parameters
+    ----------
+    split : data.Split
+
+    Returns
+    -------
+    digest : str
+        16 hexadecimal digits, of all labels and of at most 1,000 pictures.
+    """
+    images, labels = np.asarray(split.images), np.asarray(split.labels)
+    some = np.unique(np.linspace(0, len(images) - 1, MOST_DIGESTED).astype(int))
+    hashed = hashlib.sha256(f"{images.shape} {images.dtype}".encode())
+    hashed.update(np.ascontiguousarray(labels))
+    for number in some:
+        hashed.update(np.ascontiguousarray(images[number]))
+    return hashed.hexdigest()[:16]
+
+
+def _variables(network):
+    """List all that changes while a network trains, in a fixed order."""
+    return [*network.variables, *network.optimizer.variables]
