@@ -1,5 +1,7 @@
 """The same functions from a shell; ``cnnbook --help`` lists them."""
 
+from pathlib import Path
+
 import click
 
 from cnnbook import __version__, downloads
@@ -38,6 +40,34 @@ def fetch(name):
     # What was asked for comes first, so that it stays if a companion fails.
     places = [_fetch(entry) for entry in (name, *downloads.REGISTRY[name].companions)]
     click.echo(places[0])
+
+
+@main.command()
+@click.argument("source")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default="classifier.keras",
+    show_default=True,
+    help="Where to save the network.",
+)
+@click.option("--size", default=96, show_default=True, help="Pixels a side.")
+@click.option("--epochs", type=int, help="How often each picture is seen.")
+@click.option(
+    "--seed", default=0, show_default=True, help="Decides every random number."
+)
+def train(source, out, size, epochs, seed):
+    """Train a classifier on the pictures of SOURCE, and save it.
+
+    SOURCE is a folder with one folder of pictures for each class, or with train and
+    validation (and perhaps test) around those; or "drawn", "photos" or "oxford-pets".
+
+    Ctrl-C stops the training; the same command goes on from there, to the same network
+    as if it had never stopped.
+    """
+    from cnnbook import train_command
+
+    train_command.run(source, out, size=size, epochs=epochs, seed=seed)
 
 
 @main.command("train-for-book")

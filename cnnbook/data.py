@@ -2,14 +2,12 @@
 
 import hashlib
 import os
-import warnings
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cnnbook import downloads, images
+from cnnbook import decoding, downloads
 from cnnbook.drawing import PARTS, DrawnPets, draw_pets
 from cnnbook.repository import from_repository
 
@@ -32,9 +30,6 @@ DRAWN_COUNTS = {"train": 2400, "validation": 600, "test": 600}
 # Where a folder has no splits of its own, this share goes to each of the last two.
 HELD_OUT = 0.1
 
-# Real collections hold a few damaged files; many mean that something went wrong.
-MOST_DAMAGED = 0.05
-
 
 @dataclass(frozen=True)
 class Split:
@@ -43,6 +38,7 @@ class Split:
     Attributes
     ----------
     images : ndarray of shape (N, H, W, 3), uint8
+        In memory; or, if there are very many, on the disk (``numpy.memmap``).
     labels : ndarray of shape (N,), int64
         Index of the class: 0 = cat, 1 = dog, or the reader's own.
     """
@@ -154,14 +150,18 @@ def load_pets(source="auto", *, size=96, seed=0):
     # All are read before any is held out, lest the seed decide whether a folder with
     # damaged pictures will do.
     files = [f for by in files_of.values() for several in by.values() for f in several]
-    pictures, left_out = _read(files, size)
+    pictures, whole, left_out = decoding.read_all(files, (size, size))
+    number_of = {file: number for number, file in enumerate(whole)}
     for by_class in files_of.values():
         for name, several in by_class.items():
-            by_class[name] = [file for file in several if file in pictures]
+            by_class[name] = [file for file in several if file in number_of]
         _check_classes(folder, by_class)
     if "all" in files_of:
         files_of = _divide(files_of["all"], seed)
-    splits = {name: _shuffled(by, pictures, seed) for name, by in files_of.items()}
+    splits = {
+        name: _shuffled(by_class, number_of, pictures, seed)
+        for name, by_class in files_of.items()
+    }
     return Pets(
         train=splits["train"],
         validation=splits["validation"],
@@ -367,33 +367,10 @@ def _divide(by_class, seed):
     return files_of
 
 
-def _read(files, size):
-    """Read pictures: ({file: picture}, reasons why others cannot be read)."""
-
-    def read(file):
-        try:
-            picture = images.load_image(file, size=(size, size))
-        except ValueError as error:
-            return str(error)
-        return (picture * 255).round().astype(np.uint8)
-
-    # Decoding leaves Python's lock alone, so threads do speed it up.  They share
-    # their warning filters, so Pillow's remarks on odd files are silenced out here.
-    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        results = dict(zip(files, pool.map(read, files), strict=True))
-    left_out = tuple(r for r in results.values() if isinstance(r, str))
-    if len(left_out) > MOST_DAMAGED * len(files):
-        raise ValueError(
-            f"{len(left_out)} of {len(files)} pictures cannot be read, more than "
-            f"{MOST_DAMAGED:.0%}:\n" + "\n".join(left_out)
-        )
-    return {f: r for f, r in results.items() if not isinstance(r, str)}, left_out
-
-
-def _shuffled(by_class, pictures, seed):
+def _shuffled(by_class, number_of, pictures, seed):
     """Put the pictures of a split and their labels into one random order."""
     files = [file for files in by_class.values() for file in files]
     labels = np.repeat(np.arange(len(by_class)), [len(f) for f in by_class.values()])
     order = np.random.default_rng(seed).permutation(len(files))
-    return Split(np.stack([pictures[files[i]] for i in order]), labels[order])
+    numbers = [number_of[files[i]] for i in order]
+    return Split(decoding.select(pictures, numbers), labels[order])

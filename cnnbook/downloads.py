@@ -241,8 +241,18 @@ def destination(name):
     if REGISTRY[name].folder is None:
         keras_home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
         return keras_home / "models" / REGISTRY[name].filename
-    cache = os.environ.get("CNNBOOK_CACHE") or pooch.os_cache("cnnbook")
-    return from_repository(cache) / name
+    return cache_folder() / name
+
+
+def cache_folder():
+    """Find the folder that pictures are kept in; it need not exist yet.
+
+    Returns
+    -------
+    folder : pathlib.Path
+        The one that ``CNNBOOK_CACHE`` names, else one where this system keeps caches.
+    """
+    return from_repository(os.environ.get("CNNBOOK_CACHE") or pooch.os_cache("cnnbook"))
 
 
 def in_units(size):

@@ -1,11 +1,11 @@
 """Build, train, save, load and score the book's classifier.
 
 The work is done in modules that can be read one at a time; their public names are
-here too: ``classifier`` (the network), ``training`` and ``scores``.
+here too: ``classifier`` (the network), ``training``, ``scores`` and
+``network_files``.
 """
 
 import json
-import os
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -16,11 +16,8 @@ from types import MappingProxyType
 import numpy as np
 
 from cnnbook import build_folder, data
-from cnnbook.classifier import (
-    build_classifier,
-    check_classifier,
-    fold_batch_normalization,
-)
+from cnnbook.classifier import build_classifier, fold_batch_normalization
+from cnnbook.network_files import load_classifier, save_classifier
 from cnnbook.scores import (
     Scores,
     binomial_interval,
@@ -210,71 +207,6 @@ def load_built_classifier():
     return train_for_book().model
 
 
-def save_classifier(model, path):
-    """Save a network to a file, whole or not at all.
-
-    Parameters
-    ----------
-    model : keras.Model
-    path : str or path
-        Ends in ``.keras``.  A file that is there is replaced once the new one is
-        complete.
-    """
-    path = _keras_file(path)
-    unfinished = path.with_name(f".{path.stem}-unfinished-{os.getpid()}.keras")
-    try:
-        model.save(unfinished)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def load_classifier(path):
-    """Load a network that `save_classifier` saved.
-
-    Parameters
-    ----------
-    path : str or path
-        Ends in ``.keras``.
-
-    Returns
-    -------
-    classifier : keras.Model
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is not a whole file of Keras's format, or holds another network.
-    """
-    import keras
-
-    path = _keras_file(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no network {path}")
-    try:
-        network = keras.saving.load_model(path, compile=False)
-    except Exception as error:  # of many kinds, from zip, JSON, HDF5 and Keras
-        raise ValueError(
-            f"{path} cannot be loaded as a network saved by save_classifier; it may be "
-            f"damaged, or of another version of Keras: {error}"
-        ) from error
-    try:
-        check_classifier(network)
-    except ValueError as error:
-        raise ValueError(f"{path} holds another network: {error}") from error
-    return network
-
-
-def _keras_file(path):
-    """Return the path of a network's file; ValueError if it has another ending."""
-    path = Path(path)
-    if path.suffix != ".keras":
-        raise ValueError(f"the file of a network must end in .keras; got {path.name}")
-    return path
-
-
 def _train_into(folder, source, recipe, progress):
     """Train by the recipe; write the network, its checkpoints and the facts."""
     pets = data.load_pets(source, size=recipe.size, seed=recipe.seed)
@@ -309,7 +241,7 @@ def _train_into(folder, source, recipe, progress):
         progress=progress,
     )
     seconds = time.monotonic() - start
-    save_classifier(model, folder / "network.keras")
+    save_classifier(model, folder / "network.keras", class_names=pets.class_names)
     np.savez(folder / "checkpoints.npz", **arrays)
     facts = {
         "source": pets.source,

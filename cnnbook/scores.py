@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 BATCH_SIZE = 100
+PART = 20 * BATCH_SIZE  # pictures turned into intensities at once
 
 
 @dataclass(frozen=True)
@@ -247,8 +248,18 @@ def check_labels(labels, num_classes, *, name="labels"):
 
 def _log_probabilities(model, images):
     """Return the logarithm of the softmax of the logits, shape (N, K)."""
-    images = as_intensities(images, model.input_shape[1:])
-    logits = model.predict(images, batch_size=BATCH_SIZE, verbose=0)
+    images = check_images(images, model.input_shape[1:])
+    # In parts, as the pictures may lie on the disk, for want of memory.
+    logits = np.concatenate(
+        [
+            model.predict(
+                as_intensities(images[start : start + PART], images.shape[1:]),
+                batch_size=BATCH_SIZE,
+                verbose=0,
+            )
+            for start in range(0, len(images), PART)
+        ]
+    )
     # The largest logit becomes 0, so that no exponential overflows.
     logits = logits - logits.max(axis=1, keepdims=True)
     return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))

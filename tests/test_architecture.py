@@ -21,7 +21,8 @@ MAY_IMPORT = {
     "pet_faces": {"pet_brush", "pet_coats"},
     "pet_scenes": {"pet_brush"},
     "drawing": {"pet_brush", "pet_coats", "pet_faces", "pet_scenes"},
-    "data": {"images", "downloads", "drawing", "repository"},
+    "decoding": {"downloads", "images"},
+    "data": {"decoding", "downloads", "drawing", "repository"},
     # Networks.
     "windows": {"checks"},
     "activation_functions": set(),
@@ -34,7 +35,16 @@ MAY_IMPORT = {
     "distribution": set(),
     "training": {"batches", "checkpoints", "checks", "classifier", "distribution"},
     "build_folder": {"repository"},
-    "model": {"build_folder", "classifier", "data", "scores", "training"},
+    "network_files": {"classifier"},
+    "model": {
+        "build_folder",
+        "classifier",
+        "data",
+        "network_files",
+        "scores",
+        "training",
+    },
+    "train_command": {"data", "distribution", "model", "network_files"},
     "vgg_weights": {"downloads", "repository"},
     "vgg": {"images", "vgg_weights"},
     # What networks compute.

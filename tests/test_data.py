@@ -1,5 +1,6 @@
 """Pictures come from where the caller said, whole and labelled right."""
 
+import errno
 import os
 import shutil
 import struct
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnbook import data, downloads
+from cnnbook import data, decoding, downloads
 
 COLOURS = {
     "cats": (255, 128, 0),
@@ -294,3 +295,30 @@ def test_a_link_to_a_picture_that_is_gone_is_no_picture(tmp_path):
 def test_the_names_of_the_drawn_parts_come_with_the_data():
     parts = data.draw_pets(1, size=16).parts
     assert data.PARTS[0] == "background" and parts.max() < len(data.PARTS)
+
+
+def test_pictures_that_do_not_fit_into_memory_are_the_same_from_the_disk(
+    tmp_path, monkeypatch
+):
+    folder = fill(tmp_path / "pictures", count=30)
+    (folder / "cats" / "damaged.png").write_bytes(b"no picture")
+    inside = data.load_pets(folder, size=6)
+    monkeypatch.setattr(decoding, "MOST_MEMORY", 100)
+    outside = data.load_pets(folder, size=6)
+    for split in ("train", "validation", "test"):
+        ours, theirs = getattr(outside, split), getattr(inside, split)
+        assert isinstance(ours.images, np.memmap)
+        np.testing.assert_array_equal(ours.images, theirs.images)
+        np.testing.assert_array_equal(ours.labels, theirs.labels)
+    assert outside.left_out == inside.left_out
+    assert not list((tmp_path / "cache").iterdir())  # nothing to clean up
+
+
+def test_a_disk_without_room_for_the_pictures_is_an_error(tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(decoding, "MOST_MEMORY", 100)
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(OSError, match=r"20 pictures need 0\.0 GB .*CNNBOOK_CACHE"):
+        data.load_pets(fill(tmp_path / "pictures"), size=6)

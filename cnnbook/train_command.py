@@ -1,0 +1,103 @@
+"""Train a classifier on the pictures of a folder, save it, and say how good it is."""
+
+import sys
+
+import click
+from tabulate import tabulate
+
+from cnnbook import data, distribution, model, network_files
+
+
+def run(source, out, *, size, epochs, seed):
+    """Train on the pictures of a source; go on if this was begun before.
+
+    Parameters
+    ----------
+    source : str or path
+        As in `data.load_pets`.
+    out : pathlib.Path
+        Where to save the network; ends in ``.keras``.
+    size : int
+        Rows and columns of the pictures.
+    epochs : int or None
+        None takes what the book's recipe takes for so many pictures.
+    seed : int
+
+    Raises
+    ------
+    ValueError
+        If the pictures cannot be learned from, or the file is there already.
+    OSError
+        If the network or its checkpoint cannot be written.
+    SystemExit
+        After Ctrl-C, once it has said how to go on.
+    """
+    network_files.keras_file(out)
+    if out.exists():
+        raise ValueError(f"{out} is there already; choose another --out, or remove it")
+    if not out.parent.is_dir():
+        raise ValueError(f"there is no folder {out.parent} to save {out.name} in")
+    # Workers on several machines must find one another before all else.
+    with distribution.strategy().scope():
+        _train(source, out, size, epochs, seed)
+
+
+def _train(source, out, size, epochs, seed):
+    """Train, save and report; or say how to go on after Ctrl-C."""
+    pets = data.load_pets(source, size=size, seed=seed)
+    for reason in pets.left_out:
+        click.echo(f"left out: {reason}", err=True)
+    recipe = model.RECIPES.get(pets.source, model.PHOTOGRAPHS)
+    epochs = recipe.epochs(len(pets.train)) if epochs is None else epochs
+    click.echo(
+        f"{len(pets.train):,} pictures to learn from, {len(pets.validation):,} to "
+        f"validate on ({len(pets.left_out)} left out); classes: "
+        f"{', '.join(pets.class_names)}; {epochs} epochs",
+        err=True,
+    )
+    network = model.build_classifier(
+        pets.train.images.shape[1:], len(pets.class_names), filters=recipe.filters
+    )
+    checkpoint, done = out.with_suffix(".checkpoint.npz"), []
+    try:
+        model.train(
+            network,
+            pets.train,
+            pets.validation,
+            epochs=epochs,
+            seed=seed,
+            learning_rate=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            checkpoint=checkpoint,
+            after_epoch=done.append,
+        )
+    except KeyboardInterrupt:
+        click.echo(
+            f"\nStopped. {done[-1] if done else 0} of {epochs} epochs are in "
+            f"{checkpoint}; the same command goes on from there.",
+            err=True,
+        )
+        sys.exit(130)  # as shells have it for Ctrl-C
+    model.save_classifier(network, out, class_names=pets.class_names)
+    checkpoint.unlink()
+    judged = pets.test or pets.validation
+    kind = "test" if pets.test else "validation"
+    click.echo(_report(network, judged, kind, pets.class_names))
+    click.echo(f"Saved as {out}")
+
+
+def _report(network, judged, kind, class_names):
+    """Write out how good a classifier is, as a sentence and a table."""
+    answers = model.predict(network, judged.images).argmax(axis=1)
+    right = int((answers == judged.labels).sum())
+    low, high = model.binomial_interval(right, len(judged))
+    matrix = model.confusion_matrix(judged.labels, answers, len(class_names))
+    table = tabulate(
+        [[name, *row] for name, row in zip(class_names, matrix.tolist(), strict=True)],
+        headers=["", *(f"called {name}" for name in class_names)],
+    )
+    return (
+        f"{right} of {len(judged)} {kind} pictures are right: "
+        f"{right / len(judged):.1%} (95 % interval {low:.1%} to {high:.1%})"
+        f"\n\n{table}\n"
+    )

@@ -1,0 +1,130 @@
+"""`cnnbook train` goes from a folder of pictures to a file with a network."""
+
+import re
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from cnnbook import cli, data, model
+
+HUES = {"apples": 0, "birds": 60, "cars": 120, "doors": 170, "elks": 220}
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.main, ["train", *map(str, arguments)])
+
+
+def fill(folder, classes, rng, count=30):
+    """Write noisy pictures, each class of a colour of its own."""
+    for name in classes:
+        (folder / name).mkdir(parents=True)
+        for i in range(count):
+            pixels = np.empty((16, 16, 3), np.uint8)
+            pixels[..., 0] = HUES[name]
+            pixels[..., 1:] = rng.integers(100, 250, (16, 16, 2))
+            picture = Image.fromarray(pixels, "HSV").convert("RGB")
+            picture.save(folder / name / f"{i}.png")
+    return folder
+
+
+@pytest.mark.parametrize("classes", [("apples", "doors"), tuple(HUES)])
+def test_a_folder_becomes_a_network_that_knows_its_classes(tmp_path, rng, classes):
+    folder = fill(tmp_path / "pictures", classes, rng)
+    result = run(folder, "--out", tmp_path / "my.keras", "--size", 16, "--epochs", 12)
+    assert result.exit_code == 0, result.output
+    count = 3 * len(classes)  # a tenth of each class is tested on
+    assert f"of {count} test pictures are right" in result.stdout
+    for name in classes:
+        assert re.search(rf"^{name} ", result.stdout, re.M)
+        assert f"called {name}" in result.stdout
+    network = model.load_classifier(tmp_path / "my.keras")
+    assert network.class_names == classes
+    test = data.load_pets(folder, size=16).test
+    stated = int(re.search(rf"(\d+) of {count}", result.stdout)[1])
+    scores = model.evaluate(network, test)
+    assert round(scores.accuracy * count) == stated
+    assert scores.accuracy > 0.8  # the colours are easy
+    assert [path.name for path in tmp_path.glob("*my*")] == ["my.keras"]
+
+
+def test_ctrl_c_stops_and_the_same_command_goes_on_to_the_same_network(tmp_path, rng):
+    folder = fill(tmp_path / "pictures", ("apples", "doors"), rng)
+    options = ["--size", 16, "--epochs", 150]
+    command = [sys.executable, "-m", "cnnbook", "train", folder, *options]
+    command = [*map(str, command), "--out", "my.keras"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    for line in process.stderr:
+        if line.startswith("epoch 3/150"):
+            break
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "my.checkpoint.npz; the same command goes on" in errors
+    done = int(re.search(r"Stopped\. (\d+) of 150 epochs", errors)[1])
+    assert 3 <= done < 150
+    assert not (tmp_path / "my.keras").exists()
+    assert (tmp_path / "my.checkpoint.npz").exists()
+
+    resumed = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert f"epoch {done + 1}/150" in resumed.stderr
+    assert f"epoch {done}/150" not in resumed.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["my.keras", "pictures"]
+    assert run(folder, *options, "--out", tmp_path / "other.keras").exit_code == 0
+    ours, theirs = (
+        model.load_classifier(tmp_path / f"{name}.keras").get_weights()
+        for name in ("my", "other")
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_damaged_pictures_are_counted_and_listed(tmp_path, rng):
+    folder = fill(tmp_path / "pictures", ("apples", "doors"), rng)
+    (folder / "doors" / "7.png").write_bytes(b"no picture")
+    result = run(folder, "--out", tmp_path / "my.keras", "--size", 16, "--epochs", 1)
+    assert result.exit_code == 0
+    assert re.search(
+        r"^left out: .*doors/7\.png: it is not a picture", result.stderr, re.M
+    )
+    assert "(1 left out)" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        (lambda f: None, "two or more classes"),
+        (lambda f: (f / "nothing").mkdir(), "no pictures of nothing"),
+        (lambda f: (f.parent / "my.keras").touch(), "my.keras is there already"),
+        (lambda f: (f.parent / "my.checkpoint.npz").touch(), "not a whole checkpoint"),
+    ],
+)
+def test_what_cannot_work_ends_in_one_line(tmp_path, rng, prepare, message):
+    classes = (
+        ("apples", "doors") if "my" in message or "whole" in message else ("apples",)
+    )
+    folder = fill(tmp_path / "pictures", classes, rng, count=5)
+    prepare(folder)
+    result = run(folder, "--out", tmp_path / "my.keras", "--size", 16, "--epochs", 1)
+    assert result.exit_code == 1
+    assert message in result.stderr.splitlines()[-1]
+
+
+def test_a_folder_that_is_not_there_is_named_before_anything_is_read(tmp_path):
+    result = run("drawn", "--out", tmp_path / "nowhere" / "my.keras")
+    assert result.exit_code == 1
+    assert "there is no folder" in result.stderr
+
+
+def test_training_time_is_not_lost_to_a_wrong_ending(tmp_path):
+    result = run("drawn", "--out", tmp_path / "my.h5")
+    assert result.exit_code == 1
+    assert "must end in .keras" in result.stderr
