@@ -10,7 +10,7 @@ PINNED := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install book quick serve test lint links bench clean
+.PHONY: help install book quick serve test lint links bench results clean
 
 help:  ## print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ links: $(INSTALLED)  ## check that the links in the book still answer (needs the
 bench: $(INSTALLED)  ## measure speed and size, and print a table
 	$(PINNED) install --quiet --disable-pip-version-check --editable ".[bench]"
 	$(BIN)/python -m tests.bench
+
+results: $(INSTALLED)  ## measure anew what chapters quote (photographs; an hour or two)
+	$(BIN)/cnnbook results
 
 clean:  ## remove what was built, but not .venv
 	rm -rf _build

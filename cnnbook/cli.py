@@ -102,3 +102,18 @@ def compare_depths():
     from cnnbook import depth
 
     depth.compare_depths_for_book()
+
+
+@main.command()
+@click.argument("names", nargs=-1, type=click.Choice(["classifier", "ingredients"]))
+def results(names):
+    """Measure the recorded results of the book anew, on photographs.
+
+    NAMES are some of classifier and ingredients; by default all. It takes
+    an hour or two; after an interruption the same command goes on.
+    """
+    from cnnbook import ingredients, seeds
+
+    records = {"classifier": seeds.record, "ingredients": ingredients.record}
+    for name in names or records:
+        click.echo(records[name]())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnbook import decoding, downloads
+from cnnbook import build_folder, decoding, downloads, folders
 from cnnbook.drawing import PARTS, DrawnPets, draw_pets
 from cnnbook.repository import from_repository
 
@@ -22,13 +22,8 @@ __all__ = [
     "load_pets",
 ]
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-
 # How many pets are drawn for each split: enough to learn from, in seconds.
 DRAWN_COUNTS = {"train": 2400, "validation": 600, "test": 600}
-
-# Where a folder has no splits of its own, this share goes to each of the last two.
-HELD_OUT = 0.1
 
 
 @dataclass(frozen=True)
@@ -41,10 +36,13 @@ class Split:
         In memory; or, if there are very many, on the disk (``numpy.memmap``).
     labels : ndarray of shape (N,), int64
         Index of the class: 0 = cat, 1 = dog, or the reader's own.
+    files : tuple of str
+        Where each picture is from, as "class/name"; empty for drawn ones.
     """
 
     images: np.ndarray
     labels: np.ndarray
+    files: tuple[str, ...] = ()
 
     def __len__(self):
         """Count the pictures."""
@@ -132,14 +130,14 @@ def load_pets(source="auto", *, size=96, seed=0):
         return _drawn(size, seed)
     if source == "oxford-pets":
         # Cats' file names start with a capital letter, dogs' do not.
-        files = _pictures(folder)
+        files = folders.pictures(folder)
         by_class = {
             "cat": [file for file in files if file.name[0].isupper()],
             "dog": [file for file in files if file.name[0].islower()],
         }
         class_names, files_of = ("cat", "dog"), {"all": by_class}
     else:
-        class_names, files_of = _files_by_split(folder)
+        class_names, files_of = folders.files_by_split(folder)
     if source == "photos":
         if class_names != ("cats", "dogs"):
             raise ValueError(
@@ -155,9 +153,9 @@ def load_pets(source="auto", *, size=96, seed=0):
     for by_class in files_of.values():
         for name, several in by_class.items():
             by_class[name] = [file for file in several if file in number_of]
-        _check_classes(folder, by_class)
+        folders.check_classes(folder, by_class)
     if "all" in files_of:
-        files_of = _divide(files_of["all"], seed)
+        files_of = folders.divide(files_of["all"], seed)
     splits = {
         name: _shuffled(by_class, number_of, pictures, seed)
         for name, by_class in files_of.items()
@@ -253,7 +251,7 @@ def fingerprint(source="auto"):
     """
     source, folder = find_source(source)
     digest = hashlib.sha256(source.encode())
-    for file in _pictures(folder) if folder else []:
+    for file in folders.pictures(folder) if folder else []:
         facts = file.stat()
         name = file.relative_to(folder).as_posix()
         digest.update(f"{name} {facts.st_size} {facts.st_mtime_ns}\n".encode())
@@ -262,9 +260,9 @@ def fingerprint(source="auto"):
 
 def _drawn(size, seed):
     """Draw all splits in one go, so that no pet is in two of them."""
-    pets = draw_pets(sum(DRAWN_COUNTS.values()), size=size, seed=seed)
+    images, labels = _drawn_once(sum(DRAWN_COUNTS.values()), size, seed)
     ends = np.cumsum(list(DRAWN_COUNTS.values()))[:-1]
-    parts = zip(np.split(pets.images, ends), np.split(pets.labels, ends), strict=True)
+    parts = zip(np.split(images, ends), np.split(labels, ends), strict=True)
     train, validation, test = (Split(*part) for part in parts)
     return Pets(
         train=train,
@@ -275,6 +273,25 @@ def _drawn(size, seed):
         attribution=_ATTRIBUTIONS["drawn"],
         publishable=True,
     )
+
+
+def _drawn_once(count, size, seed):
+    """Draw pets; in a copy of the book they are kept, as many chapters need them."""
+
+    def make(folder=None):
+        pets = draw_pets(count, size=size, seed=seed)
+        if folder is not None:
+            np.save(folder / "images.npy", pets.images)
+            np.save(folder / "labels.npy", pets.labels)
+        return pets.images, pets.labels
+
+    try:
+        build_folder.find_build_folder()
+    except ValueError:
+        return make()
+    key = build_folder.key_of("drawing", count=count, size=size, seed=seed)
+    folder = build_folder.made_once("pets", key, make)
+    return np.load(folder / "images.npy"), np.load(folder / "labels.npy")
 
 
 def _photos_named_by_environment(named):
@@ -293,84 +310,14 @@ def _photos_named_by_environment(named):
     return folder
 
 
-def _pictures(folder):
-    """List the picture files in and under a folder, in a fixed order."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and not path.name.startswith(".")
-        and path.is_file()  # not so for a link to a picture that is gone
-    )
-
-
-def _subfolders(folder):
-    """List the folders in a folder, by name."""
-    return sorted(
-        path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."
-    )
-
-
-def _files_by_split(folder):
-    """Find splits, or "all", and classes: (class names, {split: {class: files}})."""
-    if not (folder / "train").is_dir():
-        by_class = {path.name: _pictures(path) for path in _subfolders(folder)}
-        _check_classes(folder, by_class)
-        return tuple(by_class), {"all": by_class}
-    files_of = {}
-    for split in ("train", "validation", "test"):
-        if (folder / split).is_dir():
-            classes = _subfolders(folder / split)
-            files_of[split] = {path.name: _pictures(path) for path in classes}
-            _check_classes(folder / split, files_of[split])
-        elif split == "validation":
-            raise ValueError(f"{folder} has a folder train but none called validation")
-    class_names = tuple(files_of["train"])
-    for split, by_class in files_of.items():
-        if tuple(by_class) != class_names:
-            raise ValueError(
-                f"{folder / split} must have the classes of train, "
-                f"{', '.join(class_names)}; it has {', '.join(by_class)}"
-            )
-    return class_names, files_of
-
-
-def _check_classes(folder, by_class):
-    """Insist on two classes or more, none of them empty."""
-    if len(by_class) < 2:
-        found = ", ".join(by_class) or "none"
-        raise ValueError(
-            f"{folder} must hold one folder of pictures for each of two or more "
-            f"classes; found: {found}"
-        )
-    if empty := [name for name, files in by_class.items() if not files]:
-        raise ValueError(
-            f"{folder} has no pictures of {', '.join(empty)} that can be read"
-        )
-
-
-def _divide(by_class, seed):
-    """Hold out a share of every class: {split: {class: files}}."""
-    rng = np.random.default_rng(seed)
-    files_of = {"train": {}, "validation": {}, "test": {}}
-    for name, files in by_class.items():
-        if len(files) < 3:
-            raise ValueError(
-                f"{name} has {len(files)} pictures that can be read; at least 3 are "
-                "needed, one each to train, to validate and to test on"
-            )
-        order = rng.permutation(len(files))
-        held_out = max(1, round(HELD_OUT * len(files)))
-        parts = np.split(order, [held_out, 2 * held_out])
-        for split, part in zip(("validation", "test", "train"), parts, strict=True):
-            files_of[split][name] = [files[i] for i in sorted(part)]
-    return files_of
-
-
 def _shuffled(by_class, number_of, pictures, seed):
     """Put the pictures of a split and their labels into one random order."""
     files = [file for files in by_class.values() for file in files]
     labels = np.repeat(np.arange(len(by_class)), [len(f) for f in by_class.values()])
     order = np.random.default_rng(seed).permutation(len(files))
-    numbers = [number_of[files[i]] for i in order]
-    return Split(decoding.select(pictures, numbers), labels[order])
+    files = [files[i] for i in order]
+    return Split(
+        images=decoding.select(pictures, [number_of[file] for file in files]),
+        labels=labels[order],
+        files=tuple(f"{file.parent.name}/{file.name}" for file in files),
+    )

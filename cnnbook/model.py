@@ -42,6 +42,7 @@ __all__ = [
     "predict",
     "save_classifier",
     "train",
+    "train_by_recipe",
     "train_for_book",
 ]
 
@@ -172,7 +173,23 @@ def train_for_book(source="auto", *, progress=True):
         If the source is not on this machine, or there is no folder to build in.
     """
     name, _ = data.find_source(source)
-    recipe = RECIPES.get(name, PHOTOGRAPHS)
+    return train_by_recipe(RECIPES.get(name, PHOTOGRAPHS), source, progress=progress)
+
+
+def train_by_recipe(recipe, source="auto", *, progress=True):
+    """Train a classifier by a recipe; if this was done before, answer at once.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    source, progress
+        As for `train_for_book`.
+
+    Returns
+    -------
+    built : BuiltClassifier
+    """
+    name, _ = data.find_source(source)
     key = build_folder.key_of(
         "model",
         source=name,

@@ -21,8 +21,17 @@ MAY_IMPORT = {
     "pet_faces": {"pet_brush", "pet_coats"},
     "pet_scenes": {"pet_brush"},
     "drawing": {"pet_brush", "pet_coats", "pet_faces", "pet_scenes"},
+    "folders": set(),
     "decoding": {"downloads", "images"},
-    "data": {"decoding", "downloads", "drawing", "repository"},
+    "build_folder": {"repository"},
+    "data": {
+        "build_folder",
+        "decoding",
+        "downloads",
+        "drawing",
+        "folders",
+        "repository",
+    },
     # Networks.
     "windows": {"checks"},
     "activation_functions": set(),
@@ -30,11 +39,11 @@ MAY_IMPORT = {
     "classifier": {"images"},
     "augmentation": set(),
     "scores": set(),
+    "calibration": {"checks", "scores"},
     "batches": {"augmentation", "scores"},
     "checkpoints": set(),
     "distribution": set(),
     "training": {"batches", "checkpoints", "checks", "classifier", "distribution"},
-    "build_folder": {"repository"},
     "network_files": {"classifier"},
     "model": {
         "build_folder",
@@ -59,6 +68,17 @@ MAY_IMPORT = {
     "readouts": {"checks", "activations", "receptive_fields"},
     "measures": {"checks", "activations", "networks"},
     "claims": set(),
+    "records": {"build_folder"},
+    "seeds": {"calibration", "data", "model", "network_files", "records", "scores"},
+    "ingredients": {
+        "build_folder",
+        "classifier",
+        "data",
+        "model",
+        "records",
+        "scores",
+        "training",
+    },
     "depth": {"build_folder", "classifier", "data", "model", "scores", "training"},
     "channels": {"checks", "activations", "images", "networks", "receptive_fields"},
     "patterns": {"checks", "networks", "receptive_fields"},
@@ -69,6 +89,7 @@ MAY_IMPORT = {
     "diagrams": {"checks", "drawable", "figures"},
     "overlays": {"checks", "drawable", "figures"},
     "portraits": {"drawable", "figures"},
+    "scorecards": {"drawable", "figures"},
 }
 EVERYTHING = set(MAY_IMPORT)
 MAY_IMPORT |= {"cli": EVERYTHING, "__main__": {"cli"}}
@@ -108,7 +129,7 @@ def test_tensorflow_and_keras_are_imported_only_where_they_are_needed(module):
 
 
 @pytest.mark.parametrize(
-    "module", ["figures", "charts", "diagrams", "overlays", "portraits"]
+    "module", ["figures", "charts", "diagrams", "overlays", "portraits", "scorecards"]
 )
 def test_drawing_runs_no_model(module):
     assert not {name.split(".")[0] for name, _ in imports_of(module)} & HEAVY

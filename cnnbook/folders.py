@@ -1,0 +1,82 @@
+"""Find classes, and splits into training and validation, in a folder of pictures."""
+
+import numpy as np
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+
+# Where a folder has no splits of its own, this share goes to each of the last two.
+HELD_OUT = 0.1
+
+
+def pictures(folder):
+    """List the picture files in and under a folder, in a fixed order."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+        and not path.name.startswith(".")
+        and path.is_file()  # not so for a link to a picture that is gone
+    )
+
+
+def _subfolders(folder):
+    """List the folders in a folder, by name."""
+    return sorted(
+        path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."
+    )
+
+
+def files_by_split(folder):
+    """Find splits, or "all", and classes: (class names, {split: {class: files}})."""
+    if not (folder / "train").is_dir():
+        by_class = {path.name: pictures(path) for path in _subfolders(folder)}
+        check_classes(folder, by_class)
+        return tuple(by_class), {"all": by_class}
+    files_of = {}
+    for split in ("train", "validation", "test"):
+        if (folder / split).is_dir():
+            classes = _subfolders(folder / split)
+            files_of[split] = {path.name: pictures(path) for path in classes}
+            check_classes(folder / split, files_of[split])
+        elif split == "validation":
+            raise ValueError(f"{folder} has a folder train but none called validation")
+    class_names = tuple(files_of["train"])
+    for split, by_class in files_of.items():
+        if tuple(by_class) != class_names:
+            raise ValueError(
+                f"{folder / split} must have the classes of train, "
+                f"{', '.join(class_names)}; it has {', '.join(by_class)}"
+            )
+    return class_names, files_of
+
+
+def check_classes(folder, by_class):
+    """Insist on two classes or more, none of them empty."""
+    if len(by_class) < 2:
+        found = ", ".join(by_class) or "none"
+        raise ValueError(
+            f"{folder} must hold one folder of pictures for each of two or more "
+            f"classes; found: {found}"
+        )
+    if empty := [name for name, files in by_class.items() if not files]:
+        raise ValueError(
+            f"{folder} has no pictures of {', '.join(empty)} that can be read"
+        )
+
+
+def divide(by_class, seed):
+    """Hold out a share of every class: {split: {class: files}}."""
+    rng = np.random.default_rng(seed)
+    files_of = {"train": {}, "validation": {}, "test": {}}
+    for name, files in by_class.items():
+        if len(files) < 3:
+            raise ValueError(
+                f"{name} has {len(files)} pictures that can be read; at least 3 are "
+                "needed, one each to train, to validate and to test on"
+            )
+        order = rng.permutation(len(files))
+        held_out = max(1, round(HELD_OUT * len(files)))
+        parts = np.split(order, [held_out, 2 * held_out])
+        for split, part in zip(("validation", "test", "train"), parts, strict=True):
+            files_of[split][name] = [files[i] for i in sorted(part)]
+    return files_of

@@ -1,0 +1,242 @@
+"""What is each ingredient of the training worth?  Left out or put in, one at a time."""
+
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from cnnbook import build_folder, data, records, training
+from cnnbook.classifier import build_classifier
+from cnnbook.model import PHOTOGRAPHS, RECIPES
+from cnnbook.scores import evaluate, predict
+
+# Two times a fifth of the training pictures is held out and judged; the pictures that
+# the classifier is validated on must not decide how it is trained.
+FOLDS = 2
+HELD_OUT = 1 / 5
+
+# Each network sees this share of the pictures that the book's classifier sees.
+BUDGET = 1 / 2
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A training with one ingredient changed, compared with the training as chosen.
+
+    Attributes
+    ----------
+    changed : str or None
+        The ingredient that was left out or put in; None for the training as chosen.
+    added : bool
+        Whether it was put in.
+    right, count : int
+        Held-out pictures that the network got right, and all of them.
+    loss : float
+        Mean cross-entropy on them.
+    gained, lost : int
+        Pictures that are right with the change alone, and without it alone.
+    seconds : float
+    """
+
+    changed: str | None
+    added: bool
+    right: int
+    count: int
+    loss: float
+    gained: int
+    lost: int
+    seconds: float
+
+    @property
+    def accuracy(self):
+        """Share of the held-out pictures that are right."""
+        return self.right / self.count
+
+    @property
+    def difference(self):
+        """What the change does to the accuracy, with the ends of its 95 % interval.
+
+        Both networks judged the same pictures, so that only those on which they differ
+        count [1]_.
+
+        References
+        ----------
+        .. [1] A. Agresti, "Categorical data analysis", 3rd ed., Wiley 2013, section
+           11.1: the difference of dependent proportions.
+        """
+        share = (self.gained - self.lost) / self.count
+        spread = (self.gained + self.lost) / self.count - share**2
+        reach = 1.96 * float(np.sqrt(max(spread, 0) / self.count))
+        return share, share - reach, share + reach
+
+
+def changes():
+    """List the trainings to compare: (what is changed, whether it is added, all).
+
+    Returns
+    -------
+    changes : list of (str or None, bool, frozenset of str)
+    """
+    listed = [(None, False, training.CHOSEN)]
+    for name in training.INGREDIENTS:
+        added = name not in training.CHOSEN
+        listed.append((name, added, training.CHOSEN ^ {name}))
+    return listed
+
+
+def measure(source="photos", *, progress=True):
+    """Train with each ingredient changed, on folds of the training pictures.
+
+    Whatever is measured is kept in the build folder, so that an interruption costs
+    one training at most.
+
+    Parameters
+    ----------
+    source : str or path
+        As in `data.load_pets`.
+    progress : bool
+        Whether to report on stderr.
+
+    Returns
+    -------
+    trials : list of Trial
+        The training as chosen comes first.
+    """
+    name, _ = data.find_source(source)
+    recipe = RECIPES.get(name, PHOTOGRAPHS)
+    pets = data.load_pets(source, size=recipe.size, seed=recipe.seed)
+    folds = list(_folds(pets.train, recipe.seed))
+    trials = []
+    for changed, added, ingredients in changes():
+        outcomes = [
+            _outcome(name, source, recipe, sorted(ingredients), number, *fold)
+            for number, fold in enumerate(folds)
+        ]
+        right = np.concatenate([outcome["right"] for outcome in outcomes]) > 0
+        if changed is None:
+            chosen = right
+        trials.append(
+            Trial(
+                changed=changed,
+                added=added,
+                right=int(right.sum()),
+                count=len(right),
+                loss=float(np.mean([outcome["loss"] for outcome in outcomes])),
+                gained=int((right & ~chosen).sum()),
+                lost=int((chosen & ~right).sum()),
+                seconds=sum(outcome["seconds"] for outcome in outcomes),
+            )
+        )
+        if progress:
+            print(_told(trials[-1]), file=sys.stderr, flush=True)
+    return trials
+
+
+def record(source="photos", *, progress=True):
+    """Measure, and keep the result as ``cnnbook/results/ingredients.json``.
+
+    Parameters
+    ----------
+    source, progress
+        As for `measure`.
+
+    Returns
+    -------
+    file : pathlib.Path
+    """
+    trials = measure(source, progress=progress)
+    return records.write(
+        "ingredients",
+        {
+            "source": data.find_source(source)[0],
+            "folds": FOLDS,
+            "budget": BUDGET,
+            "chosen": sorted(training.CHOSEN),
+            "trials": [asdict(trial) for trial in trials],
+        },
+    )
+
+
+def recorded():
+    """Read the trials that were recorded.
+
+    Returns
+    -------
+    trials : list of Trial
+
+    Examples
+    --------
+    >>> recorded()[0].changed is None
+    True
+    """
+    return [Trial(**trial) for trial in records.read("ingredients")["trials"]]
+
+
+def _folds(split, seed):
+    """Hold out a part of the pictures, then another: (learned from, judged)."""
+    order = np.random.default_rng((seed, 1)).permutation(len(split))
+    size = round(HELD_OUT * len(split))
+    for number in range(FOLDS):
+        judged = order[number * size : (number + 1) * size]
+        learned = np.setdiff1d(order, judged)
+        yield tuple(
+            data.Split(split.images[part], split.labels[part])
+            for part in (learned, judged)
+        )
+
+
+def _outcome(name, source, recipe, ingredients, number, learned, judged):
+    """Train once, or find that it was done: who was right, the loss, the seconds."""
+
+    def make(folder):
+        network = build_classifier(
+            learned.images.shape[1:],
+            int(learned.labels.max()) + 1,
+            filters=recipe.filters,
+        )
+        start = time.monotonic()
+        training.train(
+            network,
+            learned,
+            judged,
+            epochs=max(1, round(BUDGET * recipe.pictures / len(learned))),
+            seed=recipe.seed + number,
+            learning_rate=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            ingredients=ingredients,
+            progress=False,
+        )
+        seconds = time.monotonic() - start
+        answers = predict(network, judged.images).argmax(axis=1)
+        outcome = {
+            "right": (answers == judged.labels).astype(int).tolist(),
+            "loss": evaluate(network, judged).loss,
+            "seconds": seconds,
+        }
+        (folder / "outcome.json").write_text(json.dumps(outcome), encoding="utf8")
+
+    key = build_folder.key_of(
+        "training",
+        "data",
+        source=name,
+        pictures=data.fingerprint(source),
+        recipe=asdict(recipe),
+        ingredients=ingredients,
+        fold=[number, FOLDS, HELD_OUT, BUDGET],
+    )
+    folder = build_folder.made_once("trials", key, make)
+    return json.loads((folder / "outcome.json").read_text(encoding="utf8"))
+
+
+def _told(trial):
+    """Write one line about a trial."""
+    if trial.changed is None:
+        return f"as chosen: {trial.accuracy:.1%} of {trial.count}"
+    difference, low, high = trial.difference
+    return (
+        f"{'with' if trial.added else 'without'} {trial.changed}: "
+        f"{trial.accuracy:.1%}, {100 * difference:+.1f} points "
+        f"({100 * low:+.1f} to {100 * high:+.1f})"
+    )

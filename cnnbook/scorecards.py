@@ -1,0 +1,116 @@
+"""Draw how good classifiers are, and how sure one can be of it."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from cnnbook.drawable import check_count
+from cnnbook.figures import ACCENT, QUIET, WIDTH, styled
+
+__all__ = ["estimates", "reliability_diagram"]
+
+
+@styled
+def reliability_diagram(reliability):
+    """Draw how often answers were right against how sure the classifier was.
+
+    Answers on the dotted line are as often right as they claim; below it the classifier
+    is too sure of itself.  The bars beneath say how many answers a point stands for.
+
+    Parameters
+    ----------
+    reliability : calibration.Reliability
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> from cnnbook import calibration
+    >>> probabilities = np.array([[0.9, 0.1], [0.2, 0.8]])
+    >>> found = calibration.reliability(probabilities, np.array([0, 1]))
+    >>> figure = reliability_diagram(found)
+    """
+    edges, counts = reliability.edges, reliability.counts
+    figure, (above, below) = plt.subplots(
+        2, 1, figsize=(WIDTH, 4.6), sharex=True, height_ratios=(3, 1)
+    )
+    above.plot(edges[[0, -1]], edges[[0, -1]], color=QUIET, lw=1, ls=(0, (2, 3)))
+    used = counts > 0
+    above.plot(
+        reliability.confidence[used], reliability.accuracy[used], "o-", color=ACCENT
+    )
+    above.set_ylabel("share that is right")
+    above.set_ylim(min(edges[0], np.nanmin(reliability.accuracy)) - 0.05, 1.05)
+    above.yaxis.set_major_formatter("{x:.0%}")
+    drawn = below.bar(
+        (edges[:-1] + edges[1:]) / 2,
+        counts,
+        width=0.9 * np.diff(edges),
+        color=QUIET,
+    )
+    below.bar_label(drawn, padding=2, fontsize="small")
+    below.margins(y=0.3)
+    below.set_yticks([])
+    below.set_ylabel("answers")
+    below.set_xlabel("probability that the classifier gave its answer")
+    below.xaxis.set_major_formatter("{x:.0%}")
+    return figure
+
+
+@styled
+def estimates(names, values, lows, highs, *, axis_label, reference=None, colours=None):
+    """Draw measured shares as points, with how far each can be trusted.
+
+    Parameters
+    ----------
+    names : sequence of str
+    values, lows, highs : sequence of float
+        Each measured share, and the ends of its interval.
+    axis_label : str
+    reference : float, optional
+        A value to compare with, drawn as a quiet line.
+    colours : sequence of str, optional
+        One for each point.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to draw, or not one of each for each name.
+
+    Examples
+    --------
+    >>> figure = estimates(["with", "without"], [0.8, 0.7], [0.7, 0.6], [0.9, 0.8],
+    ...                    axis_label="accuracy")
+    """
+    if not len(names):
+        raise ValueError("names must hold at least one name; got none")
+    for given, name in ((values, "values"), (lows, "lows"), (highs, "highs")):
+        check_count(given, len(names), name)
+    check_count(colours, len(names), "colours")
+    figure, axis = plt.subplots(figsize=(WIDTH, 0.36 * len(names) + 0.9))
+    if reference is not None:
+        axis.axvline(reference, color=QUIET, lw=1, ls=(0, (2, 3)))
+    for place, (value, low, high) in enumerate(zip(values, lows, highs, strict=True)):
+        colour = colours[place] if colours else ACCENT
+        axis.plot([low, high], [place, place], color=colour, lw=2, alpha=0.45)
+        axis.plot(value, place, "o", color=colour)
+        axis.annotate(
+            f"{value:.1%}",
+            (max(high, value), place),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+        )
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.margins(x=0.14)
+    axis.xaxis.set_major_formatter("{x:.0%}")
+    axis.tick_params(left=False)
+    axis.spines["left"].set_visible(False)
+    axis.set_xlabel(axis_label)
+    return figure

@@ -1,0 +1,139 @@
+"""How good is the book's classifier?  From scratch, several times, on photographs."""
+
+import os
+import platform
+from dataclasses import asdict, replace
+
+import numpy as np
+
+from cnnbook import calibration, data, model, network_files, records
+from cnnbook.scores import binomial_interval, confusion_matrix, predict
+
+SEEDS = (0, 1, 2)
+
+# Where the threshold of the book's slider can stand.
+THRESHOLDS = tuple(np.linspace(0.05, 0.95, 19).round(2).tolist())
+
+
+def record(source="photos", *, progress=True):
+    """Train once for each seed, judge each once, and keep the numbers and a network.
+
+    The numbers go to ``cnnbook/results/classifier.json``, the network of the first seed
+    (the first, whatever it reaches) to ``cnnbook/weights/classifier.keras``.
+
+    Parameters
+    ----------
+    source : str or path
+        As in `data.load_pets`.
+    progress : bool
+        Whether to report on stderr.
+
+    Returns
+    -------
+    file : pathlib.Path
+    """
+    name, _ = data.find_source(source)
+    recipe = model.RECIPES.get(name, model.PHOTOGRAPHS)
+    trained = [
+        model.train_by_recipe(replace(recipe, seed=seed), source, progress=progress)
+        for seed in SEEDS
+    ]
+    pets = data.load_pets(source, size=recipe.size)
+    answers = [predict(built.model, pets.validation.images) for built in trained]
+    first = trained[0]
+    network_files.SHIPPED.parent.mkdir(exist_ok=True)
+    network_files.save_classifier(first.model, network_files.SHIPPED)
+    runs = [
+        _run(built, probabilities, pets.validation.labels)
+        for built, probabilities in zip(trained, answers, strict=True)
+    ]
+    accuracies = [run["accuracy"] for run in runs]
+    mean, count = float(np.mean(accuracies)), len(pets.validation)
+    return records.write(
+        "classifier",
+        {
+            "source": name,
+            "attribution": pets.attribution,
+            "counts": {"train": len(pets.train), "validation": count},
+            "class_names": pets.class_names,
+            "recipe": asdict(recipe),
+            "epochs": first.epochs,
+            "parameters": first.model.count_params(),
+            "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+            "runs": runs,
+            "mean": mean,
+            "range": [min(accuracies), max(accuracies)],
+            # All seeds were judged on the same pictures, which therefore count once.
+            "interval": binomial_interval(round(mean * count), count),
+            "shipped": _portrait(answers[0], pets.validation),
+        },
+    )
+
+
+def _run(built, probabilities, labels):
+    """Write out what one seed reached."""
+    answers = probabilities.argmax(axis=1)
+    right = int((answers == labels).sum())
+    return {
+        "seed": built.recipe.seed,
+        "accuracy": right / len(labels),
+        "interval": binomial_interval(right, len(labels)),
+        "loss": built.scores.loss,
+        "calibration_error": calibration.reliability(probabilities, labels).error,
+        "confusion": confusion_matrix(labels, answers, probabilities.shape[1]).tolist(),
+        "seconds": built.seconds,
+    }
+
+
+def _portrait(probabilities, split):
+    """Write out how sure the shipped network is, and what it gets wrong."""
+    reliability = calibration.reliability(probabilities, split.labels)
+    thresholds = calibration.at_thresholds(probabilities, split.labels, 1, THRESHOLDS)
+    right = probabilities.argmax(axis=1) == split.labels
+    groups = {}
+    for name, members in photo_groups(split).items():
+        count = int(members.sum())
+        if count:
+            good = int(right[members].sum())
+            groups[name] = {
+                "count": count,
+                "right": good,
+                "interval": binomial_interval(good, count),
+            }
+    return {
+        "seed": SEEDS[0],
+        "reliability": {
+            # JSON has no "not a number"; null stands for an empty bin.
+            field: [None if np.isnan(v) else float(v) for v in values]
+            for field, values in vars(reliability).items()
+        },
+        "thresholds": {
+            field: values.tolist() for field, values in vars(thresholds).items()
+        },
+        "groups": groups,
+    }
+
+
+def photo_groups(split):
+    """Tell which photographs are hard in which way.
+
+    Parameters
+    ----------
+    split : data.Split
+        Photographs of the "photos" source.
+
+    Returns
+    -------
+    groups : dict of str to ndarray of shape (N,), bool
+        "dark": the darkest tenth, measured.  The others were judged by eye, on the
+        validation photographs, and are kept in ``results/photo-groups.json``, which
+        says what each means.  "none of these": all that are in no group.
+    """
+    brightness = split.images.mean(axis=(1, 2, 3))
+    groups = {"dark": brightness <= np.quantile(brightness, 0.1)}
+    seen = records.read("photo-groups")["groups"]
+    for name, about in seen.items():
+        members = set(about["photos"])
+        groups[name] = np.array([file in members for file in split.files])
+    groups["none of these"] = ~np.any(list(groups.values()), axis=0)
+    return groups
