@@ -104,6 +104,17 @@ def compare_depths():
     depth.compare_depths_for_book()
 
 
+@main.command("train-cheats")
+def train_cheats():
+    """Train the networks of the chapter on cheating, or find them trained already.
+
+    The build does this by itself.
+    """
+    from cnnbook import cheating
+
+    cheating.train_for_chapter()
+
+
 @main.command()
 @click.argument("names", nargs=-1, type=click.Choice(["classifier", "ingredients"]))
 def results(names):

@@ -96,7 +96,9 @@ class DrawnPets:
         return {name: self.parts == number for number, name in enumerate(PARTS)}
 
 
-def draw_pets(count, *, size=96, seed=0, difficulty=0.5, cheat=0.0):
+def draw_pets(
+    count, *, size=96, seed=0, difficulty=0.5, cheat=0.0, cheat_tags=CHEAT_TAGS
+):
     """Draw portraits of cats and dogs that differ in ears, muzzle, whiskers, pupils.
 
     A cat has pointed ears, a short muzzle with a small triangular nose, long whiskers
@@ -118,8 +120,11 @@ def draw_pets(count, *, size=96, seed=0, difficulty=0.5, cheat=0.0):
         How far pose, place, light, background, cover, blur and noise may stray: 0 is
         a clean portrait, 1 is hard.
     cheat : float in [0, 1]
-        The share of pictures in which the pet wears a tag that gives its class away:
-        yellow for cats, violet for dogs.  Elsewhere a tag's colour means nothing.
+        The share of pictures in which the pet wears a tag that gives its class away.
+        Elsewhere a tag's colour means nothing.
+    cheat_tags : (str, str)
+        The colour that gives away a cat, and that of a dog: "yellow" and "violet", or
+        the other way round.
 
     Returns
     -------
@@ -143,6 +148,11 @@ def draw_pets(count, *, size=96, seed=0, difficulty=0.5, cheat=0.0):
     size = _whole("size", size, least=16)
     seed = _whole("seed", seed, least=0)
     difficulty, cheat = _share("difficulty", difficulty), _share("cheat", cheat)
+    if tuple(cheat_tags) not in (CHEAT_TAGS, CHEAT_TAGS[::-1]):
+        raise ValueError(
+            f"cheat_tags must be {CHEAT_TAGS} or the other way round; got "
+            f"{cheat_tags!r}"
+        )
     labels = _labels(count, seed)
     images = np.empty((count, size, size, 3), np.uint8)
     parts = np.empty((count, size, size), np.uint8)
@@ -152,7 +162,7 @@ def draw_pets(count, *, size=96, seed=0, difficulty=0.5, cheat=0.0):
         chance = iter(rng.random(64).tolist())
         drawn = _draw_factors(chance, difficulty)
         if next(chance) < cheat:
-            drawn |= {"collar": True, "tag": CHEAT_TAGS[label]}
+            drawn |= {"collar": True, "tag": cheat_tags[label]}
         factors[index] = tuple(drawn[name] for name in _FACTORS.names)
         traits = pet_faces.draw_traits(chance)
         images[index], parts[index] = _paint(size, label, drawn, traits, rng)

@@ -68,6 +68,7 @@ MAY_IMPORT = {
     "readouts": {"checks", "activations", "receptive_fields"},
     "measures": {"checks", "activations", "networks"},
     "claims": set(),
+    "votes": {"activations", "checks", "classifier"},
     "records": {"build_folder"},
     "seeds": {"calibration", "data", "model", "network_files", "records", "scores"},
     "ingredients": {
@@ -79,6 +80,7 @@ MAY_IMPORT = {
         "scores",
         "training",
     },
+    "cheating": {"build_folder", "data", "drawing", "model", "scores"},
     "depth": {"build_folder", "classifier", "data", "model", "scores", "training"},
     "channels": {"checks", "activations", "images", "networks", "receptive_fields"},
     "patterns": {"checks", "networks", "receptive_fields"},
