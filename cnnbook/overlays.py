@@ -22,7 +22,9 @@ __all__ = ["heat_over_photos", "products_of_patch", "trace_strip"]
 
 
 @styled
-def heat_over_photos(images, maps, titles=None, *, windows=None, columns=2):
+def heat_over_photos(
+    images, maps, titles=None, *, windows=None, columns=2, signed=False
+):
     """Lay maps of amounts over grey photos: the more there is, the brighter.
 
     Parameters
@@ -30,15 +32,17 @@ def heat_over_photos(images, maps, titles=None, *, windows=None, columns=2):
     images : ndarray of shape (N, H, W, 3)
         Intensities in [0, 1].
     maps : sequence of N ndarrays of shape (H', W')
-        None below zero; may be coarser than the photos.  Each has its own scale, from
-        zero, where the photo shines through, to its largest value; brightness grows
-        with the square root.
+        None below zero, unless signed; may be coarser than the photos.  Each has its
+        own scale, from zero, where the photo shines through, to its largest value;
+        brightness grows with the square root.
     titles : sequence of str, optional
         One for each photo.
     windows : sequence of sequences of (slice, slice), optional
         For each photo the rows and columns, in pixels, of parts to outline.
     columns : int
         Photos in a row.
+    signed : bool
+        Whether amounts may be below zero: blue below, orange above.
 
     Returns
     -------
@@ -61,17 +65,23 @@ def heat_over_photos(images, maps, titles=None, *, windows=None, columns=2):
     for given, name in ((maps, "maps"), (titles, "titles"), (windows, "windows")):
         check_count(given, len(images), name)
     maps = [check_shape(heat, "(H', W')", "each of the maps") for heat in maps]
-    if lowest := min(min(heat.min() for heat in maps), 0):
-        raise ValueError(f"maps must hold amounts, none below zero; got {lowest:g}")
+    lowest = min(heat.min() for heat in maps)
+    if lowest < 0 and not signed:
+        raise ValueError(
+            f"maps must hold amounts, none below zero, unless signed; got {lowest:g}"
+        )
     height, width = images.shape[1:3]
     figure, axes = _panels(len(images), columns, height / width, titles is not None)
     extent = -0.5, width - 0.5, height - 0.5, -0.5
     for i, axis in enumerate(axes):
         axis.imshow(images[i].mean(axis=-1), cmap="grey", vmin=0, vmax=1)
         # Roots, since a few large amounts would hide all others.
-        heat = np.sqrt(maps[i] / (maps[i].max() or 1))
-        look = {"cmap": "magma", "vmin": 0, "vmax": 1, "extent": extent}
-        axis.imshow(heat, alpha=0.9 * np.sqrt(heat), **look)
+        strength = np.sqrt(np.abs(maps[i]) / (np.abs(maps[i]).max() or 1))
+        look = {"vmax": 1, "extent": extent, "alpha": 0.9 * np.sqrt(strength)}
+        if signed:
+            axis.imshow(np.sign(maps[i]) * strength, cmap=SIGNED, vmin=-1, **look)
+        else:
+            axis.imshow(strength, cmap="magma", vmin=0, **look)
         for window in windows[i] if windows is not None else ():
             _outline(axis, window, (height, width))
         axis.set_title(titles[i] if titles is not None else "")

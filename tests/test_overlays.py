@@ -93,7 +93,7 @@ def test_photos_are_titled_and_their_windows_outlined():
     ("maps", "options", "message"),
     [
         (np.ones((1, 4, 4)), {}, "maps must have 2 items, one each; got 1"),
-        ([np.ones((4, 4)), -np.eye(4)], {}, "amounts, none below zero; got -1"),
+        ([np.ones((4, 4)), -np.eye(4)], {}, "none below zero, unless signed; got -1"),
         (np.ones((2, 4, 4, 1)), {}, r"each of the maps must have shape \(H', W'\)"),
         (np.ones((2, 4, 4)), {"titles": ["a"]}, "titles must have 2 items"),
         (np.ones((2, 4, 4)), {"windows": [[]]}, "windows must have 2 items"),
