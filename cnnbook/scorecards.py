@@ -59,7 +59,17 @@ def reliability_diagram(reliability):
 
 
 @styled
-def estimates(names, values, lows, highs, *, axis_label, reference=None, colours=None):
+def estimates(
+    names,
+    values,
+    lows,
+    highs,
+    *,
+    axis_label,
+    reference=None,
+    colours=None,
+    signed=False,
+):
     """Draw measured shares as points, with how far each can be trusted.
 
     Parameters
@@ -72,6 +82,8 @@ def estimates(names, values, lows, highs, *, axis_label, reference=None, colours
         A value to compare with, drawn as a quiet line.
     colours : sequence of str, optional
         One for each point.
+    signed : bool
+        Whether the values are differences, to be written in points and with a sign.
 
     Returns
     -------
@@ -100,7 +112,7 @@ def estimates(names, values, lows, highs, *, axis_label, reference=None, colours
         axis.plot([low, high], [place, place], color=colour, lw=2, alpha=0.45)
         axis.plot(value, place, "o", color=colour)
         axis.annotate(
-            f"{value:.1%}",
+            f"{100 * value:+.1f}" if signed else f"{value:.1%}",
             (max(high, value), place),
             xytext=(6, 0),
             textcoords="offset points",
@@ -109,7 +121,9 @@ def estimates(names, values, lows, highs, *, axis_label, reference=None, colours
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.margins(x=0.14)
-    axis.xaxis.set_major_formatter("{x:.0%}")
+    axis.xaxis.set_major_formatter(
+        (lambda share, place: f"{100 * share:+g}") if signed else "{x:.0%}"
+    )
     axis.tick_params(left=False)
     axis.spines["left"].set_visible(False)
     axis.set_xlabel(axis_label)

@@ -65,6 +65,7 @@ MAY_IMPORT = {
     "tracing": {"checks", "networks", "receptive_fields"},
     "activations": {"checks", "networks", "receptive_fields", "tracing"},
     "matching": {"receptive_fields"},
+    "transfer": {"activations", "build_folder", "downloads", "scores"},
     "readouts": {"checks", "activations", "receptive_fields"},
     "measures": {"checks", "activations", "networks"},
     "claims": set(),
