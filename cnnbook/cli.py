@@ -10,6 +10,9 @@ from cnnbook import __version__, downloads
 # `cnnbook --help` answers at once.
 
 
+_RESULTS = ("classifier", "ingredients", "transfer")
+
+
 class _OneLineErrors(click.Group):
     """A group whose commands answer bad input with one line instead of a traceback."""
 
@@ -116,15 +119,16 @@ def train_cheats():
 
 
 @main.command()
-@click.argument("names", nargs=-1, type=click.Choice(["classifier", "ingredients"]))
+@click.argument("names", nargs=-1, type=click.Choice(_RESULTS))
 def results(names):
     """Measure the recorded results of the book anew, on photographs.
 
-    NAMES are some of classifier and ingredients; by default all. It takes
+    NAMES are some of classifier, ingredients and transfer; by default all. It takes
     an hour or two; after an interruption the same command goes on.
     """
-    from cnnbook import ingredients, seeds
+    from cnnbook import ingredients, seeds, transfer_trials
 
-    records = {"classifier": seeds.record, "ingredients": ingredients.record}
-    for name in names or records:
-        click.echo(records[name]())
+    modules = (seeds, ingredients, transfer_trials)
+    measure = dict(zip(_RESULTS, modules, strict=True))
+    for name in names or _RESULTS:
+        click.echo(measure[name].record())

@@ -3,10 +3,11 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+from cnnbook.charts import lines
 from cnnbook.drawable import check_count
 from cnnbook.figures import ACCENT, QUIET, WIDTH, styled
 
-__all__ = ["estimates", "reliability_diagram"]
+__all__ = ["estimates", "learning_curves", "reliability_diagram"]
 
 
 @styled
@@ -127,4 +128,43 @@ def estimates(
     axis.tick_params(left=False)
     axis.spines["left"].set_visible(False)
     axis.set_xlabel(axis_label)
+    return figure
+
+
+@styled
+def learning_curves(counts, curves, *, chance=None):
+    """Plot accuracies against the number of pictures learned from, by factors of two.
+
+    Parameters
+    ----------
+    counts : sequence of int
+    curves : dict of str to sequence of float
+        One accuracy for each count.
+    chance : float, optional
+        What guessing would reach, drawn as a quiet line.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there is no curve or are more than four, or one has not as many values as
+        there are counts.
+
+    Examples
+    --------
+    >>> figure = learning_curves([50, 100], {"ours": [0.6, 0.7]}, chance=0.5)
+    """
+    figure = lines(counts, curves, x_label="pictures learned from", y_label="accuracy")
+    (axis,) = figure.axes
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(counts, [f"{count:,}" for count in counts])
+    axis.minorticks_off()
+    lowest = min(min(values) for values in curves.values())
+    axis.set_ylim(min(lowest, chance or lowest) - 0.03, None)
+    axis.yaxis.set_major_formatter("{x:.0%}")
+    if chance is not None:
+        axis.axhline(chance, color=QUIET, lw=1, ls=(0, (2, 3)))
     return figure

@@ -81,6 +81,15 @@ MAY_IMPORT = {
         "scores",
         "training",
     },
+    "transfer_trials": {
+        "build_folder",
+        "data",
+        "model",
+        "records",
+        "scores",
+        "transfer",
+        "vgg",
+    },
     "cheating": {"build_folder", "data", "drawing", "model", "scores"},
     "depth": {"build_folder", "classifier", "data", "model", "scores", "training"},
     "channels": {"checks", "activations", "images", "networks", "receptive_fields"},
@@ -92,7 +101,7 @@ MAY_IMPORT = {
     "diagrams": {"checks", "drawable", "figures"},
     "overlays": {"checks", "drawable", "figures"},
     "portraits": {"drawable", "figures"},
-    "scorecards": {"drawable", "figures"},
+    "scorecards": {"charts", "drawable", "figures"},
 }
 EVERYTHING = set(MAY_IMPORT)
 MAY_IMPORT |= {"cli": EVERYTHING, "__main__": {"cli"}}

@@ -18,15 +18,19 @@ PAGES = [ROOT / f"{name}.md" for name in LISTED]
 OTHER_PAGES = {
     "index",
     "api",
+    "api-measuring",
     "api-inside",
     "api-drawing",
     "colophon",
     "bibliography",
+    "model-card",
 }
 CHAPTERS = [page for page in PAGES if page.stem not in OTHER_PAGES]
 
 CODE_CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.M | re.S)
-DRAWING = re.compile(r"\b(figures|charts|diagrams)\.\w+\(")
+DRAWING = re.compile(
+    r"\b(figures|charts|diagrams|overlays|portraits|scorecards)\.\w+\("
+)
 KEBAB_CASE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 MOST_LINES_IN_A_CELL = 10

@@ -1,0 +1,153 @@
+"""`cnnbook results` measures what it says, from scratch, and ships the first network."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from cnnbook import (
+    cli,
+    ingredients,
+    model,
+    network_files,
+    records,
+    seeds,
+    training,
+    transfer_trials,
+)
+from cnnbook.data import Split
+
+RECIPE = model.Recipe(pictures=320, filters=(4, 4), size=16, learning_rate=0.02)
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch, rng):
+    """Small photographs: cats are reddish and dogs are bluish, mostly."""
+    for split, count in (("train", 40), ("validation", 20)):
+        for channel, name in ((0, "cat"), (2, "dog")):
+            folder = tmp_path / "photos" / split / f"{name}s"
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(0, 150, (16, 16, 3), np.uint8)
+                pixels[..., channel] += 60
+                Image.fromarray(pixels).save(folder / f"{name}.{number}.png")
+    monkeypatch.setenv("CNNBOOK_PHOTOS", str(tmp_path / "photos"))
+    monkeypatch.setenv("CNNBOOK_BUILD", str(tmp_path / "build"))
+    monkeypatch.setattr(records, "FOLDER", tmp_path / "results")
+    monkeypatch.setattr(
+        network_files, "SHIPPED", tmp_path / "weights" / "shipped.keras"
+    )
+    recipes = dict(model.RECIPES) | {"photos": RECIPE}
+    for module in (model, ingredients):
+        monkeypatch.setattr(module, "RECIPES", recipes)
+    groups = {"small": {"means": "far away", "photos": ["cats/cat.0.png"]}}
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "photo-groups.json").write_text(
+        json.dumps({"groups": groups})
+    )
+    return tmp_path
+
+
+def test_results_are_measured_over_seeds_and_the_first_network_is_shipped(photos):
+    result = CliRunner().invoke(cli.main, ["results", "classifier"])
+    assert result.exit_code == 0, result.output
+    record = records.read("classifier")
+    assert [run["seed"] for run in record["runs"]] == [0, 1, 2]
+    assert record["counts"] == {"train": 80, "validation": 40}
+    shipped = model.load_classifier()
+    assert shipped.class_names == ("cat", "dog")
+    from cnnbook import data
+
+    validation = data.load_pets("photos", size=16).validation
+    accuracy = model.evaluate(shipped, validation).accuracy
+    assert accuracy == pytest.approx(record["runs"][0]["accuracy"])
+    groups = record["shipped"]["groups"]
+    assert groups["small"]["count"] == 1
+    assert groups["dark"]["count"] == 4
+    assert groups["none of these"]["count"] in (35, 36)
+
+
+def test_each_seed_is_trained_from_scratch(photos):
+    CliRunner().invoke(cli.main, ["results", "classifier"])
+    folders = list((photos / "build" / "classifier").iterdir())
+    assert len(folders) == 3
+    first = [
+        model.load_classifier(folder / "network.keras").get_weights()[0]
+        for folder in folders
+    ]
+    assert not np.allclose(first[0], first[1])
+
+
+def test_ingredients_are_compared_on_training_pictures_alone(photos, monkeypatch):
+    judged = []
+    train = training.train
+
+    def seen(network, learned, validation, **options):
+        judged.append((learned, validation, options["ingredients"]))
+        return train(network, learned, validation, **options)
+
+    monkeypatch.setattr(training, "train", seen)
+    trials = ingredients.measure("photos", progress=False)
+    assert len(judged) == len(trials) * ingredients.FOLDS
+    from cnnbook import data
+
+    pets = data.load_pets("photos", size=16)
+    of_training = {image.tobytes() for image in pets.train.images}
+    for learned, validation, _ in judged:
+        one = {image.tobytes() for image in learned.images}
+        other = {image.tobytes() for image in validation.images}
+        assert not one & other
+        assert one | other == of_training
+    used = {frozenset(names) for _, _, names in judged}
+    assert used == {names for _, _, names in ingredients.changes()}
+    assert trials[0].changed is None
+    assert (trials[0].gained, trials[0].lost) == (0, 0)
+    assert all(trial.count == 32 for trial in trials)
+
+    judged.clear()
+    again = ingredients.measure("photos", progress=False)
+    assert again == trials
+    assert not judged  # every training was kept
+
+
+def test_groups_are_those_of_the_file_and_the_darkest_tenth(photos):
+    images = np.full((20, 4, 4, 3), 200, np.uint8)
+    images[[3, 7]] = 10
+    files = tuple(f"cats/cat.{number}.png" for number in range(20))
+    groups = seeds.photo_groups(Split(images, np.zeros(20, int), files))
+    assert np.flatnonzero(groups["dark"]).tolist() == [3, 7]
+    assert np.flatnonzero(groups["small"]).tolist() == [0]
+    assert groups["none of these"].sum() == 17
+
+
+def test_learning_curves_take_as_many_of_each_class():
+    labels = np.array([0] * 30 + [1] * 70)
+    chosen = transfer_trials.subset(labels, 20, draw=0)
+    assert np.bincount(labels[chosen]).tolist() == [10, 10]
+    other = transfer_trials.subset(labels, 20, draw=1)
+    assert set(chosen) != set(other)
+
+
+def test_learning_curves_are_measured_for_every_count(photos, monkeypatch):
+    import keras
+
+    inputs = keras.Input((16, 16, 3))
+    conv = keras.layers.Conv2D(4, 3, activation="relu", name="conv")
+    network = keras.Model(inputs, conv(inputs))
+    network.provenance = type("", (), {"label": "made for this test"})
+    monkeypatch.setattr(transfer_trials.vgg, "load_vgg19", lambda: network)
+    monkeypatch.setattr(transfer_trials, "LAYERS", ("conv",))
+    monkeypatch.setattr(transfer_trials, "SIZE", 16)
+    monkeypatch.setattr(transfer_trials, "COUNTS", (20, 80, 160))
+    transfer_trials.record("photos", progress=False)
+    record = records.read("transfer")
+    assert [point["count"] for point in record["points"]] == [20, 80]
+    assert record["weights"] == "made for this test"
+    assert record["layer"] == "conv"
+    few, all_of_them = record["points"]
+    assert len(few["transfer"]["accuracies"]) == transfer_trials.DRAWS
+    assert len(all_of_them["transfer"]["accuracies"]) == 1
+    assert all_of_them["transfer"]["accuracies"][0] > 0.9  # colours are in the averages
+    assert few["scratch"]["epochs"] == 16  # 320 pictures in all
