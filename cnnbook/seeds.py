@@ -70,6 +70,41 @@ def record(source="photos", *, progress=True):
     )
 
 
+def shipped_reliability():
+    """Read how sure the network in the package is, and how often right.
+
+    Returns
+    -------
+    reliability : calibration.Reliability
+        On the photographs that it was judged by.
+
+    Examples
+    --------
+    >>> int(shipped_reliability().counts.sum())
+    1000
+    """
+    recorded = records.read("classifier")["shipped"]["reliability"]
+    arrays = {name: np.array(values, float) for name, values in recorded.items()}
+    return calibration.Reliability(**arrays | {"counts": arrays["counts"].astype(int)})
+
+
+def shipped_thresholds():
+    """Read what each threshold on "dog" would do with the network in the package.
+
+    Returns
+    -------
+    measured : calibration.Thresholds
+        On the photographs that it was judged by.
+
+    Examples
+    --------
+    >>> shipped_thresholds().thresholds[[0, -1]].tolist()
+    [0.05, 0.95]
+    """
+    recorded = records.read("classifier")["shipped"]["thresholds"]
+    return calibration.Thresholds(**{k: np.array(v) for k, v in recorded.items()})
+
+
 def _run(built, probabilities, labels):
     """Write out what one seed reached."""
     answers = probabilities.argmax(axis=1)
@@ -125,15 +160,16 @@ def photo_groups(split):
     Returns
     -------
     groups : dict of str to ndarray of shape (N,), bool
-        "dark": the darkest tenth, measured.  The others were judged by eye, on the
-        validation photographs, and are kept in ``results/photo-groups.json``, which
-        says what each means.  "none of these": all that are in no group.
+        "dark": the darkest tenth, measured.  The others were judged by eye, on some of
+        the validation photographs, and are kept in ``results/photo-groups.json``, which
+        says what each means and which photographs were looked at.  "none of these":
+        those that were, and are in no group.
     """
     brightness = split.images.mean(axis=(1, 2, 3))
     groups = {"dark": brightness <= np.quantile(brightness, 0.1)}
-    seen = records.read("photo-groups")["groups"]
-    for name, about in seen.items():
-        members = set(about["photos"])
-        groups[name] = np.array([file in members for file in split.files])
-    groups["none of these"] = ~np.any(list(groups.values()), axis=0)
+    record = records.read("photo-groups")
+    for name, about in record["groups"].items():
+        groups[name] = np.isin(split.files, about["photos"])
+    looked_at = np.isin(split.files, record["looked_at"])
+    groups["none of these"] = looked_at & ~np.any(list(groups.values()), axis=0)
     return groups

@@ -109,7 +109,7 @@ def test_no_measured_number_is_typed_into_prose(page):
     """Accuracies and percentages come from the files, through glue."""
     text = (ROOT / "book" / f"{page}.md").read_text(encoding="utf8")
     prose = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
-    # What is no measurement: thresholds and claims spoken of, intervals' levels, a quote.
+    # What is no measurement: thresholds spoken of, intervals' levels, a quotation.
     allowed = {"90 %", "95 %", "50 %", "10 %"}
     found = set(re.findall(r"\d+(?:\.\d+)? ?%", prose))
     assert found <= allowed

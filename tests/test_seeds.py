@@ -1,4 +1,4 @@
-"""`cnnbook results` measures what it says, from scratch, and ships the first network."""
+"""`cnnbook results` measures what it says, and ships the first network."""
 
 import json
 
@@ -43,9 +43,11 @@ def photos(tmp_path, monkeypatch, rng):
     for module in (model, ingredients):
         monkeypatch.setattr(module, "RECIPES", recipes)
     groups = {"small": {"means": "far away", "photos": ["cats/cat.0.png"]}}
+    looked_at = [f"cats/cat.{number}.png" for number in range(10)]
+    record = {"groups": groups, "looked_at": looked_at}
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "photo-groups.json").write_text(
-        json.dumps({"groups": groups})
+        json.dumps(record)
     )
     return tmp_path
 
@@ -66,7 +68,7 @@ def test_results_are_measured_over_seeds_and_the_first_network_is_shipped(photos
     groups = record["shipped"]["groups"]
     assert groups["small"]["count"] == 1
     assert groups["dark"]["count"] == 4
-    assert groups["none of these"]["count"] in (35, 36)
+    assert groups["none of these"]["count"] in range(5, 10)
 
 
 def test_each_seed_is_trained_from_scratch(photos):
@@ -119,7 +121,7 @@ def test_groups_are_those_of_the_file_and_the_darkest_tenth(photos):
     groups = seeds.photo_groups(Split(images, np.zeros(20, int), files))
     assert np.flatnonzero(groups["dark"]).tolist() == [3, 7]
     assert np.flatnonzero(groups["small"]).tolist() == [0]
-    assert groups["none of these"].sum() == 17
+    assert groups["none of these"].sum() == 10 - 3
 
 
 def test_learning_curves_take_as_many_of_each_class():
