@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from cnnbook.charts import lines
 from cnnbook.drawable import check_count
@@ -122,6 +123,7 @@ def estimates(
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.margins(x=0.14)
+    axis.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axis.xaxis.set_major_formatter(
         (lambda share, place: f"{100 * share:+g}") if signed else "{x:.0%}"
     )

@@ -46,9 +46,7 @@ def photos(tmp_path, monkeypatch, rng):
     looked_at = [f"cats/cat.{number}.png" for number in range(10)]
     record = {"groups": groups, "looked_at": looked_at}
     (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "photo-groups.json").write_text(
-        json.dumps(record)
-    )
+    (tmp_path / "results" / "photo-groups.json").write_text(json.dumps(record))
     return tmp_path
 
 

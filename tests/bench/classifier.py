@@ -86,6 +86,7 @@ def speed():
         theirs = keras.utils.image_dataset_from_directory(
             folder, image_size=(size, size), batch_size=batch_size, label_mode="int"
         )
+        # The same kinds of changes as ours, by as much.
         changes = keras.Sequential(
             [
                 keras.layers.RandomFlip("horizontal"),
@@ -94,6 +95,8 @@ def speed():
                 keras.layers.RandomTranslation(0.1, 0.1),
                 keras.layers.RandomBrightness(0.3, value_range=(0, 1)),
                 keras.layers.RandomContrast(0.3, value_range=(0, 1)),
+                # From 0.7 to 1.3, as this layer counts.
+                keras.layers.RandomSaturation((0.412, 0.565), value_range=(0, 1)),
             ]
         )
         theirs = theirs.map(
