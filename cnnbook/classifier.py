@@ -308,9 +308,23 @@ def _normalization(name):
     return BatchNormalization(scale=False, momentum=0.9, name=name)
 
 
-def check_classifier(network):
-    """Raise ValueError unless a network is one that `build_classifier` makes."""
-    _stages_of(network)
+def filters_of(network):
+    """Return the filters of each stage of a network that `build_classifier` makes.
+
+    Parameters
+    ----------
+    network : keras.Model
+
+    Returns
+    -------
+    filters : tuple of int
+
+    Raises
+    ------
+    ValueError
+        If it is of another make.
+    """
+    return _stages_of(network)
 
 
 def _stages_of(network, *, plain=True):

@@ -9,7 +9,17 @@ HELD_OUT = 0.1
 
 
 def pictures(folder):
-    """List the picture files in and under a folder, in a fixed order."""
+    """List the picture files in and under a folder, in a fixed order.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+
+    Returns
+    -------
+    files : list of pathlib.Path
+        Hidden ones left out.
+    """
     return sorted(
         path
         for path in folder.rglob("*")
@@ -27,7 +37,25 @@ def _subfolders(folder):
 
 
 def files_by_split(folder):
-    """Find splits, or "all", and classes: (class names, {split: {class: files}})."""
+    """Find what is to be learned from and judged by, and the classes.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Holds a folder for each class, or train and validation (and perhaps test) with
+        a folder for each class in each.
+
+    Returns
+    -------
+    class_names : tuple of str
+    files_of : dict of str to dict of str to list of pathlib.Path
+        For each split the files of each class; without splits, "all" is the only one.
+
+    Raises
+    ------
+    ValueError
+        If a split is missing or empty, or splits differ in their classes.
+    """
     if not (folder / "train").is_dir():
         by_class = {path.name: pictures(path) for path in _subfolders(folder)}
         check_classes(folder, by_class)
@@ -51,7 +79,7 @@ def files_by_split(folder):
 
 
 def check_classes(folder, by_class):
-    """Insist on two classes or more, none of them empty."""
+    """Raise ValueError unless there are two classes or more, none of them empty."""
     if len(by_class) < 2:
         found = ", ".join(by_class) or "none"
         raise ValueError(
@@ -65,7 +93,24 @@ def check_classes(folder, by_class):
 
 
 def divide(by_class, seed):
-    """Hold out a share of every class: {split: {class: files}}."""
+    """Hold out a share of every class, to validate and to test on.
+
+    Parameters
+    ----------
+    by_class : dict of str to list of pathlib.Path
+    seed : int
+        Decides who is held out.
+
+    Returns
+    -------
+    files_of : dict of str to dict of str to list of pathlib.Path
+        "train", "validation" and "test".
+
+    Raises
+    ------
+    ValueError
+        If a class has fewer than 3 pictures.
+    """
     rng = np.random.default_rng(seed)
     files_of = {"train": {}, "validation": {}, "test": {}}
     for name, files in by_class.items():

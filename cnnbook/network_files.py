@@ -5,7 +5,7 @@ import os
 import zipfile
 from pathlib import Path
 
-from cnnbook.classifier import check_classifier
+from cnnbook.classifier import filters_of
 
 # The classifier that comes with the package; see book/model-card.md.
 SHIPPED = Path(__file__).parent / "weights" / "classifier.keras"
@@ -92,7 +92,7 @@ def load_classifier(path=None):
             f"damaged, or of another version of Keras: {error}"
         ) from error
     try:
-        check_classifier(network)
+        filters_of(network)
     except ValueError as error:
         raise ValueError(f"{path} holds another network: {error}") from error
     network.class_names = class_names and tuple(class_names)

@@ -129,7 +129,9 @@ def train(
     ingredients = _known(ingredients)
     splits = [batches.checked(split, model) for split in (train, validation)]
     facts = {
-        "network": [layer.get_config() for layer in model.layers],
+        "input_shape": model.input_shape[1:],
+        "filters": classifier.filters_of(model),
+        "num_classes": model.output_shape[-1],
         "pictures": [checkpoints.digest(split) for split in (train, validation)],
         "epochs": epochs,
         "seed": seed,

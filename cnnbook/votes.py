@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from cnnbook.activations import feature_maps
 from cnnbook.checks import check_whole
-from cnnbook.classifier import check_classifier
+from cnnbook.classifier import filters_of
 
 
 def vote_maps(model, images, target, against):
@@ -47,7 +47,7 @@ def vote_maps(model, images, target, against):
     >>> bool(np.allclose(maps.sum(axis=(1, 2)), logits @ [1, -1], atol=1e-5))
     True
     """
-    check_classifier(model)
+    filters_of(model)
     weights, _ = model.get_layer("logits").get_weights()
     for name, number in (("target", target), ("against", against)):
         check_whole(number, name, least=0)

@@ -90,8 +90,8 @@ def test_a_finished_training_is_not_done_again(splits, tmp_path):
         ({"batch_size": 8}, "batch_size was 16 and is 8"),
         ({"learning_rate": 0.1}, "learning_rate was 0.004 and is 0.1"),
         ({"ingredients": ()}, "ingredients was"),
-        ({"filters": (4, 4)}, "network was"),
-        ({"filters": (4, 8, 8)}, "network was"),
+        ({"filters": (4, 4)}, r"filters was \[4, 8\] and is \[4, 4\]"),
+        ({"filters": (4, 8, 8)}, r"filters was \[4, 8\] and is \[4, 8, 8\]"),
     ],
 )
 def test_the_checkpoint_of_another_training_is_refused(
