@@ -44,6 +44,19 @@ class Reliability:
         distance = np.abs(self.confidence - self.accuracy)
         return float(np.nansum(distance * self.counts) / self.counts.sum())
 
+    @property
+    def error_by_chance(self):
+        """The error that a perfectly calibrated classifier would show, on average.
+
+        So few answers are never right exactly as often as they should be: n answers of
+        probability c miss it by the square root of 2 c (1 - c) / (pi n) on average, as
+        a normal distribution would.
+        """
+        used = self.counts > 0
+        sure, counts = self.confidence[used], self.counts[used]
+        miss = np.sqrt(2 * sure * (1 - sure) / (np.pi * counts))
+        return float((miss * counts).sum() / counts.sum())
+
 
 def reliability(probabilities, labels, *, bins=10):
     """Sort answers by their probability, and count how many of each were right.
@@ -83,7 +96,7 @@ def reliability(probabilities, labels, *, bins=10):
     right = probabilities.argmax(axis=1) == labels
     edges = np.linspace(1 / probabilities.shape[1], 1, bins + 1)
     # A sureness on an edge belongs to the bin below, but for the lowest.
-    number = np.clip(np.searchsorted(edges, confidence - 1e-9) - 1, 0, bins - 1)
+    number = np.clip(np.searchsorted(edges, confidence - 1e-6) - 1, 0, bins - 1)
     counts = np.bincount(number, minlength=bins)
     with np.errstate(invalid="ignore"):  # 0 / 0 where a bin is empty
         return Reliability(

@@ -13,8 +13,9 @@ from cnnbook import downloads, images
 MOST_DAMAGED = 0.05
 
 # Pictures that would take up more memory than this lie in a file instead, from which
-# every batch reads its own.  A temporary one: it goes away with the process.
-MOST_MEMORY = 4 * 2**30
+# every batch reads its own.  A temporary one: it goes away with the process.  While
+# they are put in order, there are two copies.
+MOST_MEMORY = 2 * 2**30
 
 
 def read_all(files, size):

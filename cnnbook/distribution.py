@@ -28,9 +28,8 @@ def strategy():
     Raises
     ------
     ValueError
-        If ``TF_CONFIG`` is not a JSON object.
-    RuntimeError
-        If there are several workers, and TensorFlow has begun to work.
+        If ``TF_CONFIG`` is not a JSON object, or if there are several workers and
+        TensorFlow has begun to work.
 
     References
     ----------
@@ -50,7 +49,7 @@ def strategy():
         try:
             return tf.distribute.MultiWorkerMirroredStrategy()
         except RuntimeError as error:
-            raise RuntimeError(
+            raise ValueError(
                 f"{error}; TF_CONFIG names several workers, so enter `with "
                 "distribution.strategy().scope():` before anything is computed"
             ) from error
@@ -65,7 +64,7 @@ def explaining_failures():
 
     Raises
     ------
-    RuntimeError
+    ValueError
         In place of Keras's error, which prints a batch of pictures.
     """
     import keras
@@ -74,7 +73,7 @@ def explaining_failures():
         yield
     except ValueError as error:
         if len(_workers()) > 1 and "PerReplica" in str(error):
-            raise RuntimeError(
+            raise ValueError(
                 f"Keras {keras.__version__} cannot train over several workers with "
                 "TensorFlow: PerReplica values reach it where it expects tensors "
                 "(https://github.com/keras-team/keras/issues/20585); unset TF_CONFIG "
@@ -84,12 +83,11 @@ def explaining_failures():
 
 
 def is_chief():
-    """Tell whether this process is the one that writes files: the first worker."""
-    task = _config().get("task", {})
-    return task.get("index", 0) == 0 and task.get("type", "worker") in (
-        "worker",
-        "chief",
-    )
+    """Tell whether this process is the one that writes files: chief or first worker."""
+    config = _config()
+    first = "chief" if config.get("cluster", {}).get("chief") else "worker"
+    task = config.get("task", {})
+    return task.get("index", 0) == 0 and task.get("type", first) == first
 
 
 def _workers():

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from cnnbook import build_folder, data, records, training
+from cnnbook import build_folder, checkpoints, data, records, training
 from cnnbook.classifier import build_classifier
 from cnnbook.model import PHOTOGRAPHS, RECIPES
 from cnnbook.scores import evaluate, predict
@@ -59,7 +59,8 @@ class Trial:
         """What the change does to the accuracy, with the ends of its 95 % interval.
 
         Both networks judged the same pictures, so that only those on which they differ
-        count [1]_.
+        count [1]_.  The interval covers the chance of the pictures; the luck of a
+        training, which another seed would change, is not in it.
 
         References
         ----------
@@ -224,7 +225,10 @@ def _outcome(name, source, recipe, ingredients, number, learned, judged):
         pictures=data.fingerprint(source),
         recipe=asdict(recipe),
         ingredients=ingredients,
-        fold=[number, FOLDS, HELD_OUT, BUDGET],
+        fold=number,
+        budget=BUDGET,
+        learned=checkpoints.digest(learned),
+        judged=checkpoints.digest(judged),
     )
     folder = build_folder.made_once("trials", key, make)
     return json.loads((folder / "outcome.json").read_text(encoding="utf8"))

@@ -135,7 +135,7 @@ def confusion_matrix(labels, predicted, num_classes):
 def binomial_interval(successes, count):
     """Bound a rate that was measured on so many cases, at 95 % confidence.
 
-    Another set of pictures of the same kind would have given another accuracy.
+    Measured on all pictures of the same kind, the rate would be somewhat different.
     Wilson's interval [1]_ says within which bounds, and stays honest near 0 and 1.
 
     Parameters

@@ -72,12 +72,16 @@ def _train(source, out, size, epochs, seed):
             after_epoch=done.append,
         )
     except KeyboardInterrupt:
-        click.echo(
-            f"\nStopped. {done[-1] if done else 0} of {epochs} epochs are in "
-            f"{checkpoint}; the same command goes on from there.",
-            err=True,
+        kept = (
+            f"{done[-1]} of {epochs} epochs are in {checkpoint}; the same command goes "
+            "on from there"
+            if checkpoint.exists()
+            else "No epoch was complete, so the same command starts afresh"
         )
+        click.echo(f"\nStopped. {kept}.", err=True)
         sys.exit(130)  # as shells have it for Ctrl-C
+    if not distribution.is_chief():
+        return
     model.save_classifier(network, out, class_names=pets.class_names)
     checkpoint.unlink()
     judged = pets.test or pets.validation

@@ -20,7 +20,7 @@ INGREDIENTS = MappingProxyType(
         "batch normalisation": "each map is kept in a handy range",
         "averaged votes": "neighbours in the last maps vote together",
         "dropout": "a third of the votes are left out at random",
-        "label smoothing": "the right answer is to get 95 %, not all",
+        "label smoothing": "a tenth of the probability is spread over all classes",
         "warm-up": "the learning rate climbs for a tenth of the steps",
         "decay": "the learning rate falls to zero",
         "weight decay": "weights that are of no use fade",
@@ -103,7 +103,8 @@ def train(
     history : dict of str to list of float
         ``accuracy`` and ``loss`` (cross-entropy) of each epoch, on the training
         pictures as changed, while learning; ``val_accuracy`` and ``val_loss`` on the
-        validation pictures, after it.
+        validation pictures, after it.  With "label smoothing" both losses are those of
+        smoothed labels.
 
     Raises
     ------
@@ -153,6 +154,8 @@ def train(
             after_epoch(epochs_done)
 
     def end_epoch(epoch, logs):
+        # The last step's loss is that of before it; what it led to shows here.
+        _check_finite(logs["val_loss"], f"after epoch {epoch + 1}", learning_rate)
         for measure, value in logs.items():
             history.setdefault(measure, []).append(float(value))
         if checkpoint is not None and distribution.is_chief():
@@ -255,16 +258,21 @@ def _stop_when_not_a_number(learning_rate, epochs_done):
         epochs_begun[0] += 1
 
     def check(batch, logs):
-        if not math.isfinite(logs["loss"]):
-            raise ValueError(
-                f"training has diverged: the loss is {logs['loss']} at step "
-                f"{batch + 1} of epoch {epochs_begun[0]}. The likely cause is a "
-                f"learning_rate (now {learning_rate:g}) that is too large; try a tenth"
-            )
+        place = f"at step {batch + 1} of epoch {epochs_begun[0]}"
+        _check_finite(logs["loss"], place, learning_rate)
 
     return keras.callbacks.LambdaCallback(
         on_epoch_begin=begin, on_train_batch_end=check
     )
+
+
+def _check_finite(loss, place, learning_rate):
+    """Raise ValueError if a training cannot recover, with the likely cause."""
+    if not math.isfinite(loss):
+        raise ValueError(
+            f"training has diverged: the loss is {loss} {place}. The likely cause is a "
+            f"learning_rate (now {learning_rate:g}) that is too large; try a tenth"
+        )
 
 
 @contextmanager

@@ -81,6 +81,11 @@ def features(network, images, layers, *, progress=False):
         If a layer is unknown or returns no maps, or the images do not fit.
     """
     images, layers = np.asarray(images), list(dict.fromkeys(layers))
+    if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
+        raise ValueError(
+            "images must be 8-bit integers (uint8) or floating-point numbers in "
+            f"[0, 1]; got {images.dtype}"
+        )
     scale = np.float32(255 if images.dtype == np.uint8 else 1)
     folder = _kept_at(network, images, layers)
     if not folder.is_dir():
@@ -239,7 +244,8 @@ def _summary(maps):
 
 def _kept_at(network, images, layers):
     """Return the folder for features of these images: the same for the same weights."""
-    digest = hashlib.sha256(json.dumps([network.to_json(), layers]).encode())
+    code = build_folder.key_of("transfer")
+    digest = hashlib.sha256(json.dumps([network.to_json(), layers, code]).encode())
     for array in (*network.get_weights(), images):
         array = np.ascontiguousarray(array)
         digest.update(f"{array.shape} {array.dtype}".encode() + array.tobytes())

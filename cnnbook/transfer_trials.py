@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from cnnbook import build_folder, data, model, records, transfer, vgg
+from cnnbook import build_folder, checkpoints, data, model, records, transfer, vgg
 from cnnbook.scores import binomial_interval, evaluate
 
 COUNTS = (50, 100, 200, 500, 1000, 2000)
@@ -132,11 +132,11 @@ def _from_scratch(source, count):
     name, _ = data.find_source(source)
     recipe = model.RECIPES.get(name, model.PHOTOGRAPHS)
     epochs = min(MOST_EPOCHS, round(recipe.pictures / count))
+    pets = data.load_pets(source, size=recipe.size)
+    chosen = subset(pets.train.labels, count, draw=0)
+    few = data.Split(pets.train.images[chosen], pets.train.labels[chosen])
 
     def make(folder):
-        pets = data.load_pets(source, size=recipe.size)
-        chosen = subset(pets.train.labels, count, draw=0)
-        few = data.Split(pets.train.images[chosen], pets.train.labels[chosen])
         network = model.build_classifier(
             few.images.shape[1:], len(pets.class_names), filters=recipe.filters
         )
@@ -163,7 +163,7 @@ def _from_scratch(source, count):
         "data",
         pictures=data.fingerprint(source),
         recipe=asdict(recipe),
-        count=count,
+        learned=checkpoints.digest(few),
         epochs=epochs,
     )
     folder = build_folder.made_once("trials", key, make)

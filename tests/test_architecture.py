@@ -74,6 +74,7 @@ MAY_IMPORT = {
     "seeds": {"calibration", "data", "model", "network_files", "records", "scores"},
     "ingredients": {
         "build_folder",
+        "checkpoints",
         "classifier",
         "data",
         "model",
@@ -83,6 +84,7 @@ MAY_IMPORT = {
     },
     "transfer_trials": {
         "build_folder",
+        "checkpoints",
         "data",
         "model",
         "records",

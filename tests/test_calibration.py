@@ -91,3 +91,19 @@ def test_thresholds_need_pictures_of_the_class_and_of_others():
         calibration.at_thresholds(even, np.array([0, 1]), 2, [0.5])
     with pytest.raises(ValueError, match="got 2 of 2"):
         calibration.at_thresholds(even, np.array([1, 1]), 1, [0.5])
+
+
+def test_a_calibrated_classifier_shows_the_error_of_chance_on_average(rng):
+    sure = np.repeat([0.6, 0.8, 0.97], [40, 60, 200])
+    errors, by_chance = [], []
+    for _ in range(300):
+        found = calibration.reliability(*answers(sure, rng.random(300) < sure))
+        errors.append(found.error)
+        by_chance.append(found.error_by_chance)
+    assert np.mean(errors) == pytest.approx(by_chance[0], rel=0.1)
+
+
+def test_single_precision_puts_a_sureness_on_an_edge_into_the_same_bin():
+    for kind in (np.float32, np.float64):
+        probabilities = np.array([[0.55, 0.45]], kind)
+        assert calibration.reliability(probabilities, np.array([0])).counts[0] == 1

@@ -130,6 +130,15 @@ def test_the_scope_that_the_caller_is_in_decides():
     assert distribution.strategy() is not own
 
 
+def test_a_chief_writes_the_files_and_the_first_worker_does_not(monkeypatch):
+    cluster = {"chief": ["a:1"], "worker": ["b:1"]}
+    for kind, chief in (("chief", True), ("worker", False)):
+        task = {"type": kind, "index": 0}
+        config = json.dumps({"cluster": cluster, "task": task})
+        monkeypatch.setenv("TF_CONFIG", config)
+        assert distribution.is_chief() is chief
+
+
 @pytest.mark.parametrize(
     ("task", "chief"),
     [

@@ -128,6 +128,16 @@ def test_three_classes_can_be_told_apart(rng):
 # --- What goes wrong, and what is reported
 
 
+def test_a_last_step_that_diverges_is_noticed_and_leaves_no_checkpoint(
+    splits, tmp_path
+):
+    path = tmp_path / "training.npz"
+    options = {"epochs": 1, "batch_size": 128, "ingredients": (), "checkpoint": path}
+    with pytest.raises(ValueError, match=r"diverged.*after epoch 1.*learning_rate"):
+        train(build(), splits, learning_rate=1e20, **options)
+    assert not path.exists()
+
+
 def test_a_loss_that_is_not_a_number_ends_training_with_the_likely_cause(splits):
     with pytest.raises(ValueError, match=r"diverged.*epoch 1.*learning_rate.*1e\+30"):
         train(build(), splits, learning_rate=1e30)
