@@ -51,10 +51,12 @@ def record(source="photos", *, progress=True):
     layer, held_out = transfer.best_layer(
         described["train"], pets.train.labels, classes
     )
+    recipe = model.RECIPES.get(pets.source, model.PHOTOGRAPHS)
+    ours = data.load_pets(source, size=recipe.size)
     points = []
     for count in (n for n in COUNTS if n <= len(pets.train)):
         ends = _on_shoulders(described, layer, pets, count)
-        scratch = _from_scratch(source, count)
+        scratch = _from_scratch(source, recipe, ours, count)
         points.append({"count": count, "transfer": ends, "scratch": scratch})
         if progress:
             print(
@@ -127,12 +129,9 @@ def _on_shoulders(described, layer, pets, count):
     return {"accuracies": accuracies, "seconds": seconds}
 
 
-def _from_scratch(source, count):
+def _from_scratch(source, recipe, pets, count):
     """Train the book's classifier on so many pictures: its accuracy and seconds."""
-    name, _ = data.find_source(source)
-    recipe = model.RECIPES.get(name, model.PHOTOGRAPHS)
     epochs = min(MOST_EPOCHS, round(recipe.pictures / count))
-    pets = data.load_pets(source, size=recipe.size)
     chosen = subset(pets.train.labels, count, draw=0)
     few = data.Split(pets.train.images[chosen], pets.train.labels[chosen])
 
