@@ -114,14 +114,22 @@ def _move(images, turn, zoom, mirror, down, right):
 
 
 def _relight(images, brightness, contrast, saturation):
-    """Pull colours from or to grey, then tones from or to the mean, then scale both."""
+    """Pull colours from or to grey, then tones from or to the mean, then scale both.
+
+    With factors s, c and b the three steps are
+
+        x -> grey + s (x - grey),    x -> mean + c (x - mean),    mean -> b mean;
+
+    multiplied out, each picture is passed through once.  Grey has the same mean.
+    """
     import tensorflow as tf
 
     def factor(amount):
         return 1 + LIGHT * amount[:, None, None, None]
 
+    brightness, contrast = factor(brightness), factor(contrast)
+    colourful = contrast * factor(saturation)
     grey = tf.reduce_mean(images, axis=3, keepdims=True)
-    images = grey + (images - grey) * factor(saturation)
-    mean = tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True)
-    images = (images - mean) * factor(contrast) + mean * factor(brightness)
-    return tf.clip_by_value(images, 0, 1)
+    mean = tf.reduce_mean(grey, axis=(1, 2), keepdims=True)
+    base = (contrast - colourful) * grey + (brightness - contrast) * mean
+    return tf.clip_by_value(colourful * images + base, 0, 1)

@@ -29,12 +29,9 @@ def checked(split, network):
         If they do not fit the network or one another.
     """
     images = scores.check_images(split.images, network.input_shape[1:])
-    labels = scores.check_labels(split.labels, network.output_shape[-1])
-    if len(images) != len(labels):
-        raise ValueError(
-            f"every image needs one label; got {len(images)} images and "
-            f"{len(labels)} labels"
-        )
+    labels = scores.check_labels(
+        split.labels, network.output_shape[-1], images=len(images)
+    )
     if images.dtype != np.uint8:
         images = scores.as_intensities(images, images.shape[1:])
     return images, labels

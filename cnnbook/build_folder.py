@@ -99,6 +99,35 @@ def made_once(kind, key, make):
     return folder
 
 
+def found_once(kind, key, find):
+    """Return what was found out, read from the build if this was done before.
+
+    Parameters
+    ----------
+    kind, key : str
+        As for `made_once`.
+    find : callable
+        Called without arguments, if need be; what it returns is kept as JSON.
+
+    Returns
+    -------
+    found : object
+        As JSON gives it back: tuples are lists.
+
+    Raises
+    ------
+    ValueError
+        If there is no folder to build in; see `find_build_folder`.
+    """
+
+    def make(folder):
+        text = json.dumps(find(), indent=1)
+        (folder / "found.json").write_text(text, encoding="utf8")
+
+    folder = made_once(kind, key, make)
+    return json.loads((folder / "found.json").read_text(encoding="utf8"))
+
+
 def versions():
     """Return the versions of Python and of the packages that results depend on.
 

@@ -1,6 +1,5 @@
 """Is deeper better?  The book's classifier with one to four stages, on one budget."""
 
-import json
 import math
 import sys
 import time
@@ -8,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from cnnbook import build_folder, data
 from cnnbook.classifier import build_classifier
-from cnnbook.model import PHOTOGRAPHS, RECIPES
+from cnnbook.model import recipe_for
 from cnnbook.scores import Scores, binomial_interval, evaluate
 from cnnbook.training import train
 
@@ -77,8 +76,7 @@ def compare_depths(pets, recipe, *, progress=True):
             pets.validation,
             epochs=epochs,
             seed=recipe.seed,
-            learning_rate=recipe.learning_rate,
-            weight_decay=recipe.weight_decay,
+            **recipe.rates,
             progress=False,
         )
         trial = Trial(
@@ -122,21 +120,19 @@ def compare_depths_for_book(source="auto", *, progress=True):
         If the source is not on this machine, or there is no folder to build in.
     """
     name, _ = data.find_source(source)
-    recipe = RECIPES.get(name, PHOTOGRAPHS)
+    recipe = recipe_for(name)
 
-    def make(folder):
+    def find():
         pets = data.load_pets(source, size=recipe.size, seed=recipe.seed)
         if progress:
             print("Networks of one to four stages:", file=sys.stderr, flush=True)
         trials = compare_depths(pets, recipe, progress=progress)
-        text = json.dumps([asdict(trial) for trial in trials], indent=1)
-        (folder / "trials.json").write_text(text, encoding="utf8")
+        return [asdict(trial) for trial in trials]
 
     key = build_folder.key_of(
         "depth", source=name, pictures=data.fingerprint(source), recipe=asdict(recipe)
     )
-    folder = build_folder.made_once("depth", key, make)
-    kept = json.loads((folder / "trials.json").read_text(encoding="utf8"))
+    kept = build_folder.found_once("depth", key, find)
     return tuple(Trial(**t | {"scores": Scores(**t["scores"])}) for t in kept)
 
 

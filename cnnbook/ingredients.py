@@ -1,6 +1,5 @@
 """What is each ingredient of the training worth?  Left out or put in, one at a time."""
 
-import json
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -9,13 +8,16 @@ import numpy as np
 
 from cnnbook import build_folder, checkpoints, data, records, training
 from cnnbook.classifier import build_classifier
-from cnnbook.model import PHOTOGRAPHS, RECIPES
+from cnnbook.model import recipe_for
 from cnnbook.scores import evaluate, predict
 
 # Two times a fifth of the training pictures is held out and judged; the pictures that
 # the classifier is validated on must not decide how it is trained.
 FOLDS = 2
 HELD_OUT = 1 / 5
+
+# A change that should change nothing: its difference shows what luck alone can do.
+ANOTHER_SEED = "another seed"
 
 # Each network sees this share of the pictures that the book's classifier sees.
 BUDGET = 1 / 2
@@ -28,7 +30,8 @@ class Trial:
     Attributes
     ----------
     changed : str or None
-        The ingredient that was left out or put in; None for the training as chosen.
+        The ingredient that was left out or put in; None for the training as chosen,
+        and `ANOTHER_SEED` for the same training with other random numbers.
     added : bool
         Whether it was put in.
     right, count : int
@@ -60,7 +63,7 @@ class Trial:
 
         Both networks judged the same pictures, so that only those on which they differ
         count [1]_.  The interval covers the chance of the pictures; the luck of a
-        training, which another seed would change, is not in it.
+        training is not in it.
 
         References
         ----------
@@ -80,7 +83,7 @@ def changes():
     -------
     changes : list of (str or None, bool, frozenset of str)
     """
-    listed = [(None, False, training.CHOSEN)]
+    listed = [(None, False, training.CHOSEN), (ANOTHER_SEED, True, training.CHOSEN)]
     for name in training.INGREDIENTS:
         added = name not in training.CHOSEN
         listed.append((name, added, training.CHOSEN ^ {name}))
@@ -106,14 +109,15 @@ def measure(source="photos", *, progress=True):
         The training as chosen comes first.
     """
     name, _ = data.find_source(source)
-    recipe = RECIPES.get(name, PHOTOGRAPHS)
+    recipe = recipe_for(name)
     pets = data.load_pets(source, size=recipe.size, seed=recipe.seed)
     folds = list(_folds(pets.train, recipe.seed))
     trials = []
     for changed, added, ingredients in changes():
+        first_seed = recipe.seed + (FOLDS if changed == ANOTHER_SEED else 0)
         outcomes = [
-            _outcome(name, source, recipe, sorted(ingredients), number, *fold)
-            for number, fold in enumerate(folds)
+            _outcome(name, source, recipe, sorted(ingredients), first_seed + n, *fold)
+            for n, fold in enumerate(folds)
         ]
         right = np.concatenate([outcome["right"] for outcome in outcomes]) > 0
         if changed is None:
@@ -188,10 +192,10 @@ def _folds(split, seed):
         )
 
 
-def _outcome(name, source, recipe, ingredients, number, learned, judged):
+def _outcome(name, source, recipe, ingredients, seed, learned, judged):
     """Train once, or find that it was done: who was right, the loss, the seconds."""
 
-    def make(folder):
+    def find():
         network = build_classifier(
             learned.images.shape[1:],
             int(learned.labels.max()) + 1,
@@ -203,20 +207,18 @@ def _outcome(name, source, recipe, ingredients, number, learned, judged):
             learned,
             judged,
             epochs=max(1, round(BUDGET * recipe.pictures / len(learned))),
-            seed=recipe.seed + number,
-            learning_rate=recipe.learning_rate,
-            weight_decay=recipe.weight_decay,
+            seed=seed,
+            **recipe.rates,
             ingredients=ingredients,
             progress=False,
         )
         seconds = time.monotonic() - start
         answers = predict(network, judged.images).argmax(axis=1)
-        outcome = {
+        return {
             "right": (answers == judged.labels).astype(int).tolist(),
             "loss": evaluate(network, judged).loss,
             "seconds": seconds,
         }
-        (folder / "outcome.json").write_text(json.dumps(outcome), encoding="utf8")
 
     key = build_folder.key_of(
         "training",
@@ -225,13 +227,12 @@ def _outcome(name, source, recipe, ingredients, number, learned, judged):
         pictures=data.fingerprint(source),
         recipe=asdict(recipe),
         ingredients=ingredients,
-        fold=number,
+        seed=seed,
         budget=BUDGET,
         learned=checkpoints.digest(learned),
         judged=checkpoints.digest(judged),
     )
-    folder = build_folder.made_once("trials", key, make)
-    return json.loads((folder / "outcome.json").read_text(encoding="utf8"))
+    return build_folder.found_once("trials", key, find)
 
 
 def _told(trial):

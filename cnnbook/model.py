@@ -40,6 +40,7 @@ __all__ = [
     "load_built_classifier",
     "load_classifier",
     "predict",
+    "recipe_for",
     "save_classifier",
     "train",
     "train_by_recipe",
@@ -72,6 +73,14 @@ class Recipe:
     size: int = 96
     seed: int = 0
 
+    @property
+    def rates(self):
+        """The learning rate and the weight decay, by their names in `train`."""
+        return {
+            "learning_rate": self.learning_rate,
+            "weight_decay": self.weight_decay,
+        }
+
     def epochs(self, count):
         """Return how often each of so many pictures is shown."""
         return min(max(1, round(self.pictures / count)), 100)
@@ -89,6 +98,21 @@ RECIPES = MappingProxyType(
 
 # Epochs whose weights are kept, 0 being before the first: most is learnt early.
 CHECKPOINTS = (0, 1, 2, 4, 8, 16, 32)
+
+
+def recipe_for(source):
+    """Return the recipe for pictures of a source; a folder's are photographs.
+
+    Parameters
+    ----------
+    source : str
+        As ``Pets.source``.
+
+    Returns
+    -------
+    recipe : Recipe
+    """
+    return RECIPES.get(source, PHOTOGRAPHS)
 
 
 @dataclass(frozen=True)
@@ -173,7 +197,7 @@ def train_for_book(source="auto", *, progress=True):
         If the source is not on this machine, or there is no folder to build in.
     """
     name, _ = data.find_source(source)
-    return train_by_recipe(RECIPES.get(name, PHOTOGRAPHS), source, progress=progress)
+    return train_by_recipe(recipe_for(name), source, progress=progress)
 
 
 def train_by_recipe(recipe, source="auto", *, progress=True):
@@ -252,8 +276,7 @@ def _train_into(folder, source, recipe, progress):
         pets.validation,
         epochs=epochs,
         seed=recipe.seed,
-        learning_rate=recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
+        **recipe.rates,
         after_epoch=keep,
         progress=progress,
     )

@@ -78,12 +78,9 @@ def evaluate(model, split):
     ValueError
         As `predict`, or if the labels are not one class of the model for each image.
     """
-    labels = check_labels(split.labels, model.output_shape[-1])
-    if len(labels) != len(split.images):
-        raise ValueError(
-            "every image needs one label; got "
-            f"{len(split.images)} images and {len(labels)} labels"
-        )
+    labels = check_labels(
+        split.labels, model.output_shape[-1], images=len(split.images)
+    )
     logs = _log_probabilities(model, split.images)
     return Scores(
         accuracy=float(np.mean(logs.argmax(axis=1) == labels)),
@@ -230,8 +227,11 @@ def _fits(shape, expected):
     )
 
 
-def check_labels(labels, num_classes, *, name="labels"):
-    """Return labels as an array of shape (N,); ValueError if one is not a class."""
+def check_labels(labels, num_classes, *, name="labels", images=None):
+    """Return labels as an array of shape (N,); ValueError if one is not a class.
+
+    Nor if there are not as many as images, where that number is given.
+    """
     labels = np.asarray(labels)
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(
@@ -242,6 +242,10 @@ def check_labels(labels, num_classes, *, name="labels"):
         raise ValueError(
             f"{name} must be classes from 0 to {num_classes - 1}; got numbers from "
             f"{labels.min()} to {labels.max()}"
+        )
+    if images is not None and len(labels) != images:
+        raise ValueError(
+            f"every image needs one label; got {images} images and {len(labels)} labels"
         )
     return labels.astype(np.int64)
 

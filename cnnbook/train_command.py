@@ -47,7 +47,7 @@ def _train(source, out, size, epochs, seed):
     pets = data.load_pets(source, size=size, seed=seed)
     for reason in pets.left_out:
         click.echo(f"left out: {reason}", err=True)
-    recipe = model.RECIPES.get(pets.source, model.PHOTOGRAPHS)
+    recipe = model.recipe_for(pets.source)
     epochs = recipe.epochs(len(pets.train)) if epochs is None else epochs
     click.echo(
         f"{len(pets.train):,} pictures to learn from, {len(pets.validation):,} to "
@@ -66,8 +66,7 @@ def _train(source, out, size, epochs, seed):
             pets.validation,
             epochs=epochs,
             seed=seed,
-            learning_rate=recipe.learning_rate,
-            weight_decay=recipe.weight_decay,
+            **recipe.rates,
             checkpoint=checkpoint,
             after_epoch=done.append,
         )

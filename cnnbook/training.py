@@ -39,7 +39,7 @@ CHOSEN = frozenset(INGREDIENTS) - {
 WARM_UP = 0.1  # share of the steps
 DROPOUT = 1 / 3  # share of the votes
 SMOOTHING = 0.1  # probability spread evenly over all classes
-AVERAGING = 0.998  # share of the average that one step leaves
+AVERAGED = 1 / 20  # share of the steps that weights are averaged over
 
 
 def train(
@@ -234,7 +234,7 @@ def _compiled(model, facts, steps):
             schedule,
             weight_decay=facts["weight_decay"] if "weight decay" in ingredients else 0,
             use_ema="weight averaging" in ingredients,
-            ema_momentum=AVERAGING,
+            ema_momentum=1 - 1 / max(1, AVERAGED * steps),
         )
         network.compile(
             optimizer,

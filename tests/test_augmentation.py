@@ -96,6 +96,20 @@ def test_light_scales_brightness_by_at_most_its_share(only):
     assert 1.2 < means.max() <= 1.3
 
 
+def test_light_is_three_changes_one_after_another(images):
+    amounts = np.random.default_rng(1).uniform(-1, 1, (3, len(images)))
+    brightness, contrast, saturation = amounts.astype("float32")
+    factors = 1 + augmentation.LIGHT * amounts[..., None, None, None]
+    grey = images.mean(axis=3, keepdims=True)
+    coloured = grey + factors[2] * (images - grey)
+    mean = coloured.mean(axis=(1, 2, 3), keepdims=True)
+    expected = np.clip(factors[1] * (coloured - mean) + factors[0] * mean, 0, 1)
+
+    lit = augmentation._relight(images, brightness, contrast, saturation)
+
+    np.testing.assert_allclose(lit, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("images", "message"),
     [

@@ -128,3 +128,13 @@ def test_what_a_killed_process_left_is_no_hindrance(tmp_path):
     with build_folder.all_or_nothing(folder) as unfinished:
         (unfinished / "result").touch()
     assert os.listdir(folder) == ["result"]
+
+
+def test_what_was_found_out_is_read_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("CNNBOOK_BUILD", str(tmp_path))
+    answers = iter([{"share": 0.1 + 0.2, "of": [1, 2]}])
+
+    found = build_folder.found_once("trials", "key", lambda: next(answers))
+
+    assert found == {"share": 0.1 + 0.2, "of": [1, 2]}
+    assert found == build_folder.found_once("trials", "key", lambda: next(answers))

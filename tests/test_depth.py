@@ -60,9 +60,8 @@ def test_the_interval_is_that_of_the_accuracy():
 def test_trials_are_made_once_and_read_again(monkeypatch, tmp_path, rng, capsys):
     monkeypatch.setenv("CNNBOOK_BUILD", str(tmp_path))
     monkeypatch.setattr(data, "load_pets", lambda *args, **options: pets(rng, 8))
-    monkeypatch.setitem(
-        vars(depth), "RECIPES", {"drawn": dataclasses.replace(RECIPE, pictures=8)}
-    )
+    few = dataclasses.replace(RECIPE, pictures=8)
+    monkeypatch.setattr(model, "RECIPES", {"drawn": few})
 
     made = depth.compare_depths_for_book("drawn")
     assert "depth 4 of 4: accuracy" in capsys.readouterr().err

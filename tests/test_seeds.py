@@ -40,8 +40,7 @@ def photos(tmp_path, monkeypatch, rng):
         network_files, "SHIPPED", tmp_path / "weights" / "shipped.keras"
     )
     recipes = dict(model.RECIPES) | {"photos": RECIPE}
-    for module in (model, ingredients):
-        monkeypatch.setattr(module, "RECIPES", recipes)
+    monkeypatch.setattr(model, "RECIPES", recipes)
     groups = {"small": {"means": "far away", "photos": ["cats/cat.0.png"]}}
     looked_at = [f"cats/cat.{number}.png" for number in range(10)]
     record = {"groups": groups, "looked_at": looked_at}
@@ -85,7 +84,8 @@ def test_ingredients_are_compared_on_training_pictures_alone(photos, monkeypatch
     train = training.train
 
     def seen(network, learned, validation, **options):
-        judged.append((learned, validation, options["ingredients"]))
+        facts = options["ingredients"], options["seed"]
+        judged.append((learned, validation, facts))
         return train(network, learned, validation, **options)
 
     monkeypatch.setattr(training, "train", seen)
@@ -100,8 +100,10 @@ def test_ingredients_are_compared_on_training_pictures_alone(photos, monkeypatch
         other = {image.tobytes() for image in validation.images}
         assert not one & other
         assert one | other == of_training
-    used = {frozenset(names) for _, _, names in judged}
+    used = {frozenset(names) for _, _, (names, _) in judged}
     assert used == {names for _, _, names in ingredients.changes()}
+    assert trials[1].changed == ingredients.ANOTHER_SEED
+    assert [seed for _, _, (_, seed) in judged][:6] == [0, 1, 2, 3, 0, 1]
     assert trials[0].changed is None
     assert (trials[0].gained, trials[0].lost) == (0, 0)
     assert all(trial.count == 32 for trial in trials)
