@@ -11,20 +11,24 @@ References
    https://doi.org/10.1109/CVPRW.2014.131
 """
 
-import hashlib
-import json
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax
-from tqdm import tqdm
 
-from cnnbook import build_folder, downloads
-from cnnbook.activations import feature_maps
+from cnnbook.descriptions import describe, features, mixtures
 from cnnbook.scores import check_labels
 
-BATCH_SIZE = 20
+__all__ = [
+    "End",
+    "best_layer",
+    "describe",
+    "features",
+    "fit_end",
+    "held_out_accuracies",
+    "mixtures",
+]
 
 # How strongly weights are held back; the best of these is chosen on pictures held out.
 PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -50,59 +54,6 @@ class End:
     def predict(self, features):
         """Return the probabilities of all classes, (N, K), for features (N, D)."""
         return np.exp(log_softmax(features @ self.weights + self.bias, axis=1))
-
-
-def features(network, images, layers, *, progress=False):
-    """Describe pictures by the maps of some layers: averages and largest values.
-
-    What was computed is kept on the disk, under a key made of the network's weights and
-    the pictures, and is there at once the next time.
-
-    Parameters
-    ----------
-    network : keras.Model
-        Any, such as `vgg.load_vgg19`; takes images in [0, 1].
-    images : ndarray of shape (N, H, W, C)
-        8-bit integers, or floating-point numbers in [0, 1].
-    layers : sequence of str
-        Names of layers that return maps.
-    progress : bool
-        Whether to show a bar on stderr.
-
-    Returns
-    -------
-    features : dict of str to ndarray of shape (N, 2 F), float32
-        For each layer the square root of each map's mean, then of its maximum; the
-        root keeps a few loud filters from drowning all others.
-
-    Raises
-    ------
-    ValueError
-        If a layer is unknown or returns no maps, or the images do not fit.
-    """
-    images, layers = np.asarray(images), list(dict.fromkeys(layers))
-    if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
-        raise ValueError(
-            "images must be 8-bit integers (uint8) or floating-point numbers in "
-            f"[0, 1]; got {images.dtype}"
-        )
-    scale = np.float32(255 if images.dtype == np.uint8 else 1)
-    folder = _kept_at(network, images, layers)
-    if not folder.is_dir():
-        described = {name: [] for name in layers}
-        for start in tqdm(
-            range(0, len(images), BATCH_SIZE),
-            desc="features",
-            unit="batch",
-            disable=None if progress else True,  # None: unless stderr is a terminal
-        ):
-            batch = images[start : start + BATCH_SIZE] / scale
-            for name, maps in feature_maps(network, batch, layers).items():
-                described[name].append(_summary(maps))
-        with build_folder.all_or_nothing(folder) as unfinished:
-            for name, parts in described.items():
-                np.save(unfinished / f"{_file(name)}.npy", np.concatenate(parts))
-    return {name: np.load(folder / f"{_file(name)}.npy") for name in layers}
 
 
 def fit_end(features, labels, num_classes, *, penalty=None):
@@ -217,6 +168,11 @@ def _solve(features, labels, num_classes, penalty):
 
     start = np.zeros((size + 1) * num_classes)
     found = minimize(cost, start, jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    if found.nit >= 500:  # else it is as good as its arithmetic allows
+        raise RuntimeError(
+            "the dense layer has not settled after 500 steps with penalty "
+            f"{penalty:g}; a larger penalty settles sooner"
+        )
     weights, bias = np.split(found.x.reshape(size + 1, num_classes), [size])
     return weights, bias[0]
 
@@ -233,29 +189,3 @@ def _checked(features, labels, num_classes):
     if missing := sorted(set(range(num_classes)) - set(labels.tolist())):
         raise ValueError(f"every class needs an example; there is none of {missing}")
     return features, labels
-
-
-def _summary(maps):
-    """Return (N, 2 F): roots of means and maxima of maps (N, H, W, F)."""
-    maps = np.maximum(maps, 0)
-    both = [maps.mean(axis=(1, 2)), maps.max(axis=(1, 2))]
-    return np.sqrt(np.concatenate(both, axis=1), dtype=np.float32)
-
-
-def _kept_at(network, images, layers):
-    """Return the folder for features of these images: the same for the same weights."""
-    code = build_folder.key_of("transfer")
-    digest = hashlib.sha256(json.dumps([network.to_json(), layers, code]).encode())
-    for array in (*network.get_weights(), images):
-        array = np.ascontiguousarray(array)
-        digest.update(f"{array.shape} {array.dtype}".encode() + array.tobytes())
-    try:
-        root = build_folder.find_build_folder()
-    except ValueError:  # outside of the book
-        root = downloads.cache_folder()
-    return root / "features" / digest.hexdigest()[:16]
-
-
-def _file(layer):
-    """Return a layer's name as a file can have it: "inner/conv" has a slash."""
-    return layer.replace("/", "--")

@@ -1,25 +1,29 @@
 """Photographs that a network needs, from scratch and on VGG19's shoulders."""
 
-import json
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 
 from cnnbook import build_folder, checkpoints, data, model, records, transfer, vgg
+from cnnbook.descriptions import BATCH_SIZE
 from cnnbook.scores import binomial_interval, evaluate
 
 COUNTS = (50, 100, 200, 500, 1000, 2000)
 
 # Other pictures of the same number give another result, the fewer the more so.
-DRAWS = 5
+DRAWS = 3
 
 # Rows and columns that VGG19 sees: the photographs of the collection have hardly more.
 SIZE = 192
 
 # Out of these the layer is chosen, on training pictures alone.
 LAYERS = ("block3_conv4", "block4_conv4", "block5_conv4")
+
+# Training pictures that tell which mixtures of maps there are; their labels play no part.
+TELLING = 100
 
 # A network that learns from scratch sees each picture so often at most.
 MOST_EPOCHS = 200
@@ -41,27 +45,25 @@ def record(source="photos", *, progress=True):
     """
     pets = data.load_pets(source, size=SIZE)
     network = vgg.load_vgg19()
-    start = time.monotonic()
+    pairs = transfer.mixtures(network, pets.train.images[:TELLING], LAYERS)
     described = {
-        part: transfer.features(network, split.images, LAYERS, progress=progress)
+        part: transfer.features(
+            network, split.images, LAYERS, pairs=pairs, progress=progress
+        )
         for part, split in (("train", pets.train), ("validation", pets.validation))
     }
-    seconds = time.monotonic() - start
-    classes = len(pets.class_names)
-    layer, held_out = transfer.best_layer(
-        described["train"], pets.train.labels, classes
-    )
-    recipe = model.RECIPES.get(pets.source, model.PHOTOGRAPHS)
+    recipe = model.recipe_for(pets.source)
     ours = data.load_pets(source, size=recipe.size)
     points = []
     for count in (n for n in COUNTS if n <= len(pets.train)):
-        ends = _on_shoulders(described, layer, pets, count)
+        ends = _on_shoulders(described, pets, count)
         scratch = _from_scratch(source, recipe, ours, count)
         points.append({"count": count, "transfer": ends, "scratch": scratch})
         if progress:
             print(
-                f"{count} pictures: on {layer} {np.mean(ends['accuracies']):.1%}, from "
-                f"scratch {scratch['accuracy']:.1%} ({scratch['seconds']:.0f} s)",
+                f"{count} pictures: on {' or '.join(sorted(set(ends['layers'])))} "
+                f"{np.mean(ends['accuracies']):.1%}, from scratch "
+                f"{np.mean(scratch['accuracies']):.1%} ({scratch['seconds']:.0f} s)",
                 file=sys.stderr,
                 flush=True,
             )
@@ -74,9 +76,10 @@ def record(source="photos", *, progress=True):
             "judged": judged,
             "weights": network.provenance.label,
             "size": SIZE,
-            "layer": layer,
-            "held_out_accuracy": held_out,
-            "seconds_for_features": seconds,
+            "mixtures": {n: m.directions.shape[1] for n, m in pairs.items()},
+            "seconds_per_picture": _seconds_per_picture(
+                network, pets.train.images, pairs
+            ),
             "points": points,
             "interval": binomial_interval(round(best * judged), judged),
         },
@@ -114,56 +117,79 @@ def subset(labels, count, draw):
     return np.sort(np.concatenate(chosen))
 
 
-def _on_shoulders(described, layer, pets, count):
-    """Train ends on so many pictures: their accuracies, and the seconds of one."""
-    accuracies, classes = [], len(pets.class_names)
+def _draws(split, count):
+    """List which pictures are learned from: several choices, if there is a choice."""
+    draws = DRAWS if count < len(split) else 1
+    return [subset(split.labels, count, draw) for draw in range(draws)]
+
+
+def _on_shoulders(described, pets, count):
+    """Train ends on so many pictures: their layers and accuracies, the seconds of one.
+
+    The layer is chosen by the pictures that are learned from, and by no others.
+    """
+    layers, accuracies, classes = [], [], len(pets.class_names)
     start = time.monotonic()
-    for draw in range(DRAWS if count < len(pets.train) else 1):
-        chosen = subset(pets.train.labels, count, draw)
-        end = transfer.fit_end(
-            described["train"][layer][chosen], pets.train.labels[chosen], classes
-        )
+    for chosen in _draws(pets.train, count):
+        labels = pets.train.labels[chosen]
+        learned = {name: array[chosen] for name, array in described["train"].items()}
+        layer, _ = transfer.best_layer(learned, labels, classes)
+        end = transfer.fit_end(learned[layer], labels, classes)
         answers = end.predict(described["validation"][layer]).argmax(axis=1)
+        layers.append(layer)
         accuracies.append(float((answers == pets.validation.labels).mean()))
     seconds = (time.monotonic() - start) / len(accuracies)
-    return {"accuracies": accuracies, "seconds": seconds}
+    return {"layers": layers, "accuracies": accuracies, "seconds": seconds}
 
 
 def _from_scratch(source, recipe, pets, count):
-    """Train the book's classifier on so many pictures: its accuracy and seconds."""
+    """Train the book's classifier on so many pictures: accuracies, seconds of one."""
     epochs = min(MOST_EPOCHS, round(recipe.pictures / count))
-    chosen = subset(pets.train.labels, count, draw=0)
-    few = data.Split(pets.train.images[chosen], pets.train.labels[chosen])
-
-    def make(folder):
-        network = model.build_classifier(
-            few.images.shape[1:], len(pets.class_names), filters=recipe.filters
-        )
-        start = time.monotonic()
-        model.train(
-            network,
-            few,
-            pets.validation,
+    outcomes = []
+    for draw, chosen in enumerate(_draws(pets.train, count)):
+        few = data.Split(pets.train.images[chosen], pets.train.labels[chosen])
+        own = replace(recipe, seed=recipe.seed + draw)
+        key = build_folder.key_of(
+            "training",
+            "data",
+            pictures=data.fingerprint(source),
+            recipe=asdict(own),
+            learned=checkpoints.digest(few),
             epochs=epochs,
-            seed=recipe.seed,
-            learning_rate=recipe.learning_rate,
-            weight_decay=recipe.weight_decay,
-            progress=False,
         )
-        outcome = {
-            "accuracy": evaluate(network, pets.validation).accuracy,
-            "seconds": time.monotonic() - start,
-            "epochs": epochs,
-        }
-        (folder / "outcome.json").write_text(json.dumps(outcome), encoding="utf8")
+        find = partial(_outcome, own, few, pets.validation, epochs)
+        outcomes.append(build_folder.found_once("trials", key, find))
+    return {
+        "accuracies": [outcome["accuracy"] for outcome in outcomes],
+        "seconds": float(np.mean([outcome["seconds"] for outcome in outcomes])),
+        "epochs": epochs,
+    }
 
-    key = build_folder.key_of(
-        "training",
-        "data",
-        pictures=data.fingerprint(source),
-        recipe=asdict(recipe),
-        learned=checkpoints.digest(few),
-        epochs=epochs,
+
+def _outcome(recipe, learned, judged, epochs):
+    """Train once from scratch: the accuracy and the seconds."""
+    classes = int(learned.labels.max()) + 1
+    network = model.build_classifier(
+        learned.images.shape[1:], classes, filters=recipe.filters
     )
-    folder = build_folder.made_once("trials", key, make)
-    return json.loads((folder / "outcome.json").read_text(encoding="utf8"))
+    start = time.monotonic()
+    model.train(
+        network,
+        learned,
+        judged,
+        epochs=epochs,
+        seed=recipe.seed,
+        **recipe.rates,
+        progress=False,
+    )
+    seconds = time.monotonic() - start
+    return {"accuracy": evaluate(network, judged).accuracy, "seconds": seconds}
+
+
+def _seconds_per_picture(network, images, pairs):
+    """Measure how long one picture takes to be described."""
+    some = images[: 3 * BATCH_SIZE]
+    transfer.describe(network, some[:BATCH_SIZE], LAYERS, pairs=pairs)  # compiles
+    start = time.monotonic()
+    transfer.describe(network, some, LAYERS, pairs=pairs)
+    return (time.monotonic() - start) / len(some)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from cnnbook import transfer
+from cnnbook import descriptions, transfer
 from cnnbook.activations import feature_maps
 
 
@@ -32,13 +32,46 @@ def images(rng):
     return rng.random((45, 8, 8, 3), np.float32)
 
 
-def test_features_are_roots_of_means_and_maxima(network, images):
+def test_features_are_roots_of_means_and_maxima_of_a_picture_and_its_mirror_image(
+    network, images
+):
     found = transfer.features(network, images, ["inner/conv", "pool"])
     for name, features in found.items():
-        maps = np.maximum(feature_maps(network, images)[name], 0)
         assert features.shape == (45, 8)
-        np.testing.assert_allclose(features[:, :4] ** 2, maps.mean(axis=(1, 2)), 1e-5)
-        np.testing.assert_allclose(features[:, 4:] ** 2, maps.max(axis=(1, 2)), 1e-5)
+        expected = 0
+        for seen in (images, images[:, :, ::-1]):
+            maps = np.maximum(feature_maps(network, seen)[name], 0)
+            both = np.sqrt([maps.mean(axis=(1, 2)), maps.max(axis=(1, 2))])
+            expected = expected + np.concatenate(both, axis=1) / 2
+        np.testing.assert_allclose(features, expected, 1e-4)
+
+
+def test_a_mirrored_picture_has_the_same_features(network, images):
+    pairs = transfer.mixtures(network, images, ["pool"])
+    ours, theirs = (
+        transfer.describe(network, seen, ["pool"], pairs=pairs)["pool"]
+        for seen in (images, images[:, :, ::-1])
+    )
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_mixtures_are_equally_spread_and_tell_nothing_of_one_another(network, images):
+    mixed = transfer.mixtures(network, images, ["inner/conv"], count=3)["inner/conv"]
+    maps = np.maximum(feature_maps(network, images)["inner/conv"], 0)
+    amounts = (np.sqrt(maps).reshape(-1, 4) - mixed.middle) @ mixed.directions
+    assert amounts.shape[1] <= 3
+    np.testing.assert_allclose(amounts.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(np.cov(amounts.T), np.eye(amounts.shape[1]), atol=1e-2)
+
+
+def test_pairs_are_signed_roots_of_mean_products_at_the_same_places():
+    maps = np.zeros((1, 1, 2, 2))
+    maps[0, 0] = [[4, 1], [4, 9]]  # roots 2 and 1, then 2 and 3
+    mixed = descriptions.Mixtures(np.array([0.0, 2]), np.eye(2))
+    products = np.array([4, (2 * -1 + 2 * 1) / 2, (1 + 1) / 2])
+    expected = np.sqrt(products) / np.sqrt(products.sum())
+
+    np.testing.assert_allclose(descriptions._pairs(maps, mixed)[0], expected)
 
 
 def test_features_are_computed_once(network, images, kept, monkeypatch):
@@ -47,7 +80,7 @@ def test_features_are_computed_once(network, images, kept, monkeypatch):
     def not_again(*args):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(transfer, "feature_maps", not_again)
+    monkeypatch.setattr(descriptions, "feature_maps", not_again)
     again = transfer.features(network, images, ["pool"])
     np.testing.assert_array_equal(first["pool"], again["pool"])
     assert len(list(kept.iterdir())) == 1
@@ -80,7 +113,7 @@ def test_an_interruption_leaves_nothing_half_done(network, images, kept, monkeyp
             raise KeyboardInterrupt
         return feature_maps(*args)
 
-    monkeypatch.setattr(transfer, "feature_maps", interrupted)
+    monkeypatch.setattr(descriptions, "feature_maps", interrupted)
     with pytest.raises(KeyboardInterrupt):
         transfer.features(network, images, ["pool"])
     assert not kept.exists() or not list(kept.iterdir())
@@ -173,3 +206,10 @@ def test_the_layer_that_knows_the_classes_is_chosen(rng):
 def test_what_cannot_be_learned_from_is_refused(features, labels, message):
     with pytest.raises(ValueError, match=message):
         transfer.fit_end(features, np.array(labels), 2)
+
+
+def test_an_end_that_has_not_settled_says_so(monkeypatch):
+    found = type("", (), {"nit": 500, "x": np.zeros(4)})
+    monkeypatch.setattr(transfer, "minimize", lambda *args, **options: found)
+    with pytest.raises(RuntimeError, match="not settled.*penalty 0.1.*larger penalty"):
+        transfer.fit_end(np.eye(2), np.array([0, 1]), 2, penalty=0.1)
