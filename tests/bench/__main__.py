@@ -14,6 +14,7 @@ GROUPS = [
     "activations",
     "patterns",
     "pages",
+    "engine",
     "build",
     "classifier",
 ]
