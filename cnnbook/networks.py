@@ -146,7 +146,7 @@ def layer_calls(model):
     return calls
 
 
-def run(network, images, names, given=None):
+def run(network, images, names, given=None, instead=None):
     """Compute what layers answer, in inference mode, from a batch of images.
 
     Plain TensorFlow from end to end, so that gradients flow and `tf.function` can
@@ -161,6 +161,9 @@ def run(network, images, names, given=None):
         Layers as `follow` names them.
     given : dict of str to tensor, optional
         What these layers answer, instead of what they would.
+    instead : dict of str to callable, optional
+        What takes the place of these layers: called with the layer and what the layer
+        would be called with.
 
     Returns
     -------
@@ -175,12 +178,12 @@ def run(network, images, names, given=None):
         operation = node.operation
         if given and name in given:
             outputs = [given[name]]
+        elif instead and name in instead:
+            outputs = instead[name](operation, *args)
         elif is_a(operation, INPUTS):
             outputs = keras.ops.cast(args[0], operation.dtype)
-        elif isinstance(operation, keras.Layer):
-            outputs = operation(*args, **{**kwargs, "training": False})
         else:
-            outputs = operation(*args, **kwargs)
+            outputs = answer(operation, *args, **kwargs)
         outputs = keras.tree.flatten(outputs)
         if name in names:
             found[name] = outputs[0]
@@ -188,6 +191,15 @@ def run(network, images, names, given=None):
 
     follow(network, [images], call)
     return found
+
+
+def answer(operation, *args, **kwargs):
+    """Call a layer in inference mode, or an operation that is no layer."""
+    import keras
+
+    if isinstance(operation, keras.Layer):
+        kwargs = {**kwargs, "training": False}
+    return operation(*args, **kwargs)
 
 
 def layer_table(model):

@@ -22,7 +22,7 @@ SIZE = 192
 # Out of these the layer is chosen, on training pictures alone.
 LAYERS = ("block3_conv4", "block4_conv4", "block5_conv4")
 
-# Training pictures that tell which mixtures of maps there are; their labels play no part.
+# Training pictures that tell which mixtures there are; their labels play no part.
 TELLING = 100
 
 # A network that learns from scratch sees each picture so often at most.

@@ -1,0 +1,100 @@
+"""What an explanation of a classifier's answer holds, whatever the method."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from skimage.transform import resize
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Maps that say which parts of images the score of a class depends on.
+
+    Attributes
+    ----------
+    values : ndarray of shape (N, H', W')
+        One map for each image.
+    method : str
+        Such as "occlusion" or "Grad-CAM".
+    target : str or int, or tuple of them
+        The class explained: its name if the model has names, else its number.  A tuple
+        if each image has its own.
+    layer : str or None
+        The layer that the maps were taken from; None where the method has none.
+    score : ndarray of shape (N,)
+        The logit of the class for each image.
+    units : str
+        What one unit of ``values`` means.
+    image_size : tuple of int
+        Rows and columns of the images.
+    signed : bool
+        Whether values below zero speak against the class.  If not, there are none.
+    window, stride : tuple of int or None
+        Where maps have one value for each place of a sliding window: its rows and
+        columns, and how far it moves.
+    """
+
+    values: np.ndarray
+    method: str
+    target: object
+    layer: str | None
+    score: np.ndarray
+    units: str
+    image_size: tuple[int, int]
+    signed: bool
+    window: tuple[int, int] | None = None
+    stride: tuple[int, int] | None = None
+
+    def __str__(self):
+        """Say in one line what the maps are."""
+        layer = f" at {self.layer}" if self.layer else ""
+        target = self.target
+        if isinstance(target, tuple):
+            target = ", ".join(map(str, dict.fromkeys(target)))
+        return f"{self.method}{layer} for {target}, in {self.units}"
+
+    def on_pixels(self):
+        """Spread the maps over the pixels of the images.
+
+        Returns
+        -------
+        maps : ndarray of shape (N, H, W)
+            Of a sliding window: each pixel's mean over the windows that cover it, 0
+            where none does.  Of a layer: bilinear between the middles of its cells.
+            Else the maps themselves.
+
+        Examples
+        --------
+        Two windows of two pixels that overlap in one:
+
+        >>> found = Explanation(np.array([[[1.0, 3.0]]]), "occlusion", 0, None,
+        ...     np.zeros(1), "logit", (1, 3), True, window=(1, 2), stride=(1, 1))
+        >>> found.on_pixels()
+        array([[[1., 2., 3.]]])
+        """
+        if self.window is not None:
+            return self._mean_of_windows()
+        if self.values.shape[1:] == tuple(self.image_size):
+            return self.values
+        # Maps as channels, so that all are resized in one call; edges repeat.
+        stacked = resize(
+            np.moveaxis(self.values, 0, -1),
+            self.image_size,
+            order=1,
+            mode="edge",
+            anti_aliasing=False,
+            preserve_range=True,
+        )
+        return np.moveaxis(stacked, -1, 0)
+
+    def _mean_of_windows(self):
+        """Return each pixel's mean over the windows that cover it."""
+        sums = np.zeros((len(self.values), *self.image_size))
+        counts = np.zeros(self.image_size)
+        (height, width), (down, right) = self.window, self.stride
+        for row, column in np.ndindex(self.values.shape[1:]):
+            rows = slice(row * down, row * down + height)
+            columns = slice(column * right, column * right + width)
+            sums[:, rows, columns] += self.values[:, row, column, None, None]
+            counts[rows, columns] += 1
+        return sums / np.maximum(counts, 1)
