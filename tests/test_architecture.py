@@ -123,6 +123,26 @@ MAY_IMPORT = {
     "superpixels": {"checks", "explanation", "heads", "scoring"},
     "truth": {"checks"},
     "controls": {"checks", "heads", "scoring"},
+    "evaluation": {"controls", "explanation", "heads", "truth"},
+    "explanations": {
+        "class_maps",
+        "evaluation",
+        "explanation",
+        "gradient_maps",
+        "occlusion",
+        "scoring",
+        "superpixels",
+        "truth",
+    },
+    "trust": {
+        "data",
+        "evaluation",
+        "explanations",
+        "model",
+        "records",
+        "scores",
+        "truth",
+    },
     "channels": {"checks", "activations", "images", "networks", "receptive_fields"},
     "patterns": {"checks", "networks", "receptive_fields"},
     # What people see: drawings of arrays, which run no model.
@@ -133,6 +153,20 @@ MAY_IMPORT = {
     "overlays": {"checks", "drawable", "figures"},
     "portraits": {"drawable", "figures"},
     "scorecards": {"charts", "drawable", "figures"},
+    # What people play with: arrays and scripts, which run no model in Python.
+    "embedding": set(),
+    "widgets": {"embedding", "figures", "images", "layers"},
+}
+MAY_IMPORT |= {
+    "look_commands": {
+        "activations",
+        "explanations",
+        "figures",
+        "images",
+        "network_files",
+        "networks",
+        "overlays",
+    }
 }
 EVERYTHING = set(MAY_IMPORT)
 MAY_IMPORT |= {"cli": EVERYTHING, "__main__": {"cli"}}
@@ -172,7 +206,17 @@ def test_tensorflow_and_keras_are_imported_only_where_they_are_needed(module):
 
 
 @pytest.mark.parametrize(
-    "module", ["figures", "charts", "diagrams", "overlays", "portraits", "scorecards"]
+    "module",
+    [
+        "figures",
+        "charts",
+        "diagrams",
+        "overlays",
+        "portraits",
+        "scorecards",
+        "embedding",
+        "widgets",
+    ],
 )
 def test_drawing_runs_no_model(module):
     assert not {name.split(".")[0] for name, _ in imports_of(module)} & HEAVY

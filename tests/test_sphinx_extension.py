@@ -1,5 +1,6 @@
 """The book's Sphinx extension keeps its promises, on a book of two small chapters."""
 
+import io
 import os
 import re
 import shutil
@@ -10,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sphinx.application import Sphinx
 from sphinx.errors import ConfigError
+from sphinx.util.docutils import docutils_namespace
 
-from cnnbook import downloads
+from cnnbook import downloads, embedding
 from cnnbook_sphinx import (
     accessibility,
     execution,
@@ -20,6 +23,8 @@ from cnnbook_sphinx import (
     mathml,
     pictures,
     stamps,
+    widget_data,
+    widgets,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -97,6 +102,17 @@ def test_the_style_and_the_wish_to_publish_restamp_what_uses_the_package(
     before = stamps.stamp(project, text)
     change(project, monkeypatch)
     assert stamps.stamp(project, text) != before
+
+
+def test_a_script_for_browsers_restamps_only_cells_that_can_write_it_out(project):
+    (project / "cnnbook" / "embedding.py").write_text("SCRIPT = 'static/a.js'\n")
+    script = project / "cnnbook" / "static" / "a.js"
+    script.parent.mkdir()
+    texts = [chapter(f"from cnnbook import {n}") for n in ("layers", "embedding")]
+    before = [stamps.stamp(project, text) for text in texts]
+    script.write_text("// new")
+    after = [stamps.stamp(project, text) for text in texts]
+    assert [a != b for a, b in zip(after, before, strict=True)] == [False, True]
 
 
 def test_an_installed_version_restamps_every_chapter(project, monkeypatch):
@@ -279,6 +295,199 @@ def test_mending_a_page_twice_changes_nothing_more():
     mended = accessibility.mend(page)
     assert mended.count("aria-label") == 1
     assert accessibility.mend(mended) == mended
+
+
+# --- Widgets
+
+PLAYGROUND = """\
+# A page
+
+```{widget} pooling-playground
+See the *figure*.
+```
+"""
+
+EXPLORER = PLAYGROUND.replace("pooling-playground", "activation-explorer")
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """Arrays of widgets as the build computes them, in less time."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for tag, kinds in embedding.TAKES.items():
+        (folder / f"{tag}.webp").write_bytes(b"a picture")
+        (folder / f"{tag}.txt").write_text("300 200 What is seen.")
+        for kind in kinds:
+            (folder / f"{kind}.js").write_text(embedding.data_script(kind, {}))
+    monkeypatch.setattr(widgets, "_data", lambda root: folder)
+    return folder
+
+
+@pytest.fixture
+def build(tmp_path, data):
+    """Build pages with the widgets' part of the extension alone."""
+
+    def build(pages, builder="html"):
+        source = tmp_path / "source"
+        conf = "extensions = ['myst_parser', 'cnnbook_sphinx.widgets']"
+        for name, text in {"conf.py": conf, **pages}.items():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_text(text)
+        warnings, out = io.StringIO(), tmp_path / builder
+        with docutils_namespace():
+            app = Sphinx(
+                source, source, out, tmp_path / "tree", builder,
+                status=None, warning=warnings,
+            )  # fmt: skip
+            app.build()
+        return out, warnings.getvalue()
+
+    return build
+
+
+def linked(page):
+    """The scripts of widgets that a page links to, which are all there."""
+    sources = re.findall(r'<script defer="defer" src="([^"?]+)', page.read_text())
+    found = [source for source in sources if "widgets/" in source]
+    assert all((page.parent / source).is_file() for source in found)
+    return [source.rpartition("/")[2] for source in found]
+
+
+def test_a_page_loads_the_scripts_of_its_own_widgets_alone(build):
+    out, warnings = build(
+        {
+            "index.md": PLAYGROUND,
+            "book/maps.md": EXPLORER,
+            "book/both.md": PLAYGROUND + EXPLORER,
+            "book/plain.md": "# Plain\n",
+        }
+    )
+    assert [w for w in warnings.splitlines() if "any toctree" not in w] == []
+    shared = ["cnn.js", "widget.js"]
+    pools = ["pictures.js", "pooling-playground.js"]
+    maps = ["maps.js", "activation-explorer.js"]
+    assert linked(out / "index.html") == shared + pools
+    assert linked(out / "book" / "maps.html") == shared + maps
+    assert linked(out / "book" / "both.html") == shared + pools + maps
+    assert linked(out / "book" / "plain.html") == []
+
+
+def test_a_widget_keeps_its_text_and_a_still_picture_inside(build):
+    out, _ = build({"index.md": "# Home\n", "book/pools.md": PLAYGROUND})
+    page = (out / "book" / "pools.html").read_text()
+    inside = re.search(
+        r'<pooling-playground data-pictures="pictures" id="pooling-playground">'
+        r"(.*)</pooling-playground>",
+        page,
+        re.S,
+    )[1]
+    assert "<p>See the <em>figure</em>.</p>" in inside
+    [source] = re.findall(
+        r'<noscript><img src="([^"]+)" width="300" height="200"', inside
+    )
+    assert (out / "book" / source).read_bytes() == b"a picture"
+    assert 'alt="What is seen." loading="lazy"' in inside
+
+
+@pytest.mark.parametrize("builder", ["text", "latex", "man", "texinfo"])
+def test_where_nothing_can_move_the_text_stands_alone(build, builder):
+    out, _ = build({"index.md": PLAYGROUND}, builder)
+    written = "".join(
+        file.read_text() for file in out.iterdir() if file.suffix in WRITTEN[builder]
+    )
+    assert "See the" in written
+    assert "pooling-playground" not in written
+
+
+WRITTEN = {"text": ".txt", "latex": ".tex", "man": ".1", "texinfo": ".texi"}
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        (
+            PLAYGROUND.replace("pooling", "puddling"),
+            "there is no widget 'puddling-playground'; there are activation-explorer, ",
+        ),
+        (
+            PLAYGROUND.replace("See the *figure*.\n", ""),
+            "widget 'pooling-playground' needs a text for readers without JavaScript",
+        ),
+        (PLAYGROUND * 2, "widget 'pooling-playground' is on this page already"),
+        (PLAYGROUND.replace(" pooling-playground", ""), "1 argument(s) required"),
+    ],
+)
+def test_a_widget_that_cannot_be_placed_is_a_warning(build, page, sentence):
+    _, warnings = build({"index.md": page})
+    assert sentence in warnings
+
+
+def test_a_changed_script_reaches_pages_that_did_not_change(build, monkeypatch):
+    pages = {"index.md": PLAYGROUND}
+    out, _ = build(pages)
+    script = out / "_static" / "widgets" / "widget.js"
+    before = script.read_text(), (out / "index.html").read_text()
+    monkeypatch.setattr(embedding, "served", lambda script: "// other\n")
+    build(pages)
+    assert script.read_text() == "// other\n" != before[0]
+
+
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("widgets") / "made"
+    widget_data.make(folder)
+    return folder
+
+
+def test_the_arrays_of_all_widgets_are_computed(computed):
+    expected = set()
+    for tag, kinds in embedding.TAKES.items():
+        expected |= {f"{tag}.webp", f"{tag}.txt", *(f"{kind}.js" for kind in kinds)}
+        width, height, alt = (computed / f"{tag}.txt").read_text().split(" ", 2)
+        with Image.open(computed / f"{tag}.webp") as picture:
+            assert picture.size == (int(width), int(height))
+        assert len(alt.split()) > 5
+    assert {file.name for file in computed.iterdir()} == expected
+
+
+def test_arrays_and_pictures_of_widgets_are_light(computed):
+    for file in computed.iterdir():
+        assert file.stat().st_size <= 100_000, file.name
+
+
+def test_arrays_are_computed_once_and_again_when_their_code_changes(
+    tmp_path, monkeypatch
+):
+    made = []
+
+    def compute(folder):
+        made.append(folder)
+        folder.mkdir(parents=True)
+
+    monkeypatch.setattr(widgets, "_compute", compute)
+    first = widgets._data(tmp_path)
+    assert widgets._data(tmp_path) == first
+    other = tmp_path / "widget_data.py"
+    other.write_text("from cnnbook import layers\n")
+    monkeypatch.setattr(widgets.widget_data, "__file__", str(other))
+    second = widgets._data(tmp_path)
+    assert made == [first, second]
+
+
+def test_arrays_that_cannot_be_computed_end_the_build_with_the_reason(
+    tmp_path, monkeypatch
+):
+    broken = "import sys; sys.exit('the weights are gone')"
+    monkeypatch.setattr(sys, "executable", write_program(tmp_path / "python", broken))
+    with pytest.raises(widgets.WidgetError, match="the weights are gone"):
+        widgets._compute(tmp_path / "data")
+
+
+def write_program(path, code):
+    path.write_text(f"#!{sys.executable}\n{code}\n")
+    path.chmod(0o755)
+    return str(path)
 
 
 # --- A whole build, with the book's own configuration

@@ -18,7 +18,6 @@ from tests.test_export import NETWORKS, image_for, keras_outputs, off_by
 STATIC = Path(export.__file__).parent / "static"
 
 MOST_OFF = 1e-4  # as a part of a layer's range
-MOST_BYTES_OF_SCRIPTS = 60_000
 
 # Everything that comes from a page is carried as text; these make numbers of it.
 CARRY = """
@@ -359,13 +358,6 @@ def test_without_workers_the_page_computes_itself(page, worker):
 
 
 # --- The files themselves
-
-
-def test_the_scripts_are_small():
-    assert (
-        sum(path.stat().st_size for path in STATIC.glob("*.js"))
-        <= MOST_BYTES_OF_SCRIPTS
-    )
 
 
 def test_the_engine_reads_what_the_export_begins_and_ends_with(page):

@@ -10,12 +10,14 @@ from cnnbook_sphinx import (
     mathml,
     pictures,
     verdict,
+    widgets,
 )
 
 
 def setup(app):
     """Connect every part to the build; Sphinx calls this."""
-    for part in (execution, mathml, pictures, footnotes, accessibility, verdict):
+    parts = execution, mathml, pictures, footnotes, accessibility, verdict, widgets
+    for part in parts:
         part.setup(app)
     # Chapters share one cell cache and one trained network, so they are read in turn.
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

@@ -83,7 +83,7 @@ def stamp(root, text):
             digest.update(OUTSIDE[name]().encode())
     if modules:
         digest.update(os.environ.get("CNNBOOK_PUBLISH", "").encode())
-        for file in _package_data(root):
+        for file in _package_data(root, modules):
             digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -115,12 +115,15 @@ def _file_of(root, name):
     return next((file for file in files if file.is_file()), None)
 
 
-def _package_data(root):
+def _package_data(root, modules):
     """List the package's other files, such as its Matplotlib style."""
+    others = {".py", ".pyc"}
+    if f"{PACKAGE}.embedding" not in modules:
+        others.add(".js")  # no cell can write them into its output
     return sorted(
         file
         for file in (root / PACKAGE).rglob("*")
-        if file.is_file() and file.suffix not in {".py", ".pyc"}
+        if file.is_file() and file.suffix not in others
     )
 
 

@@ -1,0 +1,68 @@
+"""Compute what the book's widgets show, into the folder that is named.
+
+The same cat and the same drawn dog as everywhere, and the first layer of the classifier
+that comes with the package.
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+SIZE = 96  # pixels, as the classifier takes them
+DOG = 9  # among the drawn pets
+FILTERS = (8, 1, 13)  # whose maps have much on either side of zero
+
+
+def make(folder):
+    """Write the arrays of all widgets as scripts, and their still pictures.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Made, complete or not at all.
+    """
+    from cnnbook import embedding
+
+    unfinished = folder.with_name(f"{folder.name}-{os.getpid()}")
+    unfinished.mkdir(parents=True)
+    for widget in widgets():
+        for kind, arrays in widget.data.items():
+            script = embedding.data_script(kind, arrays)
+            (unfinished / f"{kind}.js").write_text(script + "\n", "utf-8")
+        picture, width, height = embedding.still_picture(widget.still)
+        (unfinished / f"{widget.tag}.webp").write_bytes(picture)
+        facts = f"{width} {height} {widget.alt}"
+        (unfinished / f"{widget.tag}.txt").write_text(facts, "utf-8")
+    try:
+        unfinished.rename(folder)
+    except OSError:  # another build has made it in the meantime
+        shutil.rmtree(unfinished)
+        if not folder.exists():
+            raise
+
+
+def widgets():
+    """List the widgets of the book; those that take a set of a kind share it."""
+    from cnnbook import activations, drawing, images, model
+    from cnnbook import widgets as make_widget
+
+    cat = images.model_cat((SIZE, SIZE))
+    dogs = drawing.draw_pets(DOG + 1, size=SIZE)
+    pictures = {"Chelsea, the cat": cat, "a drawn dog": dogs.images[DOG]}
+    network = model.load_classifier()
+    maps = activations.feature_maps(network, cat[None], ["block1_conv"])
+    inner = maps["block1_conv"][0, 1:-1, 1:-1]  # padding makes strange borders
+    filters, biases = network.get_layer("block1_conv").get_weights()
+    return [
+        make_widget.convolution_playground(pictures, filters, biases),
+        make_widget.pooling_playground(pictures),
+        make_widget.activation_explorer(
+            {f"filter {f} of the classifier": inner[:, :, f] for f in FILTERS}
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    make(Path(sys.argv[1]))

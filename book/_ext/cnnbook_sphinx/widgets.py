@@ -1,0 +1,175 @@
+"""Place interactive figures, and give each page the scripts of its own ones alone.
+
+    ```{widget} convolution-playground
+    What a reader without JavaScript should look at instead.
+    ```
+
+The arrays that they show are computed once, outside Sphinx, and kept until the package
+changes.  They travel as scripts: a page that was opened from a folder can load nothing
+else.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.errors import SphinxError
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.osutil import relative_uri
+
+from cnnbook_sphinx import stamps, widget_data
+
+CACHE = Path("_build") / "widgets"
+FOLDER = "widgets"  # within _static
+
+
+class WidgetError(SphinxError):
+    """The arrays of a widget could not be computed."""
+
+    category = "Widget error"
+
+
+class widget(nodes.General, nodes.Element):
+    """An interactive figure; its children stand in for it without JavaScript."""
+
+
+def setup(app):
+    """Connect to the reading and the writing of pages."""
+    app.add_directive("widget", Widget)
+    without = (_pass, _pass)
+    others = dict.fromkeys(("latex", "text", "man", "texinfo"), without)
+    app.add_node(widget, html=(visit_widget, depart_widget), **others)
+    app.connect("env-updated", copy_files)
+    app.connect("html-page-context", add_scripts)
+
+
+class Widget(SphinxDirective):
+    """The ``{widget}`` directive: a tag, and below it the text that stands in."""
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self):
+        """Return the widget, or an error that names those there are."""
+        # Here, so that a book without widgets needs none of this.
+        from cnnbook import embedding
+
+        tag = self.arguments[0]
+        if tag not in embedding.TAKES:
+            known = ", ".join(sorted(embedding.TAKES))
+            raise self.error(f"there is no widget {tag!r}; there are {known}")
+        if not self.content:
+            raise self.error(
+                f"widget {tag!r} needs a text for readers without JavaScript: say "
+                "which figure shows the same"
+            )
+        used = self.env.metadata[self.env.docname].get(FOLDER, "").split()
+        if tag in used:
+            raise self.error(f"widget {tag!r} is on this page already; place it once")
+        self.env.metadata[self.env.docname][FOLDER] = " ".join([*used, tag])
+        for script in embedding.scripts_of(tag):
+            self.env.note_dependency(str(script))
+        node = widget(tag=tag)
+        self.state.nested_parse(self.content, self.content_offset, node)
+        return [node]
+
+
+def copy_files(app, env):
+    """Put the scripts, arrays and still pictures of all pages where pages find them."""
+    used = {tag for pages in env.metadata.values() for tag in _tags(pages)}
+    if not used or app.builder.format != "html":
+        return
+    from cnnbook import embedding
+
+    data = _data(Path(app.srcdir))
+    target = Path(app.outdir, "_static", FOLDER)
+    target.mkdir(parents=True, exist_ok=True)
+    for tag in used:
+        for script in embedding.scripts_of(tag):
+            (target / script.name).write_text(embedding.served(script), "utf-8")
+        names = [f"{kind}.js" for kind in embedding.TAKES[tag]]
+        for name in (*names, f"{tag}.webp"):
+            shutil.copyfile(data / name, target / name)
+
+
+def add_scripts(app, pagename, templatename, context, doctree):
+    """Link a page to the scripts of its widgets, in the order they need."""
+    names = []
+    for tag in _tags(app.env.metadata.get(pagename, {})):
+        from cnnbook import embedding
+
+        *shared, own = (file.name for file in embedding.scripts_of(tag))
+        names += [*shared, *(f"{kind}.js" for kind in embedding.TAKES[tag]), own]
+    for name in dict.fromkeys(names):
+        app.add_js_file(f"{FOLDER}/{name}", loading_method="defer")
+
+
+def visit_widget(translator, node):
+    """Open the element, with a still picture that is fetched without JavaScript."""
+    if translator.builder.name == "epub":
+        return
+    from cnnbook import embedding
+
+    tag = node["tag"]
+    sets = {kind: kind for kind in embedding.TAKES[tag]}
+    translator.body.append(embedding.opening(tag, sets, name=tag))
+    data = _data(Path(translator.builder.srcdir))
+    width, height, alt = (data / f"{tag}.txt").read_text("utf-8").split(" ", 2)
+    here = translator.builder.get_target_uri(translator.builder.current_docname)
+    source = relative_uri(here, f"_static/{FOLDER}/{tag}.webp")
+    picture = embedding.image(source, width, height, alt)
+    translator.body.append(f"<noscript>{picture}</noscript>")
+
+
+def depart_widget(translator, node):
+    """Close the element."""
+    if translator.builder.name != "epub":
+        translator.body.append(f"</{node['tag']}>\n")
+
+
+def _pass(translator, node):
+    """Leave the children of a widget to stand alone."""
+
+
+def _tags(metadata):
+    return metadata.get(FOLDER, "").split()
+
+
+def _data(root):
+    """Return the folder of all arrays and still pictures, made where it is missing.
+
+    Its name changes with the modules that compute them and with what these read.
+    """
+    import cnnbook
+
+    package = Path(cnnbook.__file__).parent
+    code = Path(widget_data.__file__).read_text("utf-8")
+    digest = hashlib.sha256(code.encode())
+    needed = stamps.modules_behind(package.parent, f"```{{code-cell}}\n{code}```\n")
+    for file in (*needed.values(), *sorted(package.glob("weights/*.keras"))):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    folder = root / CACHE / digest.hexdigest()[:16]
+    if not folder.exists():
+        _compute(folder)
+    return folder
+
+
+def _compute(folder):
+    """Run `widget_data` in a process of its own, which gives its memory back."""
+    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnbook_sphinx.widget_data", str(folder)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise WidgetError(f"the arrays of widgets cannot be computed:\n{done.stderr}")
+    for other in folder.parent.iterdir():  # made by older code, and complete
+        if other != folder and "-" not in other.name:
+            shutil.rmtree(other)

@@ -1,0 +1,210 @@
+"""Write interactive figures as HTML: an element, its scripts, and arrays for both.
+
+A notebook gets one piece that holds everything it needs.  The book's Sphinx extension
+puts the same parts into files, which its pages link to.
+"""
+
+import base64
+import hashlib
+import html
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+__all__ = ["Widget"]
+
+STATIC = Path(__file__).with_name("static")
+
+# Which sets of arrays each widget takes, as attributes of its element.
+TAKES = {
+    "convolution-playground": ("pictures", "filters"),
+    "pooling-playground": ("pictures",),
+    "activation-explorer": ("maps",),
+}
+
+WITHOUT_SCRIPTS = "This figure answers to you where JavaScript is on."
+
+
+@dataclass(frozen=True)
+class Widget:
+    """An interactive figure, which a notebook shows by itself.
+
+    Attributes
+    ----------
+    tag : str
+        Name of the HTML element, one of `TAKES`.
+    data : dict of str to dict of str to ndarray
+        For each set that the element takes, its arrays by name.
+    still : matplotlib.figure.Figure
+        What is seen without JavaScript.
+    alt : str
+        The same in words.
+    """
+
+    tag: str
+    data: dict
+    still: object
+    alt: str
+
+    def _repr_html_(self):
+        """Return the widget as one piece of HTML that loads nothing."""
+        sets, code = {}, []
+        for kind, arrays in self.data.items():
+            # Two widgets in a notebook may show different arrays.
+            digest = hashlib.sha256(data_script("", arrays).encode()).hexdigest()
+            sets[kind] = f"{kind}-{digest[:8]}"
+            code.append(data_script(sets[kind], arrays))
+        *shared, own = map(served, scripts_of(self.tag))
+        scripts = "".join(f"<script>{text}</script>" for text in [*shared, *code, own])
+        picture, width, height = still_picture(self.still)
+        source = f"data:image/webp;base64,{base64.b64encode(picture).decode()}"
+        inside = image(source, width, height, self.alt) + f"<p>{WITHOUT_SCRIPTS}</p>"
+        return opening(self.tag, sets) + inside + f"</{self.tag}>{scripts}"
+
+
+def scripts_of(tag):
+    """List the scripts of a widget in the order in which a page needs them.
+
+    Data come before the last, which starts the widgets.
+
+    Parameters
+    ----------
+    tag : str
+        One of `TAKES`.
+
+    Returns
+    -------
+    scripts : list of pathlib.Path
+
+    Examples
+    --------
+    >>> [file.name for file in scripts_of("pooling-playground")]
+    ['cnn.js', 'widget.js', 'pooling-playground.js']
+    """
+    return [STATIC / f"{name}.js" for name in ("cnn", "widget", tag)]
+
+
+def served(script):
+    """Read a script as readers get it: comments and indentation stay behind.
+
+    Parameters
+    ----------
+    script : pathlib.Path
+
+    Returns
+    -------
+    text : str
+    """
+    lines = (line.strip() for line in script.read_text("utf-8").splitlines())
+    return "\n".join(line for line in lines if line and line[:2] != "//") + "\n"
+
+
+def data_script(name, arrays):
+    """Write a script that gives arrays to the widgets of a page.
+
+    Bytes stay as they are and count as parts of 255; other numbers are kept in 16
+    bits, as multiples of a 32,767th of the largest.
+
+    Parameters
+    ----------
+    name : str
+        Of the set.
+    arrays : dict of str to ndarray
+
+    Returns
+    -------
+    script : str
+
+    Examples
+    --------
+    >>> print(data_script("pictures", {"dot": np.zeros((1, 1, 3), "uint8")}))
+    cnnbook.share("pictures", {"dot": {"shape": [1, 1, 3], "dtype": "uint8",
+    "scale": 0.00392156862745098, "data": "AAAA"}});
+    """
+    stored = {}
+    for label, array in arrays.items():
+        if array.dtype == np.uint8:
+            numbers, scale = array, 1 / 255
+        else:
+            scale = float(np.abs(array).max(initial=0)) / 32767 or 1.0
+            numbers = np.round(array / scale).astype("<i2")
+        stored[label] = {
+            "shape": list(array.shape),
+            "dtype": numbers.dtype.name,
+            "scale": scale,
+            "data": base64.b64encode(numbers.tobytes()).decode("ascii"),
+        }
+    texts = (json.dumps(thing).replace("<", "\\u003c") for thing in (name, stored))
+    return f"cnnbook.share({', '.join(texts)});"
+
+
+def opening(tag, sets, *, name=""):
+    """Write the tag that opens a widget.
+
+    Parameters
+    ----------
+    tag : str
+    sets : dict of str to str
+        The name of the set that each attribute stands for.
+    name : str
+        Its id.  A widget that has one keeps its state in the address of the page.
+
+    Returns
+    -------
+    html : str
+
+    Examples
+    --------
+    >>> opening("pooling-playground", {"pictures": "pictures"}, name="pools")
+    '<pooling-playground data-pictures="pictures" id="pools">'
+    """
+    attributes = {f"data-{kind}": value for kind, value in sets.items()}
+    attributes |= {"id": name} if name else {}
+    written = (f'{key}="{html.escape(value)}"' for key, value in attributes.items())
+    return f"<{' '.join([tag, *written])}>"
+
+
+def image(source, width, height, alt):
+    """Write an image that is fetched when it is seen.
+
+    Parameters
+    ----------
+    source : str
+    width, height : int
+    alt : str
+
+    Returns
+    -------
+    html : str
+
+    Examples
+    --------
+    >>> image("a.webp", 3, 2, "Two")
+    '<img src="a.webp" width="3" height="2" alt="Two" loading="lazy" decoding="async">'
+    """
+    values = {"src": source, "width": width, "height": height, "alt": alt}
+    written = " ".join(f'{k}="{html.escape(str(v))}"' for k, v in values.items())
+    return f'<img {written} loading="lazy" decoding="async">'
+
+
+def still_picture(figure):
+    """Draw a figure as WebP, at the size at which it is shown.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+
+    Returns
+    -------
+    picture : bytes
+    width, height : int
+    """
+    drawn, written = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=100)
+    with Image.open(drawn) as picture:
+        picture.convert("RGB").save(written, format="webp", quality=85)
+        return written.getvalue(), *picture.size

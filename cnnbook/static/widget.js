@@ -1,0 +1,465 @@
+// What the widgets share: arrays that scripts bring, pictures that readers bring, drawing,
+// and an element that keeps its state in the address of the page.
+//
+// A widget extends cnnbook.Widget and gives
+//   start()   its state at first: {name: a number or a text}
+//   build()   its parts, made once of h(…), this.number, this.choice, this.range
+//   draw()    called when the state has changed; what it throws is shown
+(() => {
+"use strict";
+const book = (globalThis.cnnbook ??= {});
+
+// --- Arrays: a script shares a set of them under a name.
+
+// Notebooks run this script more than once, and may place an element before its arrays.
+const sets = (book.sets ??= new Map()), waiting = (book.waiting ??= new Set());
+
+function share(name, arrays) {
+  sets.set(name, arrays);
+  waiting.forEach((widget) => widget.connectedCallback());
+}
+
+function unpack({ shape, dtype, scale, data }) {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const numbers = dtype === "uint8" ? bytes : new Int16Array(bytes.buffer);
+  return { shape, data: Float32Array.from(numbers, (n) => n * scale) };
+}
+
+// --- Pictures
+
+// Read a reader's file: upright, on white, its longer side at most so many pixels.
+async function readPicture(file, most) {
+  let picture;
+  try {
+    picture = await createImageBitmap(file, { imageOrientation: "from-image" });
+  } catch {
+    throw new Error(`“${file.name}” is not a picture that this browser can read.`);
+  }
+  let { width, height } = picture;
+  const part = Math.min(1, most / Math.max(width, height));
+  const goal = [width, height].map((side) => Math.max(1, Math.round(side * part)));
+  do { // by halves: in one step some browsers would skip most pixels
+    width = Math.max(goal[0], width >> 1);
+    height = Math.max(goal[1], height >> 1);
+    const canvas = h("canvas", { width, height }), pen = canvas.getContext("2d");
+    pen.fillStyle = "#fff";
+    pen.fillRect(0, 0, width, height);
+    pen.imageSmoothingQuality = "high";
+    pen.drawImage(picture, 0, 0, width, height);
+    picture = canvas;
+  } while (width > goal[0] || height > goal[1]);
+  const { data } = picture.getContext("2d").getImageData(0, 0, width, height);
+  const colours = data.filter((_, n) => n % 4 < 3);
+  return { shape: [height, width, 3], data: Float32Array.from(colours, (n) => n / 255) };
+}
+
+// The mean of the channels, in one channel or in several alike.
+function grey({ shape: [rows, columns, channels], data }, depth = 1) {
+  const means = new Float32Array(rows * columns * depth);
+  for (let n = 0; n < means.length; n++) {
+    const from = Math.floor(n / depth) * channels;
+    for (let c = 0; c < channels; c++) means[n] += data[from + c] / channels;
+  }
+  return { shape: [rows, columns, depth], data: means };
+}
+
+// --- Colours: [red, green, blue] for a part from 0 to 1, between stops.
+
+function ramp(...stops) {
+  const colour = (part) => {
+    const place = Math.min(Math.max(part || 0, 0), 1) * (stops.length - 1);
+    const n = Math.min(Math.floor(place), stops.length - 2);
+    return stops[n].map((low, c) => low + (stops[n + 1][c] - low) * (place - n));
+  };
+  colour.css = `linear-gradient(90deg, ${stops.map(css)})`;
+  return colour;
+}
+const css = (rgb) => `rgb(${rgb.map(Math.round)})`;
+const greys = ramp([0, 0, 0], [255, 255, 255]);
+const signed = ramp([0, 114, 178], [255, 255, 255], [230, 159, 0]);
+const amounts = ramp([68, 1, 84], [71, 45, 123], [59, 82, 139], [44, 114, 142], // viridis
+  [33, 145, 140], [40, 174, 128], [94, 201, 98], [173, 220, 48], [253, 231, 37]);
+const inkOn = ([r, g, b]) => (0.3 * r + 0.59 * g + 0.11 * b > 130 ? "#000" : "#fff");
+
+// How to colour a map: amounts from zero, signed numbers with zero in the middle.
+function lookOf({ data }) {
+  const low = data.reduce((a, b) => Math.min(a, b), 0);
+  const high = data.reduce((a, b) => Math.max(a, b), 0), most = Math.max(-low, high) || 1;
+  return { colour: low < 0 ? signed : amounts, low: low < 0 ? -most : 0, high: most };
+}
+
+// Draw a map, with padding (top, left, bottom, right) around it, and outline boxes (row,
+// column, rows, columns).  Where numbers are few, they are written out.
+function paint(canvas, { shape: [rows, columns, channels], data }, look = {}) {
+  const { colour = greys, low = 0, high = 1, boxes = [], padding = [0, 0, 0, 0] } = look;
+  const [top, left, bottom, right] = padding;
+  canvas.cells = [rows + top + bottom, columns + left + right];
+  const side = Math.ceil(600 / Math.max(...canvas.cells));
+  const rgbAt = (n) => channels === 3 ? Array.from(data.subarray(3 * n, 3 * n + 3), (c) => c * 255)
+    : colour((data[n] - low) / (high - low));
+  const small = h("canvas", { width: columns, height: rows }), brush = small.getContext("2d");
+  const pixels = brush.createImageData(columns, rows);
+  for (let n = 0; n < rows * columns; n++) pixels.data.set([...rgbAt(n), 255], 4 * n);
+  brush.putImageData(pixels, 0, 0);
+
+  [canvas.height, canvas.width] = canvas.cells.map((count) => count * side);
+  const pen = canvas.getContext("2d");
+  pen.fillStyle = "#8886";
+  pen.fillRect(0, 0, canvas.width, canvas.height);
+  pen.imageSmoothingEnabled = false;
+  pen.drawImage(small, left * side, top * side, columns * side, rows * side);
+  if (side > 50 && channels < 3) {
+    pen.font = `${side / 3}px sans-serif`;
+    pen.textAlign = "center";
+    data.forEach((number, n) => {
+      pen.fillStyle = inkOn(rgbAt(n));
+      pen.fillText(show(number, 2), (left + (n % columns) + 0.5) * side,
+        (top + Math.floor(n / columns) + 0.62) * side, side * 0.9);
+    });
+  }
+  // First the accent, then white beside it: outside the boxes, whose pixels are to be
+  // seen, unless these are large.
+  pen.lineWidth = boxes.length > 1 ? 2 : 4;
+  ["#b3446c", "#fff"].forEach((shade, n) => {
+    const out = (side > 50 ? -1 : 1) * pen.lineWidth * (n + 0.5) / side;
+    pen.strokeStyle = shade;
+    for (const [row, column, tall, wide] of boxes)
+      pen.strokeRect(...[column - out, row - out, wide + 2 * out, tall + 2 * out].map((n) => n * side));
+  });
+}
+
+// Three digits, however small the number is.
+const show = (number, digits = 3) => String(Number(number.toPrecision(digits))).replace("-", "−");
+
+// --- Parts of a widget
+
+function h(tag, attributes = {}, ...inside) {
+  const isDrawn = ["svg", "path", "circle"].includes(tag);
+  const part = isDrawn ? document.createElementNS("http://www.w3.org/2000/svg", tag)
+    : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes))
+    if (name.startsWith("on")) part.addEventListener(name.slice(2), value);
+    else part.setAttribute(name, value);
+  part.append(...inside);
+  return part;
+}
+
+const panel = (title, ...inside) => h("div", { class: "panel" }, h("b", {}, title), ...inside);
+
+// Three panels, of which the last two stay side by side on a phone too.
+const three = (first, ...pair) =>
+  h("div", { class: "panels three" }, first, h("div", { class: "panels pair" }, ...pair));
+
+// The colours of a map and the numbers at their ends.
+const scaleOf = ({ colour, low, high }) =>
+  [show(low), h("i", { style: `background: ${colour.css}` }), show(high)];
+
+const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
+// Call go with the place of a pointer on a part, as shares of its height and width.
+function follow(part, go) {
+  const point = (event) => {
+    const { top, left, height, width } = part.getBoundingClientRect();
+    const place = [(event.clientY - top) / height, (event.clientX - left) / width];
+    if (event.type === "pointerdown" || event.pointerType === "mouse" || event.buttons)
+      go(...place.map((share) => Math.min(Math.max(share, 0), 0.9999)));
+  };
+  part.addEventListener("pointerdown", point);
+  part.addEventListener("pointermove", point);
+  return part;
+}
+
+// A canvas to point at.  A pointer calls go(row, column); where there is step(rows,
+// columns), arrows call it, with eight at once when shift is held.
+function pointable(label, go, step) {
+  const canvas = h("canvas", { role: step ? "application" : "img", "aria-label": label });
+  const cell = (...place) => place.map((share, n) => Math.floor(share * canvas.cells[n]));
+  if (go) follow(canvas, (...place) => go(...cell(...place)));
+  if (!step) return canvas;
+  canvas.tabIndex = 0;
+  canvas.ariaLabel += "; the arrow keys go from number to number";
+  canvas.addEventListener("keydown", (event) => {
+    if (!ARROWS[event.key]) return;
+    event.preventDefault();
+    step(...ARROWS[event.key].map((n) => n * (event.shiftKey ? 8 : 1)));
+  });
+  return canvas;
+}
+
+// A table of numbers to edit: edit(place, text).  One stop for the tab key; arrows go on.
+function table(label, edit) {
+  const box = h("div", { role: "group", "aria-label": label, class: "table" });
+  const place = ({ target }) => [...box.children].indexOf(target);
+  let width = 0;
+  box.addEventListener("input", (event) => edit(place(event), event.target.value));
+  box.addEventListener("focusin", (event) => {
+    for (const cell of box.children) cell.tabIndex = cell === event.target ? 0 : -1;
+    event.target.select();
+  });
+  box.addEventListener("keydown", (event) => {
+    const [down, right] = ARROWS[event.key] ?? [], at = place(event);
+    const next = box.children[at + down * width + right], column = (at % width) + right;
+    if (!next || column < 0 || column >= width) return;
+    event.preventDefault();
+    next.focus();
+  });
+  // Show numbers as they are written, in colours of a look; some are lit.
+  box.show = (texts, columns, { colour, low, high }, isLit = () => false) => {
+    if (texts.length !== box.children.length || columns !== width) {
+      box.replaceChildren(...texts.map((_, n) => h("input", { autocomplete: "off",
+        tabindex: n ? -1 : 0, "aria-label": `row ${Math.floor(n / columns)}, column ${n % columns}` })));
+      box.style.setProperty("--columns", width = columns);
+    }
+    texts.forEach((text, n) => {
+      const cell = box.children[n], rgb = colour((toNumber(text) - low) / (high - low));
+      if (cell.value !== text) cell.value = text;
+      cell.style.cssText = `background: ${css(rgb)}; color: ${inkOn(rgb)}`;
+      cell.classList.toggle("lit", isLit(n));
+    });
+  };
+  return box;
+}
+
+// Readers write decimal commas too.
+const toNumber = (text) => (text.trim() ? Number(text.replace(",", ".").replace("−", "-")) : NaN);
+
+// The numbers of a table, or what is wrong with them.
+function toNumbers(texts, count, name) {
+  const wrong = texts.find((text) => !Number.isFinite(toNumber(text)));
+  if (wrong !== undefined) throw new Error(`The ${name} must hold numbers; it holds “${wrong}”.`);
+  if (texts.length === count) return Float32Array.from(texts, toNumber);
+  throw new Error(`The ${name} must hold ${count} numbers; it holds ${texts.length}.`);
+}
+
+// --- The element
+
+// The states that the address holds: #id?name=value&name=value/id?…
+const addresses = () => new Map(location.hash.slice(1).split("/").map((part) => part.split("?")));
+
+class Widget extends HTMLElement {
+  connectedCallback() {
+    if (this.fields) return; // it was only moved
+    waiting.add(this);
+    if (!Object.values(this.dataset).every((name) => sets.has(name))) return;
+    waiting.delete(this);
+    this.fields = new Map();
+    this.first = this.start();
+    this.problem = h("p", { role: "alert" });
+    this.status = h("p", { role: "status" });
+    this.attachShadow({ mode: "open" }).append(h("style", {}, STYLE), ...this.build());
+    this.restore(addresses().get(this.id));
+    addEventListener("hashchange", () => {
+      const kept = addresses().get(this.id);
+      if (kept) this.restore(kept);
+    });
+    if (addresses().get(this.id)) this.scrollIntoView();
+  }
+
+  // The arrays of the set that an attribute names, such as data-pictures.
+  given(kind) {
+    const set = Object.entries(sets.get(this.dataset[kind]) ?? {});
+    return Object.fromEntries(set.map(([name, array]) => [name, unpack(array)]));
+  }
+
+  restore(kept = "") {
+    this.state = { ...this.first };
+    this.show(); // if what follows cannot be shown, this was
+    for (const [name, text] of new URLSearchParams(kept))
+      if (Object.hasOwn(this.first, name)) this.state[name] = this.read(name, text);
+    this.show();
+  }
+
+  read(name, text) {
+    return typeof this.first[name] === "number" ? toNumber(text) : text;
+  }
+
+  set(changes) {
+    Object.assign(this.state, changes);
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(() => this.show());
+    clearTimeout(this.saving); // browsers refuse to save often
+    this.saving = setTimeout(() => this.save(), 300);
+  }
+
+  save() {
+    if (!this.id) return; // in a notebook, whose address is not ours
+    const changed = Object.entries(this.state).filter(([name, now]) => now !== this.first[name]);
+    const all = addresses().set(this.id, String(new URLSearchParams(changed)));
+    const kept = [...all].filter(([, state]) => state).map((part) => part.join("?"));
+    history.replaceState(history.state, "", `#${kept.join("/")}`);
+  }
+
+  show() {
+    try {
+      this.fields.forEach((field, name) => this.fill(field, this.state[name]));
+      this.fields.forEach((field, name) => this.check(field, this.state[name]));
+      this.draw();
+      this.problem.textContent = "";
+    } catch (error) {
+      this.problem.textContent = error.message;
+      if (error.constructor !== Error) console.error(error); // our own fault
+    }
+    // Results that no longer hold are hidden.
+    this.toggleAttribute("wrong", this.problem.textContent);
+  }
+
+  fill(field, value) {
+    const isBeingWritten = field.type === "number" && field === this.shadowRoot.activeElement;
+    if (!isBeingWritten) field.value = Number.isNaN(value) ? "" : value;
+  }
+
+  check(field, value) {
+    const { label, min, max, step } = field;
+    if (typeof value === "string") {
+      if (field.value !== value) throw new Error(`There is no “${value}” under “${label}”.`);
+    } else if (!(value >= min && value <= max && (step !== "1" || Number.isInteger(value)))) {
+      const kind = step === "1" ? "whole number" : "number";
+      throw new Error(`${label} must be a ${kind} from ${min} to ${max}; ` +
+        `it is ${Number.isNaN(value) ? "missing" : value}.`);
+    }
+  }
+
+  // Of use where `row` and `column` in the state point at a number of this.map.
+
+  get place() {
+    return this.inside(this.state.row, this.state.column);
+  }
+
+  inside(...place) {
+    return place.map((n, side) => Math.min(Math.max(Math.floor(n) || 0, 0), this.map.cells[side] - 1));
+  }
+
+  point(...place) {
+    const [row, column] = this.inside(...place);
+    this.set({ row, column });
+  }
+
+  step(down, right) {
+    const [row, column] = this.place;
+    this.point(row + down, column + right);
+  }
+
+  field(name, label, tag, attributes, change = (value) => this.set({ [name]: value })) {
+    const field = h(tag, { ...attributes, oninput: () => change(this.read(name, field.value)) });
+    this.fields.set(name, Object.assign(field, { label }));
+    return h("label", {}, `${label} `, field);
+  }
+
+  number(name, label, min, max, { step = 1, type = "number", change } = {}) {
+    return this.field(name, label, "input", { type, min, max, step }, change);
+  }
+
+  range(name, label, min, max, step) {
+    return this.number(name, label, min, max, { step, type: "range" });
+  }
+
+  choice(name, label, options, change) {
+    const whole = this.field(name, label, "select", {}, change);
+    for (const [value, text] of Object.entries(options))
+      this.fields.get(name).append(h("option", { value }, text));
+    return whole;
+  }
+}
+
+// The picture of a widget: one of the book's, the reader's own, or a grid of nine by
+// nine numbers.  The widget keeps `picture` and `pixels` in its state.
+const CAT = "010000010011000110011111110010111010011111110011101110001111100000111000000000000";
+
+function pictures(widget) {
+  const given = widget.given("pictures"), names = Object.keys(given);
+  let own;
+  const take = async (file) => {
+    try {
+      own = await readPicture(file, 96);
+      widget.set({ picture: "own" });
+    } catch (error) {
+      widget.problem.textContent = error.message;
+    }
+  };
+  const takeFirst = ({ files }) => { if (files[0]) take(files[0]); };
+  const texts = () => widget.state.pixels.split("_");
+  const cells = table("Pixels of the grid", (at, text) =>
+    widget.set({ pixels: texts().map((old, n) => (n === at ? text : old)).join("_") }));
+  widget.addEventListener("dragover", (event) => event.preventDefault());
+  widget.addEventListener("drop", (event) => {
+    event.preventDefault();
+    takeFirst(event.dataTransfer);
+  });
+  const options = Object.fromEntries(names.map((name) => [name, name]));
+  return {
+    first: { picture: names[0] ?? "grid", pixels: [...CAT].join("_") },
+    cells,
+    fields: [
+      widget.choice("picture", "Picture", { ...options, grid: "a grid to edit", own: "your own" }),
+      h("label", {}, "Your own, which stays on your device ", h("input",
+        { type: "file", accept: "image/*", onchange: ({ target }) => takeFirst(target) })),
+    ],
+    current() {
+      const { picture } = widget.state;
+      if (picture === "grid") return { shape: [9, 9, 1], data: toNumbers(texts(), 81, "grid") };
+      if (picture !== "own") return given[picture];
+      if (own) return own;
+      throw new Error("Choose a file: your pictures stay with you, so no link can bring them back.");
+    },
+    // Draw it on a canvas, or lay it out as a table.
+    show(canvas, picture, look) {
+      const isGrid = widget.state.picture === "grid", { boxes = [], padding = [0, 0] } = look;
+      const isLit = (n) => boxes.some(([row, column, tall, wide]) => {
+        const u = Math.floor(n / 9) + padding[0] - row, v = (n % 9) + padding[1] - column;
+        return u >= 0 && u < tall && v >= 0 && v < wide;
+      });
+      cells.hidden = !isGrid;
+      if (isGrid) cells.show(texts(), 9, { colour: greys, low: 0, high: look.high }, isLit);
+      if (!canvas) return;
+      canvas.hidden = isGrid;
+      paint(canvas, picture, look);
+    },
+  };
+}
+
+const STYLE = `
+:host { display: block; margin: 2rem 0; line-height: 1.5; scroll-margin-top: 5rem; break-inside: avoid;
+  container-type: inline-size; --line: color-mix(in srgb, currentColor 60%, transparent);
+  --mark: var(--pst-color-primary, #b3446c) }
+p { margin: .5rem 0 }
+label { display: flex; flex-wrap: wrap; gap: .2rem .5rem; align-items: center; max-width: 100% }
+b { font-weight: 600 }
+[hidden] { display: none !important }
+.fields, .scale { display: flex; flex-wrap: wrap; gap: .4rem 1rem; align-items: center }
+.panels { display: grid; gap: 1rem 1.5rem; margin: 1rem 0;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, var(--least, 16rem)), 1fr)) }
+.panel { min-width: 0 }
+.narrow { --least: 12rem; max-width: 32rem }
+.pair { margin: 0; gap: 1rem; grid-template-columns: 1fr 1fr; align-content: start }
+@container (min-width: 34rem) { .three { grid-template-columns: 1fr 2fr } }
+.work { display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; margin: 1rem 0 }
+.work > * { flex: 0 1 max(9rem, 3rem * var(--columns)) }
+.work > :last-child { flex: 1 1 17rem }
+.work span { white-space: nowrap }
+.bar { display: grid; grid-template-columns: 9rem 4rem 1fr; align-items: center }
+.bar i { height: .7rem; background: var(--mark) }
+input, select { font: inherit; color: inherit; background: none; border: 1px solid var(--line);
+  border-radius: 4px; min-height: 2rem; max-width: 100%; box-sizing: border-box;
+  accent-color: var(--mark) }
+option { color: #000; background: #fff }
+[type=number] { width: 4.5rem }
+[type=file] { border: 0; min-width: 0 }
+:focus-visible { outline: 3px solid var(--mark); outline-offset: 2px }
+canvas, svg { display: block; width: 100%; touch-action: pan-y; margin: .3rem 0 }
+[tabindex] { cursor: crosshair }
+.table { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); gap: 2px }
+.table input { padding: 0; text-align: center; font-size: .75rem; letter-spacing: -.02em;
+  border-radius: 0; min-width: 0; aspect-ratio: 1 }
+.table .lit { outline: 3px solid #b3446c; outline-offset: -2px }
+.scale { flex-wrap: nowrap; font-size: .85rem }
+.scale i { flex: 1; height: .6rem }
+[role=alert] { font-weight: 600; border-left: 4px solid var(--mark); padding-left: .7rem }
+[role=alert]:empty { display: none }
+:host([wrong]) .result { visibility: hidden }
+`;
+
+const define = (tag, widget) => customElements.get(tag) ?? customElements.define(tag, widget);
+
+Object.assign(book, { Widget, define, follow, grey, h, lookOf, paint, panel, pictures, pointable,
+  readPicture, scaleOf, share, show, signed, table, three, toNumbers });
+})();
