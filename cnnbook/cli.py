@@ -10,7 +10,7 @@ from cnnbook import __version__, downloads
 # `cnnbook --help` answers at once.
 
 
-_RESULTS = ("classifier", "ingredients", "transfer")
+_RESULTS = ("classifier", "ingredients", "transfer", "trust")
 
 
 class _OneLineErrors(click.Group):
@@ -73,6 +73,81 @@ def train(source, out, size, epochs, seed):
     train_command.run(source, out, size=size, epochs=epochs, seed=seed)
 
 
+_model = click.option(
+    "--model",
+    "model_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A network in Keras's format (.keras); by default the one in this package, "
+    "which tells cats from dogs.",
+)
+_white = click.option(
+    "--white",
+    type=click.Choice(["1", "255"]),
+    help="What white is to the network.  Networks of this package take 1; of others "
+    "it has to be said.",
+)
+
+
+@main.command()
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
+@_model
+@_white
+def predict(photos, model_file, white):
+    """Say what a network sees in PHOTOS: the probability of each class."""
+    from cnnbook import look_commands
+
+    look_commands.predict(photos, model_file, white)
+
+
+@main.command()
+@click.argument("photo", type=click.Path(path_type=Path))
+@_model
+@_white
+@click.option("--layer", help="Whose maps; by default the first convolution's.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default="maps.png",
+    show_default=True,
+    help="The picture to write; the ending decides its kind.",
+)
+def maps(photo, model_file, white, layer, out):
+    """Draw the feature maps of a layer on PHOTO, the strongest first."""
+    from cnnbook import look_commands
+
+    look_commands.maps(photo, model_file, white, layer, out)
+
+
+@main.command()
+@click.argument("photo", type=click.Path(path_type=Path))
+@_model
+@_white
+@click.option(
+    "--method",
+    "methods",
+    default="occlusion,grad-cam",
+    show_default=True,
+    help="One method or several, with commas between them; 'all' for all.",
+)
+@click.option(
+    "--target",
+    help="The class to explain, by name or number; by default the most probable one.",
+)
+@click.option("--layer", help="For the class maps; by default the last with maps.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default="explanation.png",
+    show_default=True,
+    help="The picture to write; the ending decides its kind.",
+)
+def explain(photo, model_file, white, methods, target, layer, out):
+    """Draw which parts of PHOTO the score of a class depends on."""
+    from cnnbook import look_commands
+
+    look_commands.explain(photo, model_file, white, methods, target, layer, out)
+
+
 @main.command("train-for-book")
 def train_for_book():
     """Train the book's classifier, or find it trained already.
@@ -121,14 +196,14 @@ def train_cheats():
 @main.command()
 @click.argument("names", nargs=-1, type=click.Choice(_RESULTS))
 def results(names):
-    """Measure the recorded results of the book anew, on photographs.
+    """Measure the recorded results of the book anew, on photographs and drawings.
 
-    NAMES are some of classifier, ingredients and transfer; by default all. It takes
-    an hour or two; after an interruption the same command goes on.
+    NAMES are some of classifier, ingredients, transfer and trust; by default all. It
+    takes an hour or two; after an interruption the same command goes on.
     """
-    from cnnbook import ingredients, seeds, transfer_trials
+    from cnnbook import ingredients, seeds, transfer_trials, trust
 
-    modules = (seeds, ingredients, transfer_trials)
+    modules = (seeds, ingredients, transfer_trials, trust)
     measure = dict(zip(_RESULTS, modules, strict=True))
     for name in names or _RESULTS:
         click.echo(measure[name].record())

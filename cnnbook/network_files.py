@@ -76,9 +76,43 @@ def load_classifier(path=None):
     >>> load_classifier().class_names
     ('cat', 'dog')
     """
+    path = SHIPPED if path is None else keras_file(path)
+    network = load_network(path)
+    try:
+        filters_of(network)
+    except ValueError as error:
+        raise ValueError(f"{path} holds another network: {error}") from error
+    return network
+
+
+def load_network(path):
+    """Load any Keras network, with the names of its classes if the file has them.
+
+    Parameters
+    ----------
+    path : str or path
+        Ends in ``.keras``.
+
+    Returns
+    -------
+    network : keras.Model
+        Its ``class_names`` are a tuple of str, or None where none were saved.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not a whole file of Keras's format.
+
+    Examples
+    --------
+    >>> load_network(SHIPPED).class_names
+    ('cat', 'dog')
+    """
     import keras
 
-    path = SHIPPED if path is None else keras_file(path)
+    path = keras_file(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no network {path}")
     try:
@@ -88,13 +122,9 @@ def load_classifier(path=None):
         class_names = json.loads(ours).get("class_names")
     except Exception as error:  # of many kinds, from zip, JSON, HDF5 and Keras
         raise ValueError(
-            f"{path} cannot be loaded as a network saved by save_classifier; it may be "
+            f"{path} cannot be loaded as a network in Keras's format; it may be "
             f"damaged, or of another version of Keras: {error}"
         ) from error
-    try:
-        filters_of(network)
-    except ValueError as error:
-        raise ValueError(f"{path} holds another network: {error}") from error
     network.class_names = class_names and tuple(class_names)
     return network
 

@@ -18,7 +18,12 @@ from cnnbook.drawable import (
 )
 from cnnbook.figures import QUIET, SIGNED, WIDTH, styled
 
-__all__ = ["heat_over_photos", "products_of_patch", "trace_strip"]
+__all__ = [
+    "explanations_over_photo",
+    "heat_over_photos",
+    "products_of_patch",
+    "trace_strip",
+]
 
 
 @styled
@@ -72,19 +77,66 @@ def heat_over_photos(
         )
     height, width = images.shape[1:3]
     figure, axes = _panels(len(images), columns, height / width, titles is not None)
-    extent = -0.5, width - 0.5, height - 0.5, -0.5
     for i, axis in enumerate(axes):
-        axis.imshow(images[i].mean(axis=-1), cmap="grey", vmin=0, vmax=1)
-        # Roots, since a few large amounts would hide all others.
-        strength = np.sqrt(np.abs(maps[i]) / (np.abs(maps[i]).max() or 1))
-        look = {"vmax": 1, "extent": extent, "alpha": 0.9 * np.sqrt(strength)}
-        if signed:
-            axis.imshow(np.sign(maps[i]) * strength, cmap=SIGNED, vmin=-1, **look)
-        else:
-            axis.imshow(strength, cmap="magma", vmin=0, **look)
+        _glow(axis, images[i], maps[i], signed)
         for window in windows[i] if windows is not None else ():
             _outline(axis, window, (height, width))
         axis.set_title(titles[i] if titles is not None else "")
+    return figure
+
+
+@styled
+def explanations_over_photo(image, explanations, *, number=0, columns=3):
+    r"""Lay explanations of one photo over it, each titled with its method and class.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3)
+        Intensities in [0, 1].
+    explanations : sequence of explanations.Explanation
+        Each has its own scale.  Amounts: the brighter, the more.  Where parts may
+        speak against the class: orange for it, blue against it.
+    number : int
+        Of the photo among those that were explained.
+    columns : int
+        Pictures in a row.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If the photo has another shape or range, explanations are of images of another
+        size, or there is none.
+
+    Examples
+    --------
+    >>> from cnnbook import explanations, model
+    >>> photo = np.full((96, 96, 3), 0.5)
+    >>> found = explanations.grad_cam(model.load_classifier(), photo[None], "dog")
+    >>> explanations_over_photo(photo, [found]).axes[0].get_title()
+    'Grad-CAM\nfor dog'
+    """
+    image = check_shape(image, "(H, W, 3)", "image", "of a batch, pass images[0]")
+    check_intensities(image, "image")
+    explanations = list(explanations)
+    if not explanations:
+        raise ValueError("explanations must hold at least one; got none")
+    for found in explanations:
+        if tuple(found.image_size) != image.shape[:2]:
+            raise ValueError(
+                f"{found.method} explains images of {found.image_size} pixels; the "
+                f"photo has {image.shape[:2]}"
+            )
+    aspect = image.shape[0] / image.shape[1]
+    figure, axes = _panels(len(explanations), columns, aspect, 2)
+    for axis, found in zip(axes, explanations, strict=True):
+        _glow(axis, image, found.on_pixels()[number], found.signed)
+        several = isinstance(found.target, tuple)
+        target = found.target[number] if several else found.target
+        axis.set_title(f"{found.method}\nfor {target}", fontsize="medium")
     return figure
 
 
@@ -208,6 +260,20 @@ def products_of_patch(values, weights):
     for axis, title in zip(axes, ("patch", "weights", total), strict=True):
         axis.set_title(title)
     return figure
+
+
+def _glow(axis, image, heat, signed):
+    """Lay a map over a grey photo, so that the photo shows through where it is 0."""
+    height, width = image.shape[:2]
+    axis.imshow(image.mean(axis=-1), cmap="grey", vmin=0, vmax=1)
+    # Roots, since a few large amounts would hide all others.
+    strength = np.sqrt(np.abs(heat) / (np.abs(heat).max() or 1))
+    extent = -0.5, width - 0.5, height - 0.5, -0.5
+    look = {"vmax": 1, "extent": extent, "alpha": 0.9 * np.sqrt(strength)}
+    if signed:
+        axis.imshow(np.sign(heat) * strength, cmap=SIGNED, vmin=-1, **look)
+    else:
+        axis.imshow(strength, cmap="magma", vmin=0, **look)
 
 
 def _strongest(step):

@@ -1,0 +1,103 @@
+"""Which pixels a class score depends on, for any Keras image classifier.
+
+The work is done in modules that can be read one at a time; their public names are
+here.  All methods are called alike, ``method(model, images, target, *, …)``, and
+answer with one `Explanation`.
+"""
+
+from functools import partial
+from types import MappingProxyType
+
+from cnnbook.class_maps import ablation_cam, grad_cam, grad_cam_plus_plus, hires_cam
+from cnnbook.evaluation import Evaluation, evaluate
+from cnnbook.explanation import Explanation
+from cnnbook.gradient_maps import (
+    deconvnet,
+    guided_backprop,
+    integrated_gradients,
+    saliency_map,
+    smooth_grad,
+)
+from cnnbook.occlusion import occlusion_map
+from cnnbook.scoring import class_probabilities
+from cnnbook.superpixels import lime
+from cnnbook.truth import telling_parts
+
+__all__ = [
+    "METHODS",
+    "Evaluation",
+    "Explanation",
+    "ablation_cam",
+    "class_probabilities",
+    "deconvnet",
+    "evaluate",
+    "explain",
+    "grad_cam",
+    "grad_cam_plus_plus",
+    "guided_backprop",
+    "hires_cam",
+    "integrated_gradients",
+    "lime",
+    "occlusion_map",
+    "saliency_map",
+    "smooth_grad",
+    "telling_parts",
+]
+
+# Names for a shell, and for tables.
+METHODS = MappingProxyType(
+    {
+        "occlusion": occlusion_map,
+        "lime": lime,
+        "saliency": saliency_map,
+        "smooth-grad": smooth_grad,
+        "integrated-gradients": integrated_gradients,
+        "guided-backprop": guided_backprop,
+        "deconvnet": deconvnet,
+        "grad-cam": grad_cam,
+        "grad-cam++": grad_cam_plus_plus,
+        "hires-cam": hires_cam,
+        "ablation-cam": ablation_cam,
+    }
+)
+
+WINDOWS = 8  # of an occlusion side by side, along the shorter side of an image
+
+
+def explain(method, model, images, target, **options):
+    """Explain by a method given by its name, with options that suit any image.
+
+    Parameters
+    ----------
+    method : str
+        One of `METHODS`.
+    model, images, target
+        As for the methods.
+    **options
+        As the method takes them.  By default an occlusion hides an eighth of the
+        image's shorter side, in steps of half of that.
+
+    Returns
+    -------
+    explanation : Explanation
+
+    Raises
+    ------
+    ValueError
+        If there is no such method, or as the method.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cnnbook.model import load_classifier
+    >>> explain("grad-cam", load_classifier(), np.zeros((1, 96, 96, 3)), "cat").layer
+    'block3_relu'
+    """
+    if method not in METHODS:
+        raise ValueError(
+            f"there is no method {method!r}; there are {', '.join(METHODS)}"
+        )
+    if method == "occlusion" and "window" not in options:
+        window = max(1, min(images.shape[1:3]) // WINDOWS)
+        options = {"window": window, "stride": max(1, window // 2)} | options
+    return partial(METHODS[method], **options)(model, images, target)
