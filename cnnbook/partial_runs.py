@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnbook.networks import answer, follow, is_a
+from cnnbook.networks import INPUTS, answer, follow, is_a
 from cnnbook.scoring import changed, scores_by_layer
 from cnnbook.windows import padding_of
 
@@ -205,7 +205,7 @@ def rescore(network, end, plan, maps, image, filling, starts):
                 padding=_emptiness(step.operation, patch.dtype),
             )
             patch = changed(step.operation, {"padding": "valid"}, patch)
-        else:
+        elif not is_a(step.operation, INPUTS):  # of a model inside the model
             patch = answer(step.operation, patch)
     whole = [(tf.zeros(places, tf.int32), length) for length in plan.shape]
     full = _cut(maps[plan.last], patch, starts[-1], whole, padding=0.0)

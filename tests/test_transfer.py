@@ -211,5 +211,7 @@ def test_what_cannot_be_learned_from_is_refused(features, labels, message):
 def test_an_end_that_has_not_settled_says_so(monkeypatch):
     found = type("", (), {"nit": 500, "x": np.zeros(4)})
     monkeypatch.setattr(transfer, "minimize", lambda *args, **options: found)
-    with pytest.raises(RuntimeError, match="not settled.*penalty 0.1.*larger penalty"):
+    with pytest.raises(
+        RuntimeError, match=r"not settled.*penalty 0\.1.*larger penalty"
+    ):
         transfer.fit_end(np.eye(2), np.array([0, 1]), 2, penalty=0.1)

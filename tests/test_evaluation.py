@@ -1,0 +1,179 @@
+"""Controls tell maps that explain from maps that only look so."""
+
+import keras
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from cnnbook import controls, evaluation, explanations, truth
+from cnnbook.classifier import build_classifier
+from cnnbook.drawing import draw_pets
+from cnnbook.explanation import Explanation
+
+
+def test_signs_against_the_class_do_not_count_as_attribution():
+    maps = np.array([[[3.0, 1.0], [-9.0, 0.0]]])
+    masks = np.array([[[True, False], [True, False]]])
+    shares, areas = truth.shares_inside(maps, masks)
+    assert (shares.item(), areas.item()) == (0.75, 0.5)
+
+
+def test_a_map_that_pays_no_attention_has_density_one_and_so_has_an_empty_map(rng):
+    masks = rng.random((4, 6, 6)) < 0.3
+    for maps in (np.ones((4, 6, 6)), np.zeros((4, 6, 6))):
+        shares, areas = truth.shares_inside(maps, masks)
+        assert truth.density(shares, areas) == pytest.approx(1)
+
+
+def test_the_pointing_game_shares_a_hit_among_equals():
+    maps = np.array([[[1.0, 1.0], [0.0, 0.0]]])
+    masks = np.array([[[True, False], [False, False]]])
+    assert truth.pointing_game(maps, masks).item() == 0.5
+    assert truth.pointing_game(maps, ~masks).item() == 0.5
+
+
+def test_the_area_under_the_curve_counts_pairs_and_the_rank_correlation_is_scipys(rng):
+    maps = rng.integers(0, 5, (3, 8, 8)).astype(float)  # with ties
+    others, masks = rng.random((3, 8, 8)), rng.random((3, 8, 8)) < 0.3
+    for i in range(3):
+        inside, outside = maps[i][masks[i]][:, None], maps[i][~masks[i]]
+        expected = ((inside > outside) + 0.5 * (inside == outside)).mean()
+        assert truth.pixel_auc(maps, masks)[i] == pytest.approx(expected)
+        expected = spearmanr(maps[i].ravel(), others[i].ravel()).statistic
+        assert truth.similarity(maps, others)[i] == pytest.approx(expected)
+
+
+def test_a_flat_map_is_similar_to_nothing(rng):
+    flat, maps = np.ones((1, 4, 4)), rng.random((1, 4, 4))
+    assert truth.similarity(flat, maps).item() == 0
+
+
+def test_only_whiskers_are_given_a_tolerance_and_it_is_as_stated():
+    pets = draw_pets(2, size=64, seed=3)
+    exact, wide = (truth.telling_parts(pets.part_masks, tolerance=n) for n in (0, 3))
+    parts = [pets.part_masks[part] for part in truth.TELLING]
+    np.testing.assert_array_equal(exact, np.any(parts, axis=0))
+    rows, columns = np.nonzero((wide & ~exact)[0])
+    whiskers = np.argwhere(pets.part_masks["whiskers"][0])
+    for place in zip(rows, columns, strict=True):
+        assert np.abs(whiskers - place).max(axis=1).min() <= 3
+
+
+@pytest.fixture
+def network():
+    return build_classifier((16, 16, 3), filters=(3, 4))
+
+
+@pytest.fixture
+def pictures(rng):
+    return rng.random((4, 16, 16, 3), np.float32)
+
+
+def test_weights_are_randomised_from_the_end_in_a_copy(network):
+    before = [array.copy() for array in network.get_weights()]
+    kernels = {
+        layer.name: layer.kernel.numpy()
+        for layer in network.layers
+        if hasattr(layer, "kernel")
+    }
+    done = []
+    for layer, changed in controls.with_random_weights(network, seed=1):
+        done.append(layer)
+        for name, kernel in kernels.items():
+            same = np.array_equal(changed.get_layer(name).kernel.numpy(), kernel)
+            assert same == (name not in done)
+    assert done == ["logits", "block2_conv", "block1_conv"]
+    for old, now in zip(before, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, now)
+
+
+def test_curves_run_from_the_baseline_to_the_image_and_back(network, pictures):
+    maps = np.random.default_rng(0).random((4, 16, 16))
+    whole = explanations.class_probabilities(network, pictures)[:, 1]
+    black = explanations.class_probabilities(network, np.zeros_like(pictures))[:, 1]
+    rising = controls.insertion_curve(network, pictures, 1, maps, steps=5)
+    falling = controls.deletion_curve(network, pictures, 1, maps, steps=5)
+    np.testing.assert_allclose(rising[:, [0, -1]], np.stack([black, whole], 1), 1e-5)
+    np.testing.assert_allclose(falling[:, [0, -1]], np.stack([whole, black], 1), 1e-5)
+
+
+def test_the_true_map_makes_the_score_rise_sooner_than_its_opposite(rng):
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(1)]
+    )
+    weights = rng.normal(size=(64, 1))
+    model.set_weights([weights, np.zeros(1)])
+    images = rng.random((3, 8, 8, 1), np.float32)
+    best = images[..., 0] * weights.reshape(8, 8)
+    means = {
+        name: draw(model, images, 1, maps).mean()
+        for name, draw, maps in (
+            ("inserted best first", controls.insertion_curve, best),
+            ("inserted worst first", controls.insertion_curve, -best),
+            ("deleted best first", controls.deletion_curve, best),
+            ("deleted worst first", controls.deletion_curve, -best),
+        )
+    }
+    assert means["inserted best first"] > means["inserted worst first"] + 0.2
+    assert means["deleted best first"] < means["deleted worst first"] - 0.2
+
+
+def test_an_edge_detector_is_found_out_by_both_controls(network, pictures):
+    def edges(model, images, target):
+        maps = np.abs(np.diff(images.mean(axis=-1), axis=1, append=0))
+        return Explanation(
+            maps, "edges", target, None, np.zeros(len(images)), "", (16, 16), False
+        )
+
+    masks = np.zeros((4, 16, 16), bool)
+    masks[:, 4:12, 4:12] = True
+    found = evaluation.evaluate(edges, network, pictures, 0, masks=masks)
+    summary = found.summary()
+    assert summary["other_class"][0] == pytest.approx(1)
+    assert summary["random_weights"][0] == pytest.approx(1)
+    assert summary["random_density"] == summary["density"]
+
+
+def test_votes_for_one_of_two_classes_are_opposite_to_those_for_the_other(pictures):
+    network = build_classifier((16, 16, 3), filters=(3, 4))
+    kernel, bias = network.layers[-1].get_weights()
+    network.layers[-1].set_weights([np.stack([kernel[:, 0], -kernel[:, 0]], 1), bias])
+
+    def votes(model, images, target):
+        return explanations.occlusion_map(model, images, target, window=4)
+
+    found = evaluation.evaluate(votes, network, pictures, 0)
+    np.testing.assert_allclose(found.other_class, -1, atol=0.01)
+    assert found.shares is None
+    assert set(found.summary()) == {
+        "random_weights",
+        "other_class",
+        "insertion",
+        "deletion",
+    }
+
+
+def test_intervals_hold_their_means_and_narrow_with_the_images(network, rng):
+    widths = []
+    for count in (6, 96):
+        images = rng.random((count, 16, 16, 3), np.float32)
+        masks = np.zeros((count, 16, 16), bool)
+        masks[:, :8] = True
+        found = evaluation.evaluate(
+            explanations.saliency_map, network, images, 0, masks=masks
+        )
+        mean, low, high = found.summary()["share"]
+        assert low <= mean <= high
+        widths.append(high - low)
+    assert widths[1] < widths[0]
+
+
+def test_masks_must_fit_the_maps(network, pictures):
+    with pytest.raises(ValueError, match="on_pixels spreads maps"):
+        evaluation.evaluate(
+            explanations.saliency_map,
+            network,
+            pictures,
+            0,
+            masks=np.ones((4, 8, 8), bool),
+        )

@@ -1,0 +1,123 @@
+"""Photos are looked at from a shell, with our network or any other."""
+
+import keras
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from cnnbook import cli, explanations
+from cnnbook.network_files import save_classifier
+
+
+@pytest.fixture
+def photo(tmp_path, rng):
+    path = tmp_path / "photo.png"
+    Image.fromarray(rng.integers(0, 255, (60, 80, 3), np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def other(tmp_path):
+    """A network of another make, whose white is 255."""
+    model = keras.Sequential(
+        [
+            keras.Input((24, 24, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(4, 3, activation="relu", name="conv"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    path = tmp_path / "other.keras"
+    save_classifier(model, path, class_names=("ant", "bee", "cow"))
+    return path
+
+
+def size_of(path):
+    with Image.open(path) as picture:
+        return picture.size
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.main, [str(part) for part in arguments])
+
+
+def test_predict_gives_the_probabilities_of_the_classes_by_name(photo):
+    result = run("predict", photo, photo)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert len(lines) == 2
+    assert "cat" in lines[0]
+    assert "dog" in lines[0]
+    shares = [float(word[:-1]) for word in lines[0].split() if word.endswith("%")]
+    assert sum(shares) == pytest.approx(100, abs=0.2)
+
+
+def test_another_network_is_asked_what_white_is(photo, other):
+    refused = run("predict", photo, "--model", other)
+    assert refused.exit_code == 1
+    assert "--white 1 or --white 255" in refused.stderr
+    assert "Traceback" not in refused.output
+    answered = run("predict", photo, "--model", other, "--white", "255")
+    assert {"ant", "bee", "cow"} <= set(answered.stdout.split())
+
+
+def test_maps_are_drawn_to_a_file(photo, other, tmp_path):
+    out = tmp_path / "maps.png"
+    ours = run("maps", photo, "--out", out)
+    assert "16 maps of block1_relu" in ours.stdout
+    assert size_of(out) > (200, 200)
+    theirs = run("maps", photo, "--model", other, "--white", "255", "--out", out)
+    assert "4 maps of conv" in theirs.stdout
+    unknown = run("maps", photo, "--layer", "block9", "--out", out)
+    assert "no layer 'block9'" in unknown.stderr
+
+
+def test_explain_draws_the_methods_asked_for_and_says_what_they_are(
+    photo, other, tmp_path
+):
+    out = tmp_path / "explained.png"
+    result = run(
+        "explain", photo, "--method", "grad-cam,occlusion", "--target", "dog",
+        "--out", out,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "dog: probability" in result.stdout
+    assert "Grad-CAM at block3_relu for dog" in result.stdout
+    assert "occlusion for dog, in logits" in result.stdout
+    assert size_of(out) > (200, 100)
+    result = run(
+        "explain", photo, "--model", other, "--white", "255", "--method", "hires-cam",
+        "--layer", "conv", "--target", "2", "--out", out,
+    )  # fmt: skip
+    assert "HiResCAM at conv for cow" in result.stdout
+
+
+def test_without_a_target_the_likeliest_class_is_explained(photo, other, tmp_path):
+    out = tmp_path / "explained.png"
+    result = run("explain", photo, "--method", "saliency", "--out", out)
+    shares = run("predict", photo).stdout.split()
+    likeliest = shares[1]
+    assert f"saliency for {likeliest}" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--method", "magic"],
+            "no method magic; there are " + next(iter(explanations.METHODS)),
+        ),
+        (["--target", "horse"], "no class 'horse'; classes are 0 to 1, named cat, dog"),
+        (["--method", "grad-cam", "--layer", "logits"], "'logits' has no maps"),
+        (["--model", "none.keras"], "there is no network none.keras"),
+    ],
+)
+def test_what_cannot_be_explained_is_refused_in_one_line(
+    photo, tmp_path, arguments, message
+):
+    result = run("explain", photo, "--out", tmp_path / "out.png", *arguments)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert not (tmp_path / "out.png").exists()
