@@ -42,6 +42,11 @@ def record(source="photos", *, progress=True):
     Returns
     -------
     file : pathlib.Path
+
+    Raises
+    ------
+    FileNotFoundError
+        If the results of the classifier have not been measured before.
     """
     pets = data.load_pets(source, size=SIZE)
     network = vgg.load_vgg19()
@@ -118,8 +123,8 @@ def subset(labels, count, draw):
 
 
 def _draws(split, count):
-    """List which pictures are learned from: several choices, if there is a choice."""
-    draws = DRAWS if count < len(split) else 1
+    """List which pictures are learned from: several choices, as far as there are."""
+    draws = min(DRAWS, len(split) // count)
     return [subset(split.labels, count, draw) for draw in range(draws)]
 
 
@@ -143,8 +148,13 @@ def _on_shoulders(described, pets, count):
 
 
 def _from_scratch(source, recipe, pets, count):
-    """Train the book's classifier on so many pictures: accuracies, seconds of one."""
+    """Train the book's classifier on so many pictures: accuracies, seconds of one.
+
+    On all of them it was trained before, for the results of the classifier.
+    """
     epochs = min(MOST_EPOCHS, round(recipe.pictures / count))
+    if count == len(pets.train):
+        return _together(records.read("classifier")["runs"], epochs)
     outcomes = []
     for draw, chosen in enumerate(_draws(pets.train, count)):
         few = data.Split(pets.train.images[chosen], pets.train.labels[chosen])
@@ -159,6 +169,11 @@ def _from_scratch(source, recipe, pets, count):
         )
         find = partial(_outcome, own, few, pets.validation, epochs)
         outcomes.append(build_folder.found_once("trials", key, find))
+    return _together(outcomes, epochs)
+
+
+def _together(outcomes, epochs):
+    """Put outcomes of several trainings together."""
     return {
         "accuracies": [outcome["accuracy"] for outcome in outcomes],
         "seconds": float(np.mean([outcome["seconds"] for outcome in outcomes])),

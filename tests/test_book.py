@@ -20,6 +20,7 @@ OTHER_PAGES = {
     "api",
     "api-measuring",
     "api-inside",
+    "api-explaining",
     "api-drawing",
     "colophon",
     "bibliography",

@@ -143,6 +143,7 @@ def test_learning_curves_are_measured_for_every_count(photos, monkeypatch):
     monkeypatch.setattr(transfer_trials, "LAYERS", ("conv",))
     monkeypatch.setattr(transfer_trials, "SIZE", 16)
     monkeypatch.setattr(transfer_trials, "COUNTS", (20, 80, 160))
+    CliRunner().invoke(cli.main, ["results", "classifier"])
     transfer_trials.record("photos", progress=False)
     record = records.read("transfer")
     assert [point["count"] for point in record["points"]] == [20, 80]
@@ -150,6 +151,8 @@ def test_learning_curves_are_measured_for_every_count(photos, monkeypatch):
     few, all_of_them = record["points"]
     assert set(few["transfer"]["layers"]) == {"conv"}
     assert len(few["scratch"]["accuracies"]) == transfer_trials.DRAWS
+    runs = records.read("classifier")["runs"]
+    assert all_of_them["scratch"]["accuracies"] == [run["accuracy"] for run in runs]
     assert record["seconds_per_picture"] > 0
     assert len(few["transfer"]["accuracies"]) == transfer_trials.DRAWS
     assert len(all_of_them["transfer"]["accuracies"]) == 1

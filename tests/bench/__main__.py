@@ -15,6 +15,7 @@ GROUPS = [
     "patterns",
     "pages",
     "engine",
+    "explanations",
     "build",
     "classifier",
 ]
