@@ -1,10 +1,9 @@
 """Which places of a layer's maps speak for a class: weighted sums of the maps."""
 
 import numpy as np
-from tqdm import tqdm
 
 from cnnbook.checks import check_whole
-from cnnbook.explanation import Explanation
+from cnnbook.explanation import Explanation, one_by_one
 from cnnbook.gradients import gradients
 from cnnbook.heads import head
 from cnnbook.networks import is_a, layer_calls, unknown_layer
@@ -171,12 +170,7 @@ def ablation_cam(model, images, target, *, layer=None, batch_size=32, progress=F
     without = compiled(model, ("ablation", layer), lambda *p: _ablation(*p, layer))
     values, scores = [], []
     for image, selector in zip(
-        tqdm(
-            images,
-            desc="Ablation-CAM",
-            unit="image",
-            disable=None if progress else True,  # None: unless on a terminal
-        ),
+        one_by_one(images, "Ablation-CAM", progress),
         end.selectors(indices),
         strict=True,
     ):

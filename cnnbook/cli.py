@@ -88,6 +88,17 @@ _white = click.option(
 )
 
 
+def _drawn_to(default):
+    """Return the option that says where a picture goes."""
+    return click.option(
+        "--out",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=default,
+        show_default=True,
+        help="The picture to write; the ending decides its kind.",
+    )
+
+
 @main.command()
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @_model
@@ -104,13 +115,7 @@ def predict(photos, model_file, white):
 @_model
 @_white
 @click.option("--layer", help="Whose maps; by default the first convolution's.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default="maps.png",
-    show_default=True,
-    help="The picture to write; the ending decides its kind.",
-)
+@_drawn_to("maps.png")
 def maps(photo, model_file, white, layer, out):
     """Draw the feature maps of a layer on PHOTO, the strongest first."""
     from cnnbook import look_commands
@@ -134,13 +139,7 @@ def maps(photo, model_file, white, layer, out):
     help="The class to explain, by name or number; by default the most probable one.",
 )
 @click.option("--layer", help="For the class maps; by default the last with maps.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default="explanation.png",
-    show_default=True,
-    help="The picture to write; the ending decides its kind.",
-)
+@_drawn_to("explanation.png")
 def explain(photo, model_file, white, methods, target, layer, out):
     """Draw which parts of PHOTO the score of a class depends on."""
     from cnnbook import look_commands

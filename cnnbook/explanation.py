@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from skimage.transform import resize
+from tqdm import tqdm
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,3 +99,9 @@ class Explanation:
             sums[:, rows, columns] += self.values[:, row, column, None, None]
             counts[rows, columns] += 1
         return sums / np.maximum(counts, 1)
+
+
+def one_by_one(images, method, progress):
+    """Go through images, with a bar on stderr if asked for and that is a terminal."""
+    disable = None if progress else True  # None: unless on a terminal
+    return tqdm(images, desc=method, unit="image", disable=disable)

@@ -5,7 +5,6 @@ here.  All methods are called alike, ``method(model, images, target, *, …)``, 
 answer with one `Explanation`.
 """
 
-from functools import partial
 from types import MappingProxyType
 
 from cnnbook.class_maps import ablation_cam, grad_cam, grad_cam_plus_plus, hires_cam
@@ -100,4 +99,4 @@ def explain(method, model, images, target, **options):
     if method == "occlusion" and "window" not in options:
         window = max(1, min(images.shape[1:3]) // WINDOWS)
         options = {"window": window, "stride": max(1, window // 2)} | options
-    return partial(METHODS[method], **options)(model, images, target)
+    return METHODS[method](model, images, target, **options)

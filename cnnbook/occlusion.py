@@ -3,11 +3,10 @@
 import math
 
 import numpy as np
-from tqdm import tqdm
 
 from cnnbook import partial_runs
 from cnnbook.checks import check_whole
-from cnnbook.explanation import Explanation
+from cnnbook.explanation import Explanation, one_by_one
 from cnnbook.heads import head
 from cnnbook.scoring import (
     baseline_of,
@@ -110,12 +109,7 @@ def occlusion_map(
     outputs = np.stack(
         [
             hide(image[None], filling)
-            for image in tqdm(
-                images,
-                desc="occlusion",
-                unit="image",
-                disable=None if progress else True,  # None: unless on a terminal
-            )
+            for image in one_by_one(images, "occlusion", progress)
         ]
     )
     scores = (outputs * end.selectors(indices)[:, None]).sum(axis=2)

@@ -2,10 +2,9 @@
 
 import numpy as np
 from skimage.segmentation import slic
-from tqdm import tqdm
 
 from cnnbook.checks import check_whole
-from cnnbook.explanation import Explanation
+from cnnbook.explanation import Explanation, one_by_one
 from cnnbook.heads import head
 from cnnbook.scoring import all_scores, baseline_of, explainable_images
 
@@ -80,12 +79,7 @@ def lime(
     indices = end.targets(target, len(images))
     values = []
     for image, selector in zip(
-        tqdm(
-            images,
-            desc="LIME",
-            unit="image",
-            disable=None if progress else True,  # None: unless on a terminal
-        ),
+        one_by_one(images, "LIME", progress),
         end.selectors(indices),
         strict=True,
     ):

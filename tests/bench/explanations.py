@@ -1,4 +1,4 @@
-"""Explanations against the plain way: one full pass for each place, or each gradient."""
+"""Explanations against the plain way: a full pass for each place, or gradient."""
 
 import keras
 import numpy as np
