@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import rjsmin
 from PIL import Image
 
 __all__ = ["Widget"]
@@ -89,7 +90,7 @@ def scripts_of(tag):
 
 
 def served(script):
-    """Read a script as readers get it: comments and indentation stay behind.
+    """Read a script as readers get it: comments and needless space stay behind.
 
     Parameters
     ----------
@@ -99,8 +100,7 @@ def served(script):
     -------
     text : str
     """
-    lines = (line.strip() for line in script.read_text("utf-8").splitlines())
-    return "\n".join(line for line in lines if line and line[:2] != "//") + "\n"
+    return rjsmin.jsmin(script.read_text("utf-8")) + "\n"
 
 
 def data_script(name, arrays):
