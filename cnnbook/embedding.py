@@ -1,4 +1,4 @@
-"""Write interactive figures as HTML: an element, its scripts, and arrays for both.
+"""Write interactive figures as HTML: an element, its scripts, and data for both.
 
 A notebook gets one piece that holds everything it needs.  The book's Sphinx extension
 puts the same parts into files, which its pages link to.
@@ -20,7 +20,7 @@ __all__ = ["Widget"]
 
 STATIC = Path(__file__).with_name("static")
 
-# Which sets of arrays each widget takes, as attributes of its element.
+# Which sets of data each widget takes, as attributes of its element.
 TAKES = {
     "convolution-playground": ("pictures", "filters"),
     "pooling-playground": ("pictures",),
@@ -38,8 +38,9 @@ class Widget:
     ----------
     tag : str
         Name of the HTML element, one of `TAKES`.
-    data : dict of str to dict of str to ndarray
-        For each set that the element takes, its arrays by name.
+    data : dict of str to dict
+        For each set that the element takes, what it holds by name: arrays, or objects
+        that JSON can write.
     still : matplotlib.figure.Figure
         What is seen without JavaScript.
     alt : str
@@ -54,11 +55,11 @@ class Widget:
     def _repr_html_(self):
         """Return the widget as one piece of HTML that loads nothing."""
         sets, code = {}, []
-        for kind, arrays in self.data.items():
-            # Two widgets in a notebook may show different arrays.
-            digest = hashlib.sha256(data_script("", arrays).encode()).hexdigest()
+        for kind, things in self.data.items():
+            # Two widgets in a notebook may show different things.
+            digest = hashlib.sha256(data_script("", things).encode()).hexdigest()
             sets[kind] = f"{kind}-{digest[:8]}"
-            code.append(data_script(sets[kind], arrays))
+            code.append(data_script(sets[kind], things))
         *shared, own = map(served, scripts_of(self.tag))
         scripts = "".join(f"<script>{text}</script>" for text in [*shared, *code, own])
         picture, width, height = still_picture(self.still)
@@ -103,17 +104,18 @@ def served(script):
     return rjsmin.jsmin(script.read_text("utf-8")) + "\n"
 
 
-def data_script(name, arrays):
-    """Write a script that gives arrays to the widgets of a page.
+def data_script(name, things):
+    """Write a script that gives data to the widgets of a page.
 
-    Bytes stay as they are and count as parts of 255; other numbers are kept in 16
-    bits, as multiples of a 32,767th of the largest.
+    Arrays of bytes stay as they are and count as parts of 255; other arrays are kept
+    in 16 bits, as multiples of a 32,767th of the largest.  What is no array, such as
+    an exported network, is written as it is.
 
     Parameters
     ----------
     name : str
         Of the set.
-    arrays : dict of str to ndarray
+    things : dict of str to ndarray or object
 
     Returns
     -------
@@ -126,7 +128,10 @@ def data_script(name, arrays):
     "scale": 0.00392156862745098, "data": "AAAA"}});
     """
     stored = {}
-    for label, array in arrays.items():
+    for label, array in things.items():
+        if not isinstance(array, np.ndarray):
+            stored[label] = array
+            continue
         if array.dtype == np.uint8:
             numbers, scale = array, 1 / 255
         else:

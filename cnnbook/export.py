@@ -99,6 +99,29 @@ def export_network(model, path, *, dtype="float32", class_names=None):
         raise ValueError(
             f"the file of an exported network must end in .js; got {path.name}"
         )
+    _write(path, network_object(model, path.stem, dtype, class_names))
+
+
+def network_object(model, name, dtype="float32", class_names=None):
+    """Make the object that such a file holds.
+
+    Parameters
+    ----------
+    model, dtype, class_names
+        As for `export_network`.
+    name : str
+        Under which pages find the network.
+
+    Returns
+    -------
+    network : dict
+        As the notes of `export_network` say, for `json.dumps`.
+
+    Raises
+    ------
+    ValueError
+        As `export_network`.
+    """
     if dtype not in _STORED:
         raise ValueError(f"dtype must be one of {', '.join(_STORED)}; got {dtype!r}")
     network = _chain(model)
@@ -127,20 +150,17 @@ def export_network(model, path, *, dtype="float32", class_names=None):
     networks.follow(network, network.inputs, describe)
     stored = b"".join(array.tobytes() for array in weights)
     (images,) = network.inputs
-    _write(
-        path,
-        {
-            "format": FORMAT,
-            "name": path.stem,
-            "input": list(images.shape[1:]),
-            "range": [0, 1] if images.name == networks.INTENSITIES else None,
-            "classes": class_names,
-            "dtype": dtype,
-            "layers": layers,
-            "count": sum(array.size for array in weights),
-            "weights": base64.b64encode(stored).decode("ascii"),
-        },
-    )
+    return {
+        "format": FORMAT,
+        "name": name,
+        "input": list(images.shape[1:]),
+        "range": [0, 1] if images.name == networks.INTENSITIES else None,
+        "classes": class_names,
+        "dtype": dtype,
+        "layers": layers,
+        "count": sum(array.size for array in weights),
+        "weights": base64.b64encode(stored).decode("ascii"),
+    }
 
 
 def _chain(model):

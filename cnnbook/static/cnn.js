@@ -189,6 +189,17 @@ function engine() {
     return y;
   }
 
+  // A map some of whose channels are zero; the one given stays, as others may hold it too.
+  function without({ shape, data }, channels) {
+    const depth = shape.at(-1), left = data.slice();
+    for (const channel of channels) {
+      demand(Number.isInteger(channel) && channel >= 0 && channel < depth,
+        `There is no channel ${channel}; there are ${depth}, counted from 0.`);
+      for (let n = channel; n < left.length; n += depth) left[n] = 0;
+    }
+    return { shape, data: left };
+  }
+
   // What each kind of layer in an exported network does, before its activation if any.
   const kinds = {
     input: (x) => x,
@@ -221,7 +232,8 @@ function engine() {
   }
 
   // Make a network of what cnnbook.export.export_network wrote: its facts, its layers
-  // with their weights, and run(image, {upTo}), which answers with all outputs by name.
+  // with their weights, and run(image, {upTo, silent}), which answers with all outputs by
+  // name.  Channels named in silent, as {layer: [number, …]}, give nothing but zero.
   function network(data) {
     demand(data?.format === 1, "This page cannot read this network; export it anew.");
     const damaged = "The file of this network is damaged; export it anew.";
@@ -240,8 +252,9 @@ function engine() {
     demand(layers?.length && weights.length === data.count, damaged);
     const names = layers.map((layer) => layer.name);
 
-    function run(image, { upTo = names.at(-1) } = {}) {
-      demand(names.includes(upTo), `There is no layer "${upTo}"; there are ${names.join(", ")}.`);
+    function run(image, { upTo = names.at(-1), silent = {} } = {}) {
+      for (const name of [upTo, ...Object.keys(silent)])
+        demand(names.includes(name), `There is no layer "${name}"; there are ${names.join(", ")}.`);
       let x = { shape: data.input, data: numbersOf(image) };
       const outputs = {};
       for (const { kind, activation, ...layer } of layers) {
@@ -249,6 +262,7 @@ function engine() {
         x = kinds[kind](x, layer);
         if (activation) x = activate(x, activation.kind, activation.slope);
         demand(String(x.shape) === String(layer.shape), damaged);
+        if (silent[layer.name]) x = without(x, silent[layer.name]);
         outputs[layer.name] = x;
         if (layer.name === upTo) return outputs;
       }

@@ -9,17 +9,19 @@
 "use strict";
 const book = (globalThis.cnnbook ??= {});
 
-// --- Arrays: a script shares a set of them under a name.
+// --- Data: a script shares a set of arrays or other things under a name.
 
 // Notebooks run this script more than once, and may place an element before its arrays.
 const sets = (book.sets ??= new Map()), waiting = (book.waiting ??= new Set());
 
-function share(name, arrays) {
-  sets.set(name, arrays);
+function share(name, things) {
+  sets.set(name, things);
   waiting.forEach((widget) => widget.connectedCallback());
 }
 
-function unpack({ shape, dtype, scale, data }) {
+function unpack(thing) {
+  const { shape, dtype, scale, data } = thing;
+  if (!data) return thing;
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
   const numbers = dtype === "uint8" ? bytes : new Int16Array(bytes.buffer);
   return { shape, data: Float32Array.from(numbers, (n) => n * scale) };
@@ -255,10 +257,10 @@ class Widget extends HTMLElement {
     if (addresses().get(this.id)) this.scrollIntoView();
   }
 
-  // The arrays of the set that an attribute names, such as data-pictures.
+  // The set that an attribute names, such as data-pictures.
   given(kind) {
     const set = Object.entries(sets.get(this.dataset[kind]) ?? {});
-    return Object.fromEntries(set.map(([name, array]) => [name, unpack(array)]));
+    return Object.fromEntries(set.map(([name, thing]) => [name, unpack(thing)]));
   }
 
   restore(kept = "") {

@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from tests.browser.screens import Screen
 from tests.browser.serving import (
     BROWSERS,
     LAUNCH_OPTIONS,
@@ -74,3 +75,18 @@ def origin(request, site):
     if request.param == "file":
         return f"{site.as_uri()}/"
     return request.getfixturevalue("http")
+
+
+@pytest.fixture
+def open_page(browser, address):
+    """Open pages; close them all, and insist that none complained."""
+    screens = []
+
+    def open_one(tag, state="", origin=address, **options):
+        screens.append(Screen(browser, origin, tag, state, **options))
+        return screens[-1]
+
+    yield open_one
+    for screen in screens:
+        screen.page.close()
+        assert screen.complaints == []

@@ -8,6 +8,7 @@ import json
 import shutil
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -168,6 +169,29 @@ def test_a_network_tells_its_facts_and_its_weights(page, networks):
     }
 
 
+def test_silent_channels_are_zero_and_all_that_follows_is_computed_without(
+    page, networks
+):
+    network = networks["shipped"]
+    image = image_for(network)
+    silent = {"block2_relu": [0, 7], "flatten": [4, 9215]}
+    run = """([image, silent]) =>
+      carry(cnnbook.network("shipped").run(image, {silent}))"""
+    ours = as_numbers(page.evaluate(run, [image.ravel().tolist(), silent]))
+    whole = keras_outputs(network, image)
+    assert off_by(ours["block2_conv"], whole["block2_conv"]) <= MOST_OFF
+    values = whole["block2_relu"].copy()
+    values[..., [0, 7]] = 0
+    x = keras.ops.convert_to_tensor(values[None])
+    for name in ("block2_pool", "block3_conv", "block3_relu", "block3_pool"):
+        x = network.get_layer(name)(x)
+        assert off_by(ours[name], np.asarray(x)[0]) <= MOST_OFF
+    votes = np.asarray(x).reshape(1, -1).copy()
+    votes[0, [4, 9215]] = 0
+    expected = np.asarray(network.get_layer("logits")(votes))[0]
+    assert off_by(ours["logits"], expected) <= MOST_OFF
+
+
 # --- A file that a reader picks
 
 
@@ -246,6 +270,11 @@ def test_an_image_that_does_not_fit_is_refused(page, start, image, sentence):
         (
             'cnnbook.network("pools").run(new Float32Array(2480), {upTo: "x"})',
             'There is no layer "x"; there are ',
+        ),
+        (
+            """cnnbook.network("pools").run(new Float32Array(2480),
+               {silent: {[cnnbook.network("pools").layers[1].name]: [99]}})""",
+            "There is no channel 99; there are ",
         ),
         (
             "cnnbook.forward.places(5, 3, 0, 'valid')",

@@ -14,11 +14,17 @@ import pytest
 from PIL import Image
 
 from cnnbook import embedding, layers, widgets
+from tests.browser.screens import (
+    MINUS,
+    as_in_the_book,
+    numbers_in,
+    page_of,
+    three_alike,
+)
 from tests.browser.serving import served
 from tests.browser.test_pages import AXE_OPTIONS, PHONE
 
 CONVOLUTION, POOLING, ACTIVATION = embedding.TAKES
-MINUS = "−"
 RULES = {  # a kernel of three by three for each name
     "upright edges": [[-1, 0, 1]] * 3,
     "level edges": [[-1] * 3, [0] * 3, [1] * 3],
@@ -48,27 +54,6 @@ def make_all():
     ]
 
 
-def page_of(inside):
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Widgets</title>'
-        '<meta name="viewport" content="width=device-width">'
-        '<link rel="icon" href="data:,"><style>:root { color-scheme: light dark }'
-        f"body {{ margin: 16px }}</style><main><h1>Widgets</h1>{inside}</main></html>"
-    )
-
-
-def as_in_the_book(widget):
-    """The element with an id, and links to its scripts."""
-    sets = {kind: kind for kind in widget.data}
-    scripts = [file.name for file in embedding.scripts_of(widget.tag)]
-    scripts[-1:-1] = [f"{kind}.js" for kind in widget.data]
-    return (
-        "".join(f'<script defer src="{name}"></script>' for name in scripts)
-        + embedding.opening(widget.tag, sets, name=widget.tag)
-        + f"<p>See the figure.</p></{widget.tag}>"
-    )
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("widgets")
@@ -95,81 +80,8 @@ def address(folder):
         yield address
 
 
-class Screen:
-    """A page with a widget, and all that it complained about or asked others for."""
-
-    def __init__(self, browser, origin, tag, state="", page="", **options):
-        self.complaints = []
-        self.page = browser.new_page(**options)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("requestfailed", lambda r: self.complaints.append(r.url))
-        self.page.on("request", self._check)
-        self.origin = origin
-        self.page.goto(f"{origin}{page or tag}.html{state and f'#{tag}?{state}'}")
-        self.widget = self.page.locator(tag).first
-
-    def _check(self, request):
-        if not request.url.startswith((self.origin, "data:", "blob:")):
-            self.complaints.append(request.url)
-
-    def says(self):
-        """The announced sentences, once the last change has been drawn."""
-        self.page.evaluate("new Promise(requestAnimationFrame)")
-        return " ".join(self.widget.get_by_role("status").all_inner_texts())
-
-    def text(self):
-        self.page.evaluate("new Promise(requestAnimationFrame)")
-        return self.widget.evaluate("widget => widget.shadowRoot.textContent")
-
-    def alert(self):
-        self.page.evaluate("new Promise(requestAnimationFrame)")
-        return self.widget.get_by_role("alert").all_inner_texts()
-
-    def choose(self, label, value):
-        self.widget.get_by_role("combobox", name=label, exact=True).select_option(value)
-
-    def chosen(self, label):
-        return self.widget.get_by_role("combobox", name=label, exact=True).input_value()
-
-    def canvas(self, label):
-        return self.widget.locator(f'canvas[aria-label^="{label}"]')
-
-    def map_size(self, label):
-        return self.canvas(label).evaluate("canvas => canvas.cells.slice(0, 2)")
-
-    def saved(self):
-        self.page.wait_for_timeout(400)
-        return self.page.url
-
-
-@pytest.fixture
-def open_page(browser, address):
-    """Open pages; close them all, and insist that none complained."""
-    screens = []
-
-    def open_one(tag, state="", origin=address, **options):
-        screens.append(Screen(browser, origin, tag, state, **options))
-        return screens[-1]
-
-    yield open_one
-    for screen in screens:
-        screen.page.close()
-        assert screen.complaints == []
-
-
-def numbers_in(text):
-    found = re.findall(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", text.replace(MINUS, "-"))
-    return [float(number) for number in found]
-
-
 def three_digits(array):
     return np.vectorize(lambda number: float(f"{number:.3g}"))(array)
-
-
-def three_alike(number):
-    """What is shown has three digits."""
-    return pytest.approx(number, rel=6e-3, abs=1e-6)
 
 
 # --- The convolution playground
