@@ -147,15 +147,44 @@ def explain(photo, model_file, white, methods, target, layer, out):
     look_commands.explain(photo, model_file, white, methods, target, layer, out)
 
 
+@main.command()
+@click.argument(
+    "model_file", metavar="MODEL", type=click.Path(path_type=Path, dir_okay=False)
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The script to write; its name, without .js, is the network's.  By default "
+    "that of MODEL.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float16"]),
+    default="float32",
+    show_default=True,
+    help="How weights are stored; float16 halves the file and keeps three digits.",
+)
+def export(model_file, out, dtype):
+    """Write the network MODEL (.keras) as a script that runs in a page.
+
+    The page "Your photo" of the book opens it, and so does every page that loads
+    cnnbook's cnn.js.
+    """
+    from cnnbook import look_commands
+
+    look_commands.export(model_file, out or model_file.with_suffix(".js"), dtype)
+
+
 @main.command("train-for-book")
-def train_for_book():
+@click.option("--source", default="auto", help="Pictures: auto, drawn, or a folder.")
+def train_for_book(source):
     """Train the book's classifier, or find it trained already.
 
     The build does this by itself; run it first to watch the training alone.
     """
     from cnnbook import model
 
-    model.train_for_book()
+    model.train_for_book(source)
 
 
 def _fetch(name):

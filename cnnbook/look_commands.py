@@ -1,4 +1,4 @@
-"""Look at photos with a network from a shell: classes, feature maps, explanations."""
+"""Look at photos with a network from a shell; hand the network on to a page."""
 
 import click
 import numpy as np
@@ -7,12 +7,14 @@ from tqdm import tqdm
 
 from cnnbook import (
     activations,
+    downloads,
     explanations,
     figures,
     images,
     network_files,
     overlays,
 )
+from cnnbook import export as exporting
 from cnnbook.networks import one_image_input
 
 _WITH_LAYER = ("grad-cam", "grad-cam++", "hires-cam", "ablation-cam")
@@ -129,6 +131,28 @@ def explain(photo, model_file, white, methods, target, layer, out):
     for explanation in found:
         click.echo(f"{explanation}")
     click.echo(f"Drawn to {out}")
+
+
+def export(model_file, out, dtype):
+    """Write a network as a script that runs in a page.
+
+    Parameters
+    ----------
+    model_file : pathlib.Path
+    out : pathlib.Path
+        Ends in ``.js``.
+    dtype : {"float32", "float16"}
+
+    Raises
+    ------
+    OSError, ValueError
+        If a file cannot be read or written, or a page cannot run the network.
+    """
+    network = network_files.load_network(model_file)
+    exporting.export_network(network, out, dtype=dtype)
+    size = downloads.in_units(out.stat().st_size)
+    classes = ", ".join(_names(network, network.output_shape[-1])[:10])
+    click.echo(f"{size}, classes {classes}: {out}")
 
 
 def _network(model_file):

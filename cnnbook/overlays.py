@@ -5,6 +5,7 @@ function runs a model.
 """
 
 import math
+import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,6 +22,7 @@ from cnnbook.figures import QUIET, SIGNED, WIDTH, styled
 __all__ = [
     "explanations_over_photo",
     "heat_over_photos",
+    "photos_beside_explanations",
     "products_of_patch",
     "trace_strip",
 ]
@@ -86,8 +88,8 @@ def heat_over_photos(
 
 
 @styled
-def explanations_over_photo(image, explanations, *, number=0, columns=3):
-    r"""Lay explanations of one photo over it, each titled with its method and class.
+def explanations_over_photo(image, explanations, titles=None, *, number=0, columns=3):
+    r"""Lay explanations of one photo over it, by default titled with method and class.
 
     Parameters
     ----------
@@ -96,6 +98,8 @@ def explanations_over_photo(image, explanations, *, number=0, columns=3):
     explanations : sequence of explanations.Explanation
         Each has its own scale.  Amounts: the brighter, the more.  Where parts may
         speak against the class: orange for it, blue against it.
+    titles : sequence of str, optional
+        One for each explanation.
     number : int
         Of the photo among those that were explained.
     columns : int
@@ -125,18 +129,58 @@ def explanations_over_photo(image, explanations, *, number=0, columns=3):
     if not explanations:
         raise ValueError("explanations must hold at least one; got none")
     for found in explanations:
-        if tuple(found.image_size) != image.shape[:2]:
-            raise ValueError(
-                f"{found.method} explains images of {found.image_size} pixels; the "
-                f"photo has {image.shape[:2]}"
-            )
+        _check_size(found, image)
+    check_count(titles, len(explanations), "titles")
     aspect = image.shape[0] / image.shape[1]
     figure, axes = _panels(len(explanations), columns, aspect, 2)
-    for axis, found in zip(axes, explanations, strict=True):
-        _glow(axis, image, found.on_pixels()[number], found.signed)
-        several = isinstance(found.target, tuple)
-        target = found.target[number] if several else found.target
-        axis.set_title(f"{found.method}\nfor {target}", fontsize="medium")
+    for i, (axis, found) in enumerate(zip(axes, explanations, strict=True)):
+        _explained(axis, image, found, number)
+        if titles is not None:
+            axis.set_title(titles[i], fontsize="medium")
+    return figure
+
+
+@styled
+def photos_beside_explanations(photos, explanations, *, columns=4):
+    """Show each photo, and beside it the explanation that lies over it.
+
+    Parameters
+    ----------
+    photos : sequence of ndarrays of shape (H, W, 3)
+        Intensities in [0, 1], all of one shape.
+    explanations : sequence of explanations.Explanation
+        One for each photo, of one image.
+    columns : int
+        Pictures in a row.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If photos have another shape or range, or there is not one explanation, of an
+        image of that size, for each.
+
+    Examples
+    --------
+    >>> from cnnbook import explanations, model
+    >>> photo = np.full((96, 96, 3), 0.5)
+    >>> found = explanations.grad_cam(model.load_classifier(), photo[None], "dog")
+    >>> len(photos_beside_explanations([photo], [found]).axes)
+    2
+    """
+    photos = check_shape(photos, "(N, H, W, 3)", "photos", "of one photo, [photo]")
+    check_intensities(photos, "photos")
+    check_count(explanations, len(photos), "explanations")
+    aspect = photos.shape[1] / photos.shape[2]
+    figure, axes = _panels(2 * len(photos), columns, aspect, 2)
+    for number, (photo, found) in enumerate(zip(photos, explanations, strict=True)):
+        _check_size(found, photo)
+        beside, over = axes[2 * number : 2 * number + 2]
+        beside.imshow(photo)
+        _explained(over, photo, found, 0)
     return figure
 
 
@@ -260,6 +304,26 @@ def products_of_patch(values, weights):
     for axis, title in zip(axes, ("patch", "weights", total), strict=True):
         axis.set_title(title)
     return figure
+
+
+def _check_size(explanation, photo):
+    """ValueError unless an explanation is of images of the photo's size."""
+    if tuple(explanation.image_size) != photo.shape[:2]:
+        raise ValueError(
+            f"{explanation.method} explains images of {explanation.image_size} pixels; "
+            f"the photo has {photo.shape[:2]}"
+        )
+
+
+def _explained(axis, photo, explanation, number):
+    """Lay one map of an explanation over its photo, titled with method and class."""
+    _glow(axis, photo, explanation.on_pixels()[number], explanation.signed)
+    target = explanation.target
+    if isinstance(target, tuple):
+        target = target[number]
+    # Long names of two words would run into the title beside them.
+    method = textwrap.fill(explanation.method, 15)
+    axis.set_title(f"{method}\nfor {target}", fontsize="medium")
 
 
 def _glow(axis, image, heat, signed):

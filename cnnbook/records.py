@@ -17,7 +17,7 @@ def read(name):
     Parameters
     ----------
     name : str
-        "classifier", "ingredients" or "transfer".
+        "classifier", "ingredients", "transfer" or "trust".
 
     Returns
     -------

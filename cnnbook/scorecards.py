@@ -6,9 +6,9 @@ from matplotlib.ticker import MaxNLocator
 
 from cnnbook.charts import lines
 from cnnbook.drawable import check_count
-from cnnbook.figures import ACCENT, QUIET, WIDTH, styled
+from cnnbook.figures import ACCENT, INK, QUIET, WIDTH, styled
 
-__all__ = ["estimates", "learning_curves", "reliability_diagram"]
+__all__ = ["estimates", "learning_curves", "paired_estimates", "reliability_diagram"]
 
 
 @styled
@@ -130,6 +130,58 @@ def estimates(
     axis.tick_params(left=False)
     axis.spines["left"].set_visible(False)
     axis.set_xlabel(axis_label)
+    return figure
+
+
+@styled
+def paired_estimates(names, pairs, labels, *, axis_label, bounds=()):
+    """Draw two measurements of each thing on one line, each with its interval.
+
+    Parameters
+    ----------
+    names : sequence of str
+    pairs : sequence of pairs of (value, low, high)
+        For each name, both measurements with the ends of their intervals.
+    labels : pair of str
+        What was measured first, and second.
+    axis_label : str
+    bounds : sequence of float
+        Values to compare with, drawn as quiet lines.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to draw, or not one pair for each name.
+
+    Examples
+    --------
+    >>> pairs = [((4, 3, 5), (1, 0.8, 1.2))]
+    >>> figure = paired_estimates(["occlusion"], pairs, ["trained", "random"],
+    ...                           axis_label="times as dense")
+    """
+    if not len(names):
+        raise ValueError("names must hold at least one name; got none")
+    check_count(pairs, len(names), "pairs")
+    check_count(labels, 2, "labels")
+    figure, axis = plt.subplots(figsize=(WIDTH, 0.36 * len(names) + 1.3))
+    for bound in bounds:
+        axis.axvline(bound, color=QUIET, lw=1, ls=(0, (2, 3)))
+    places = range(len(names))
+    looks = ((ACCENT, "o"), (INK, "D"))
+    for which, (label, (colour, marker)) in enumerate(zip(labels, looks, strict=True)):
+        measured = np.array([pair[which] for pair in pairs], float)
+        axis.hlines(places, *measured[:, 1:].T, color=colour, lw=2, alpha=0.45)
+        axis.plot(measured[:, 0], places, marker, color=colour, label=label)
+    axis.set_yticks(places, names)
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.tick_params(left=False)
+    axis.spines["left"].set_visible(False)
+    axis.set_xlabel(axis_label)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2, frameon=False)
     return figure
 
 

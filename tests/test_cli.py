@@ -124,10 +124,12 @@ def test_a_mistake_of_ours_is_not_hidden(monkeypatch):
 
 def test_train_for_book_calls_the_function_that_the_build_calls(monkeypatch):
     calls = []
-    model = types.SimpleNamespace(train_for_book=lambda: calls.append("trained"))
+    model = types.SimpleNamespace(train_for_book=calls.append)
     monkeypatch.setattr(cnnbook, "model", model, raising=False)
     assert run("train-for-book").exit_code == 0
-    assert calls == ["trained"]
+    assert calls == ["auto"]
+    assert run("train-for-book", "--source", "drawn").exit_code == 0
+    assert calls == ["auto", "drawn"]
 
 
 def test_compare_depths_calls_the_function_that_the_build_calls(monkeypatch):

@@ -6,6 +6,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from cnnbook import overlays
+from cnnbook.explanation import Explanation
 from cnnbook.tracing import Step
 
 
@@ -113,6 +114,66 @@ def test_heat_that_does_not_fit_the_photos_is_refused(maps, options, message):
 def test_heat_over_a_single_photo_asks_for_a_batch():
     with pytest.raises(ValueError, match=r"\(8, 8, 3\); of one photo, image\[None\]"):
         overlays.heat_over_photos(np.zeros((8, 8, 3)), np.ones((1, 4, 4)))
+
+
+def explanation(values, method="saliency", target="cat", *, signed=False):
+    values = np.asarray(values, float)
+    size = values.shape[1:]
+    return Explanation(
+        values, method, target, None, np.zeros(len(values)), "logits", size, signed
+    )
+
+
+def test_signed_heat_is_orange_above_zero_and_blue_below():
+    heat = np.array([[0.0, 1.0], [-1.0, 0.0]])
+    (axis,) = overlays.heat_over_photos(
+        np.zeros((1, 2, 2, 3)), [heat], signed=True
+    ).axes
+    shown = axis.images[1]
+    red, _, blue, _ = np.moveaxis(shown.cmap(shown.norm(shown.get_array())), -1, 0)
+    assert red[0, 1] > blue[0, 1]
+    assert blue[1, 0] > red[1, 0]
+
+
+def test_each_photo_stands_beside_its_explanation():
+    photos = [np.full((2, 2, 3), 0.2), np.full((2, 2, 3), 0.7)]
+    found = [
+        explanation([np.eye(2)]),
+        explanation([np.eye(2)], "integrated gradients", ("dog",)),
+    ]
+    axes = overlays.photos_beside_explanations(photos, found).axes
+    assert [len(axis.images) for axis in axes] == [1, 2, 1, 2]
+    for photo, axis in zip(photos, axes[::2], strict=True):
+        np.testing.assert_array_equal(axis.images[0].get_array(), photo)
+    assert [axis.get_title() for axis in axes] == [
+        "",
+        "saliency\nfor cat",
+        "",
+        "integrated\ngradients\nfor dog",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("photos", "found", "message"),
+    [
+        ([np.zeros((2, 2, 3))], [], "explanations must have 1"),
+        ([np.zeros((3, 3, 3))], [explanation([np.eye(2)])], r"images of \(2, 2\) pix"),
+        ([np.full((2, 2, 3), 2.0)], [explanation([np.eye(2)])], "photos must"),
+    ],
+)
+def test_photos_that_were_not_explained_are_refused(photos, found, message):
+    with pytest.raises(ValueError, match=message):
+        overlays.photos_beside_explanations(photos, found)
+
+
+def test_explanations_are_titled_as_asked():
+    found = [explanation([np.eye(2)]), explanation([np.eye(2)])]
+    figure = overlays.explanations_over_photo(
+        np.zeros((2, 2, 3)), found, ["early", "late"]
+    )
+    assert [axis.get_title() for axis in figure.axes] == ["early", "late"]
+    with pytest.raises(ValueError, match="titles must have 2"):
+        overlays.explanations_over_photo(np.zeros((2, 2, 3)), found, ["early"])
 
 
 def step(layer, window, contributions, weights=1.0):

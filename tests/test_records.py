@@ -14,7 +14,17 @@ from cnnbook.scores import binomial_interval
 
 ROOT = Path(__file__).parents[1]
 CLASSIFIER = records.read("classifier")
-PAGES = ("cheating", "mistakes", "model-card", "training", "transfer")
+PAGES = (
+    "cheating",
+    "class-maps",
+    "explanations",
+    "mistakes",
+    "model-card",
+    "one-picture",
+    "training",
+    "transfer",
+    "trust",
+)
 
 
 def test_what_is_written_is_read_with_versions_and_the_command(tmp_path, monkeypatch):
@@ -139,11 +149,15 @@ def test_what_a_built_page_says_is_what_the_file_says(page):
     text = re.sub(r"<[^>]+>", "", html.read_text(encoding="utf8"))
     transfer = records.read("transfer")["points"][-1]["transfer"]["accuracies"][0]
     expected = {
-        "cheating": [],
         "mistakes": [f"{CLASSIFIER['mean']:.1%}", f"{CLASSIFIER['range'][0]:.1%}"],
         "model-card": [f"{run['accuracy']:.1%}" for run in CLASSIFIER["runs"]],
         "training": [f"{recorded()[0].accuracy:.1%}"],
         "transfer": [f"{transfer:.1%}", f"{CLASSIFIER['mean']:.1%}"],
+        "trust": [
+            f"{mean:.2f} ({low:.2f} to {high:.2f})"
+            for method in records.read("trust")["methods"]
+            for mean, low, high in (method["density"], method["other_class"])
+        ],
     }
-    for number in expected[page]:
+    for number in expected.get(page, []):
         assert number in text

@@ -69,3 +69,36 @@ def test_learning_curves_have_a_tick_at_each_count():
         "2,000",
     ]
     assert axis.get_ylim()[0] < 0.5
+
+
+def test_both_of_a_pair_stand_on_one_line_with_their_intervals():
+    pairs = [((4, 3, 5), (1, 0.5, 1.5)), ((2, 1.5, 2.5), (0.9, 0.8, 1.1))]
+    figure = scorecards.paired_estimates(
+        ["a", "b"], pairs, ["trained", "random"], axis_label="times", bounds=[3]
+    )
+    (axis,) = figure.axes
+    points = {line.get_label(): line for line in axis.lines if line.get_marker() != ""}
+    points = {label: line for label, line in points.items() if label[0] != "_"}
+    assert {label: list(line.get_xdata()) for label, line in points.items()} == {
+        "trained": [4, 2],
+        "random": [1, 0.9],
+    }
+    assert all(list(line.get_ydata()) == [0, 1] for line in points.values())
+    spans = [
+        [tuple(part[:, 0]) for part in lines.get_segments()]
+        for lines in axis.collections
+    ]
+    assert spans == [[(3, 5), (1.5, 2.5)], [(0.5, 1.5), (0.8, 1.1)]]
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("names", "pairs", "message"),
+    [
+        ([], [], "at least one name"),
+        (["a", "b"], [((1, 1, 1),) * 2], "pairs must have 2"),
+    ],
+)
+def test_pairs_that_do_not_belong_together_are_refused(names, pairs, message):
+    with pytest.raises(ValueError, match=message):
+        scorecards.paired_estimates(names, pairs, ["x", "y"], axis_label="times")

@@ -22,6 +22,7 @@ COMMANDS = {
     "model": "train-for-book",
     "depth": "compare-depths",
     "cheating": "train-cheats",
+    "trust": "train-for-book --source drawn",
 }
 
 
@@ -56,7 +57,7 @@ def _run(root, command):
     """Run one command of the package, once."""
     logger.info("making sure that networks are trained (cnnbook %s)", command)
     sys.stdout.flush()
-    call = [sys.executable, "-m", stamps.PACKAGE, command]
+    call = [sys.executable, "-m", stamps.PACKAGE, *command.split()]
     code = subprocess.run(call, cwd=root, check=False).returncode
     if code:
         raise TrainingError(

@@ -1,0 +1,71 @@
+"""The recorded figures of all methods are whole, and measured as they say."""
+
+import json
+
+import numpy as np
+import pytest
+
+from cnnbook import explanations, records, trust
+
+RECORDED = records.read("trust")
+
+
+def test_every_method_was_measured():
+    assert [m["name"] for m in RECORDED["methods"]] == list(explanations.METHODS)
+    assert RECORDED["count"] == trust.COUNT == 200
+
+
+def test_shares_areas_and_densities_agree():
+    for method in RECORDED["methods"]:
+        share, area = (method[name][0] for name in ("share", "area"))
+        by_hand = (share / area) / ((1 - share) / (1 - area))
+        assert method["density"][0] == pytest.approx(by_hand)
+        assert method["ratio"][0] == pytest.approx(share / area)
+        assert method["random_weights"][0] == list(method["random_from"].values())[-1]
+
+
+def test_every_mean_lies_in_its_interval():
+    for method in RECORDED["methods"]:
+        for name in (*trust.BOUNDS, "share", "area", "ratio", "hits", "auc"):
+            mean, low, high = method[name]
+            assert low <= mean <= high
+
+
+def test_the_densest_method_finds_the_telling_parts_and_not_by_chance():
+    best = max(RECORDED["methods"], key=lambda method: method["density"][0])
+    assert best["density"][0] >= 3
+    assert best["random_density"][0] <= 1.3
+    assert not trust.failures(best)
+
+
+@pytest.mark.parametrize("name", trust.BOUNDS)
+def test_the_worse_end_of_an_interval_decides(name):
+    kept = {
+        other: (bound + 0.1, bound, bound + 0.2)
+        if other == "density"
+        else (bound - 0.1, bound - 0.2, bound)
+        for other, bound in trust.BOUNDS.items()
+    }
+    assert trust.failures(kept) == []
+    mean, low, high = kept[name]
+    worse = (mean, low - 0.01, high) if name == "density" else (mean, low, high + 0.01)
+    assert trust.failures(kept | {name: worse}) == [name]
+
+
+def test_a_record_is_measured_by_the_methods_and_written(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(records, "FOLDER", tmp_path)
+    monkeypatch.setattr(trust, "COUNT", 6)
+    one = {"hires-cam": explanations.hires_cam}
+    monkeypatch.setattr(explanations, "METHODS", one)
+    pets = trust.pets()
+    assert np.bincount(pets.labels).tolist() == [3, 3]
+    written = json.loads(trust.record().read_text())
+    (method,) = written["methods"]
+    assert (method["method"], method["layer"]) == ("HiResCAM", "block3_relu")
+    assert list(method["random_from"]) == [
+        "logits",
+        "block3_conv",
+        "block2_conv",
+        "block1_conv",
+    ]
+    assert "HiResCAM: " in capsys.readouterr().err
