@@ -46,7 +46,6 @@ links: $(INSTALLED)  ## check that the links in the book still answer (needs the
 	CNNBOOK_EXECUTE=off $(BIN)/jupyter-book build . --builder linkcheck --path-output _build/links
 
 bench: $(INSTALLED)  ## measure speed and size, and print a table
-	$(PINNED) install --quiet --disable-pip-version-check --editable ".[bench]"
 	$(BIN)/python -m tests.bench
 
 results: $(INSTALLED)  ## measure anew what chapters quote (photographs; an hour or two)

@@ -136,7 +136,7 @@ def test_no_measured_number_is_typed_into_prose(page):
     prose = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
     prose = re.sub(r"\{glue:text\}`[^`]*`", "", prose)
     # What is no measurement: thresholds spoken of, intervals' levels, a quotation.
-    allowed = {"90 %", "95 %", "50 %", "10 %"}
+    allowed = {"90%", "95%", "50%", "10%"}
     found = set(re.findall(r"\d+(?:\.\d+)? ?%", prose))
     assert found <= allowed
 
