@@ -129,7 +129,7 @@ def smooth_grad(
     noise : float
         Standard deviation of the noise, as a share of the image's own range.
     seed : int
-        Decides the noise.
+        Decides the noise, the same for all images.
 
     Returns
     -------
@@ -153,11 +153,15 @@ def smooth_grad(
         raise ValueError(f"noise must be a share of at least 0; got {noise!r}")
     images = explainable_images(model, images)
     spread = noise * np.ptp(images, axis=(1, 2, 3))
-    rng = np.random.default_rng(seed)
 
     def copies(sample, number):
-        noisy = rng.standard_normal((len(number), *images.shape[1:]), "float32")
-        return images[number] + noisy * spread[number, None, None, None]
+        # The same noise for all images, so that a map depends on its own image alone.
+        present, place = np.unique(sample, return_inverse=True)
+        generators = (np.random.default_rng((seed, one)) for one in present)
+        noisy = np.stack(
+            [rng.standard_normal(images.shape[1:], "float32") for rng in generators]
+        )
+        return images[number] + noisy[place] * spread[number, None, None, None]
 
     weights = np.full(samples, 1 / samples)
     means = _mean_gradients(model, images, target, copies, weights, batch_size)
@@ -206,13 +210,14 @@ def integrated_gradients(
     start = baseline_of(baseline, images)
     places, weights = np.polynomial.legendre.leggauss(steps)
     places, weights = (places + 1) / 2, weights / 2  # from [-1, 1] to [0, 1]
+    way = images - start
 
     def on_the_way(sample, number):
         here = places[sample].astype(images.dtype)[:, None, None, None]
-        return start + here * (images[number] - start)
+        return start + here * way[number]
 
     means = _mean_gradients(model, images, target, on_the_way, weights, batch_size)
-    values = ((images - start) * means).sum(axis=-1)
+    values = (way * means).sum(axis=-1)
     return _explanation(
         model,
         images,
@@ -269,10 +274,15 @@ def _mean_gradients(model, images, target, make, weights, batch_size):
     for start in range(0, order.shape[1], batch_size):
         sample, number = order[:, start : start + batch_size]
         several = make(sample, number).astype(images.dtype, copy=False)
-        for _, _, _, slopes in gradients(
+        ((_, _, _, slopes),) = gradients(
             model, several, selectors[number], batch_size=batch_size
-        ):
-            np.add.at(sums, number, weights[sample, None, None, None] * slopes)
+        )
+        # One product adds up what belongs to the same image.
+        present, place = np.unique(number, return_inverse=True)
+        mix = np.zeros((len(present), len(number)), slopes.dtype)
+        mix[place, np.arange(len(number))] = weights[sample]
+        flat = mix @ slopes.reshape(len(number), -1)
+        sums[present] += flat.reshape(len(present), *images.shape[1:])
     return sums
 
 

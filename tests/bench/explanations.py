@@ -1,5 +1,7 @@
 """Explanations against the plain way: a full pass for each place, or gradient."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -9,7 +11,7 @@ from tests.bench.measuring import Row, medians
 
 
 def measure():
-    return [*occlusion_of_vgg19(), occlusion_of_ours(), one_gradient()]
+    return [*occlusion_of_vgg19(), occlusion_of_ours(), *gradients()]
 
 
 def occlusion_of_vgg19():
@@ -59,8 +61,8 @@ def occlusion_of_ours():
     return Row("occlusion of our classifier, 169 places", *medians([ours]), 0.3, "s")
 
 
-def one_gradient():
-    """A saliency map, over one pass forward and back."""
+def gradients():
+    """Maps made of gradients, over as many passes forward and back by themselves."""
     network = model.load_classifier()
     images = np.random.default_rng(0).random((32, 96, 96, 3), np.float32)
 
@@ -71,15 +73,26 @@ def one_gradient():
             score = tf.reduce_sum(network(images, training=False)[:, 0])
         return tape.gradient(score, images)
 
-    seconds = medians(
-        [
-            lambda: explanations.saliency_map(network, images, 0),
-            lambda: np.asarray(gradient(tf.constant(images))),
-        ]
-    )
-    return Row(
-        "saliency of 32 images, over forward and backward passes",
-        seconds[0] / seconds[1],
-        1.2,
-        "×",
-    )
+    def passes(count):
+        for _ in range(count):
+            np.asarray(gradient(tf.constant(images)))
+
+    few = images[:4]
+    measured = {
+        "saliency of 32 images": (partial(explanations.saliency_map, images=images), 1),
+        "SmoothGrad, 24 samples of 4": (
+            partial(explanations.smooth_grad, images=few),
+            3,
+        ),
+        "integrated gradients, 32 steps of 4": (
+            partial(explanations.integrated_gradients, images=few),
+            4,
+        ),
+    }
+    rows = []
+    for name, (explain, count) in measured.items():
+        one = partial(explain, network, target=0)
+        ours, plainly = medians([one, partial(passes, count)])
+        name = f"{name}, over forward and backward passes"
+        rows.append(Row(name, ours / plainly, 1.2, "×"))
+    return rows
