@@ -102,9 +102,10 @@ def grad_cam_plus_plus(model, images, target, *, layer=None, batch_size=32):
 def hires_cam(model, images, target, *, layer=None, batch_size=32):
     """Multiply each value of the maps by its own gradient, and add up the maps [1]_.
 
-    Where the rest of the network is linear (a dense layer, with or without an average
-    before it), these are exactly the layer's votes for the class, place by place;
-    `grad_cam` would spread a map's mean weight over all its places.
+    Where the rest of the network is a pool at most and one dense layer, these are the
+    layer's votes for the class and against it, place by place: a map adds up to the
+    logit less the bias.  `grad_cam` would spread a map's mean weight over all its
+    places.
 
     Parameters
     ----------
@@ -114,7 +115,8 @@ def hires_cam(model, images, target, *, layer=None, batch_size=32):
     Returns
     -------
     explanation : Explanation
-        As of `grad_cam`.
+        ``values`` of shape (N, H', W'), the layer's own, in logits: below zero where
+        the maps speak against the class.
 
     Raises
     ------
@@ -128,7 +130,7 @@ def hires_cam(model, images, target, *, layer=None, batch_size=32):
        https://arxiv.org/abs/2011.08891
     """
     return _by_gradients(
-        model, images, target, layer, "HiResCAM", _each_its_own, batch_size
+        model, images, target, layer, "HiResCAM", _each_its_own, batch_size, signed=True
     )
 
 
@@ -180,7 +182,8 @@ def ablation_cam(model, images, target, *, layer=None, batch_size=32, progress=F
             numbers = np.arange(start, min(start + batch_size, maps.shape[-1]))
             left.append(np.asarray(without(image[None], maps, numbers)) @ selector)
         drops = score - np.concatenate(left)
-        values.append(weighted_maps(np.asarray(maps), drops[None])[0])
+        maps = np.asarray(maps, "float32")
+        values.append(np.maximum(weighted_maps(maps, drops[None])[0], 0))
         scores.append(score)
     return _explanation(
         "Ablation-CAM", end, indices, target, layer, images, scores, np.stack(values)
@@ -198,9 +201,8 @@ def maps_layer(model, layer=None):
     Returns
     -------
     layer : str
-        By default the last layer whose output still has rows and columns, activation
-        and pooling apart: what the pool behind the last convolution makes coarser is
-        not needed.
+        By default the last layer whose output still has rows and columns, pools apart:
+        those would only make the maps coarser.
 
     Raises
     ------
@@ -230,7 +232,7 @@ def maps_layer(model, layer=None):
 
 
 def weighted_maps(maps, weights):
-    """Add up weighted maps, and keep what is above zero.
+    """Add up weighted maps.
 
     Parameters
     ----------
@@ -245,11 +247,11 @@ def weighted_maps(maps, weights):
     Examples
     --------
     >>> weighted_maps(np.array([[[[2.0, 0.0], [0.0, 4.0]]]]), np.array([[1.5, -0.5]]))
-    array([[[3., 0.]]])
+    array([[[ 3., -2.]]])
     """
     if weights.ndim == 2:
         weights = weights[:, None, None]
-    return np.maximum((maps * weights).sum(axis=-1), 0)
+    return (maps * weights).sum(axis=-1)
 
 
 def _means(maps, slopes):
@@ -275,8 +277,10 @@ def _plus_plus(maps, slopes):
     return (shares * np.maximum(slopes, 0)).sum(axis=(1, 2))
 
 
-def _by_gradients(model, images, target, layer, method, weigh, batch_size):
-    """Explain by weights made of maps and gradients."""
+def _by_gradients(
+    model, images, target, layer, method, weigh, batch_size, *, signed=False
+):
+    """Explain by weights made of maps and gradients; above zero, unless signed."""
     images, layer = explainable_images(model, images), maps_layer(model, layer)
     end = head(model)
     indices = end.targets(target, len(images))
@@ -284,7 +288,8 @@ def _by_gradients(model, images, target, layer, method, weigh, batch_size):
     for _, score, maps, slopes in gradients(
         model, images, end.selectors(indices), layer=layer, batch_size=batch_size
     ):
-        values.append(weighted_maps(maps, weigh(maps, slopes)))
+        sums = weighted_maps(maps, weigh(maps, slopes))
+        values.append(sums if signed else np.maximum(sums, 0))
         scores.append(score)
     return _explanation(
         method,
@@ -295,10 +300,13 @@ def _by_gradients(model, images, target, layer, method, weigh, batch_size):
         images,
         np.concatenate(scores),
         np.concatenate(values),
+        signed=signed,
     )
 
 
-def _explanation(method, end, indices, target, layer, images, scores, values):
+def _explanation(
+    method, end, indices, target, layer, images, scores, values, *, signed=False
+):
     """Put maps of a layer together with what they explain."""
     return Explanation(
         values=values,
@@ -306,9 +314,9 @@ def _explanation(method, end, indices, target, layer, images, scores, values):
         target=end.labels(indices, target),
         layer=layer,
         score=np.asarray(scores, "float32"),
-        units="weighted activations",
+        units="logits" if signed else "weighted activations",
         image_size=images.shape[1:3],
-        signed=False,
+        signed=signed,
     )
 
 

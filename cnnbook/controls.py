@@ -45,10 +45,9 @@ def with_random_weights(model, *, seed=0):
     copy.class_names = getattr(model, "class_names", None)
     rng = np.random.default_rng(seed)
     for layer in reversed(_innermost(copy)):
-        weights = layer.get_weights()
-        if not any(array.ndim > 1 for array in weights):
+        if not any(len(weight.shape) > 1 for weight in layer.weights):
             continue
-        layer.set_weights([_random(array, rng) for array in weights])
+        layer.set_weights([_random(layer, weight, rng) for weight in layer.weights])
         yield layer.name, copy
 
 
@@ -128,9 +127,13 @@ def _innermost(model):
     return layers
 
 
-def _random(array, rng):
+def _random(layer, weight, rng):
     """Return a kernel as before training; a vector of zeros for a bias."""
-    if array.ndim < 2:
-        return np.zeros_like(array)
-    fan_in = np.prod(array.shape[:-1])
-    return rng.normal(0, np.sqrt(2 / fan_in), array.shape).astype(array.dtype)
+    shape = tuple(weight.shape)
+    if len(shape) < 2:
+        return np.zeros(shape)
+    # A depthwise kernel, whose last axis is not yet the outputs, sees one channel.
+    alone = "Depthwise" in type(layer).__name__
+    by_depth = alone or weight.name == "depthwise_kernel"  # of a separable convolution
+    fan_in = np.prod(shape[: 2 if by_depth else -1])
+    return rng.normal(0, np.sqrt(2 / fan_in), shape)

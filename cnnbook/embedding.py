@@ -9,7 +9,7 @@ import hashlib
 import html
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,17 @@ TAKES = {
     "convolution-playground": ("pictures", "filters"),
     "pooling-playground": ("pictures",),
     "activation-explorer": ("maps",),
+    "fully-connected-explorer": ("pictures", "network"),
+    "training-scrubber": ("training",),
+    "photo-lab": ("pictures", "network"),
+    "feature-map-explorer": ("pictures", "network", "chains"),
 }
+
+# Those that load further sets when they need them.
+LATER = {"feature-map-explorer"}
+
+# Those that show all channels of a layer.
+SHEETS = {"feature-map-explorer", "photo-lab"}
 
 WITHOUT_SCRIPTS = "This figure answers to you where JavaScript is on."
 
@@ -45,12 +55,16 @@ class Widget:
         What is seen without JavaScript.
     alt : str
         The same in words.
+    later : dict of str to dict
+        Sets that the element loads when it needs them, from scripts of these names in a
+        folder that the book tells it.
     """
 
     tag: str
     data: dict
     still: object
     alt: str
+    later: dict = field(default_factory=dict)
 
     def _repr_html_(self):
         """Return the widget as one piece of HTML that loads nothing."""
@@ -87,7 +101,8 @@ def scripts_of(tag):
     >>> [file.name for file in scripts_of("pooling-playground")]
     ['cnn.js', 'widget.js', 'pooling-playground.js']
     """
-    return [STATIC / f"{name}.js" for name in ("cnn", "widget", tag)]
+    shared = ("cnn", "widget", "maps") if tag in SHEETS else ("cnn", "widget")
+    return [STATIC / f"{name}.js" for name in (*shared, tag)]
 
 
 def served(script):
@@ -147,7 +162,7 @@ def data_script(name, things):
     return f"cnnbook.share({', '.join(texts)});"
 
 
-def opening(tag, sets, *, name=""):
+def opening(tag, sets, *, name="", **options):
     """Write the tag that opens a widget.
 
     Parameters
@@ -157,6 +172,8 @@ def opening(tag, sets, *, name=""):
         The name of the set that each attribute stands for.
     name : str
         Its id.  A widget that has one keeps its state in the address of the page.
+    **options : str
+        Other attributes.
 
     Returns
     -------
@@ -168,7 +185,7 @@ def opening(tag, sets, *, name=""):
     '<pooling-playground data-pictures="pictures" id="pools">'
     """
     attributes = {f"data-{kind}": value for kind, value in sets.items()}
-    attributes |= {"id": name} if name else {}
+    attributes |= ({"id": name} if name else {}) | options
     written = (f'{key}="{html.escape(value)}"' for key, value in attributes.items())
     return f"<{' '.join([tag, *written])}>"
 

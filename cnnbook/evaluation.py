@@ -24,8 +24,8 @@ class Evaluation:
         None without masks.
     hits, aucs : ndarray of shape (N,), or None
         From `truth.pointing_game` and `truth.pixel_auc`; None without masks.
-    insertion, deletion : ndarray of shape (N, steps + 1), or None
-        From `controls.insertion_curve` and `controls.deletion_curve`; None with masks.
+    insertion, deletion : ndarray of shape (N, steps + 1)
+        From `controls.insertion_curve` and `controls.deletion_curve`.
     random_weights : dict of str to ndarray of shape (N,)
         By the layer from which to the end all weights are random, the last layer
         first: similarity of the maps to those of the network as it is.  A map that
@@ -47,8 +47,8 @@ class Evaluation:
     areas: np.ndarray | None
     hits: np.ndarray | None
     aucs: np.ndarray | None
-    insertion: np.ndarray | None
-    deletion: np.ndarray | None
+    insertion: np.ndarray
+    deletion: np.ndarray
     random_weights: dict
     random_shares: np.ndarray | None
     other_class: np.ndarray
@@ -62,13 +62,18 @@ class Evaluation:
             Each a mean with the ends of its interval, by bootstrap: "share", "area",
             "ratio" (of these two), "density" (times as much on the parts as on the
             rest, per area), "random_density" (the same with random weights), "hits",
-            "auc", "insertion", "deletion" (areas under the curves), "random_weights"
-            (similarity with all weights random) and "other_class"; what was not
-            measured is left out.
+            "auc", "insertion", "deletion" (means of the curves), "random_end"
+            (similarity with the weights of the last layer random), "random_weights"
+            (with all weights random) and "other_class"; what was not measured is left
+            out.
         """
+        steps = list(self.random_weights.values())
         found = {
-            "random_weights": (np.mean, list(self.random_weights.values())[-1]),
+            "random_end": (np.mean, steps[0]),
+            "random_weights": (np.mean, steps[-1]),
             "other_class": (np.mean, self.other_class),
+            "insertion": (np.mean, self.insertion.mean(axis=1)),
+            "deletion": (np.mean, self.deletion.mean(axis=1)),
         }
         if self.shares is not None:
             found |= {
@@ -80,13 +85,21 @@ class Evaluation:
                 "hits": (np.mean, self.hits),
                 "auc": (np.nanmean, self.aucs),
             }
-        else:
-            for name in ("insertion", "deletion"):
-                found[name] = (np.mean, getattr(self, name).mean(axis=1))
         return {name: _with_interval(*parts) for name, parts in found.items()}
 
 
-def evaluate(explain, model, images, target, *, masks=None, other=None, seed=0):
+def evaluate(
+    explain,
+    model,
+    images,
+    target,
+    *,
+    masks=None,
+    other=None,
+    seed=0,
+    steps=20,
+    baseline=0.0,
+):
     """Put a method to every control.
 
     Parameters
@@ -102,11 +115,13 @@ def evaluate(explain, model, images, target, *, masks=None, other=None, seed=0):
         The class of each image.
     masks : ndarray of shape (N, H, W), bool, optional
         The pixels that truly tell the classes apart; see `truth.telling_parts`.
-        Without them, pixels are inserted and deleted instead.
+        Without them, nothing is compared with the truth.
     other : int or str, or a sequence of N of them, optional
         Another class for each image; by default the next one.
     seed : int
         Decides the random weights.
+    steps, baseline
+        Of the curves; as in `controls.deletion_curve`.
 
     Returns
     -------
@@ -115,7 +130,8 @@ def evaluate(explain, model, images, target, *, masks=None, other=None, seed=0):
     Raises
     ------
     ValueError
-        As the method, or if masks do not fit the images.
+        As the method, or if masks do not fit the images, hold nothing or everything, or
+        the other class is the target.
 
     Examples
     --------
@@ -138,13 +154,12 @@ def evaluate(explain, model, images, target, *, masks=None, other=None, seed=0):
         if other is None
         else end.targets(other, len(maps))
     )
+    if (indices == swapped).any():
+        raise ValueError("other must be another class than the target for each image")
     found = dict.fromkeys(("shares", "areas", "hits", "aucs", "random_shares"))
-    found |= dict.fromkeys(("insertion", "deletion"))
-    if masks is None:
-        for name in ("insertion", "deletion"):
-            draw = getattr(controls, f"{name}_curve")
-            found[name] = draw(model, images, target, maps)
-    else:
+    if masks is not None:
+        if not np.any(masks) or np.all(masks):
+            raise ValueError("masks must hold some pixels, and not all of them")
         found["shares"], found["areas"] = truth.shares_inside(maps, masks)
         found["hits"] = truth.pointing_game(maps, masks)
         found["aucs"] = truth.pixel_auc(maps, masks)
@@ -155,6 +170,11 @@ def evaluate(explain, model, images, target, *, masks=None, other=None, seed=0):
     if masks is not None:
         found["random_shares"], _ = truth.shares_inside(random_maps, masks)
     swapped_maps = explain(model, images, swapped).on_pixels()
+    for name, draw in (
+        ("insertion", controls.insertion_curve),
+        ("deletion", controls.deletion_curve),
+    ):
+        found[name] = draw(model, images, target, maps, steps=steps, baseline=baseline)
     return Evaluation(
         explanation=explanation,
         random_weights=random_weights,

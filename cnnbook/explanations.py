@@ -60,11 +60,9 @@ METHODS = MappingProxyType(
     }
 )
 
-WINDOWS = 8  # of an occlusion side by side, along the shorter side of an image
-
 
 def explain(method, model, images, target, **options):
-    """Explain by a method given by its name, with options that suit any image.
+    """Explain by a method given by its name.
 
     Parameters
     ----------
@@ -73,8 +71,7 @@ def explain(method, model, images, target, **options):
     model, images, target
         As for the methods.
     **options
-        As the method takes them.  By default an occlusion hides an eighth of the
-        image's shorter side, in steps of half of that.
+        As the method takes them.
 
     Returns
     -------
@@ -96,7 +93,4 @@ def explain(method, model, images, target, **options):
         raise ValueError(
             f"there is no method {method!r}; there are {', '.join(METHODS)}"
         )
-    if method == "occlusion" and "window" not in options:
-        window = max(1, min(images.shape[1:3]) // WINDOWS)
-        options = {"window": window, "stride": max(1, window // 2)} | options
     return METHODS[method](model, images, target, **options)

@@ -20,8 +20,7 @@ BEGINNING, END = "cnnbook.register(", ");\n"
 # How each number is stored, the lowest byte first.
 _STORED = {"float32": "<f4", "float16": "<f2"}
 
-# Rounding to half precision changes no number by more than this part of it, unless it
-# is too large or too small for that format.
+# Half precision changes no number by more than this part of it, unless it cannot hold it.
 _ROUNDING = 2.0**-11
 
 # They act in training alone.
@@ -103,24 +102,18 @@ def export_network(model, path, *, dtype="float32", class_names=None):
 
 
 def network_object(model, name, dtype="float32", class_names=None):
-    """Make the object that such a file holds.
+    """Make the object that such a file holds, for `json.dumps`.
 
     Parameters
     ----------
     model, dtype, class_names
-        As for `export_network`.
+        As for `export_network`, and refused for the same reasons.
     name : str
         Under which pages find the network.
 
     Returns
     -------
     network : dict
-        As the notes of `export_network` say, for `json.dumps`.
-
-    Raises
-    ------
-    ValueError
-        As `export_network`.
     """
     if dtype not in _STORED:
         raise ValueError(f"dtype must be one of {', '.join(_STORED)}; got {dtype!r}")

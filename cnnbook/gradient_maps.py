@@ -1,5 +1,7 @@
 """Which pixels a small change of would move a class score: maps made of gradients."""
 
+from numbers import Real
+
 import numpy as np
 
 from cnnbook.checks import check_whole
@@ -118,7 +120,7 @@ def deconvnet(model, images, target, *, batch_size=32):
 def smooth_grad(
     model, images, target, *, samples=24, noise=0.15, seed=0, batch_size=32
 ):
-    """Average the gradients of an image and of noisy copies of it [1]_.
+    """Average the gradients of noisy copies of an image [1]_.
 
     Parameters
     ----------
@@ -149,7 +151,8 @@ def smooth_grad(
     """
     check_whole(samples, "samples")
     check_whole(seed, "seed", least=0)
-    if not 0 <= noise < np.inf:
+    check_whole(batch_size, "batch_size")
+    if not isinstance(noise, Real) or not 0 <= noise < np.inf:
         raise ValueError(f"noise must be a share of at least 0; got {noise!r}")
     images = explainable_images(model, images)
     spread = noise * np.ptp(images, axis=(1, 2, 3))
@@ -206,6 +209,7 @@ def integrated_gradients(
        networks", ICML 2017.  https://arxiv.org/abs/1703.01365
     """
     check_whole(steps, "steps")
+    check_whole(batch_size, "batch_size")
     images = explainable_images(model, images)
     start = baseline_of(baseline, images)
     places, weights = np.polynomial.legendre.leggauss(steps)

@@ -33,14 +33,15 @@ def gradients(model, images, selectors, *, layer=None, rule="plain", batch_size=
     check_whole(batch_size, "batch_size")
     function = compiled(
         model,
-        (layer, rule),
+        ("gradients", layer, rule),
         lambda *parts: _gradient_function(*parts, layer, rule),
     )
     for start in range(0, len(images), batch_size):
         batch = slice(start, start + batch_size)
         scores, values, slopes = function(images[batch], selectors[batch])
-        values = images[batch] if layer is None else np.asarray(values)
-        yield batch, np.asarray(scores), values, np.asarray(slopes)
+        # Half precision could not hold the square of a slope.
+        values = images[batch] if layer is None else np.asarray(values, "float32")
+        yield batch, np.asarray(scores), values, np.asarray(slopes, "float32")
 
 
 def _gradient_function(model, network, end, layer, rule):

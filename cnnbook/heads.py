@@ -9,6 +9,17 @@ from cnnbook.networks import connections, follow, is_a, layer_calls, one_image_i
 
 PROBABILITIES = frozenset({"softmax", "sigmoid"})
 
+# Behind the scores these change nothing once training is over.
+_INERT = frozenset(
+    "ActivityRegularization AlphaDropout Dropout GaussianDropout GaussianNoise "
+    "Identity".split()
+)
+# What bends scores without being named as the activation of a layer.
+_BENDING = frozenset(
+    "ELU LeakyReLU PReLU ReLU Lambda Elu Exp Gelu HardSigmoid HardSilu LeakyRelu "
+    "LogSoftmax Relu Relu6 Silu Softplus Softsign Tanh".split()
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Head:
@@ -125,8 +136,9 @@ def head(model):
     Raises
     ------
     ValueError
-        If the model has several outputs, or an output of another shape; if there are
-        not as many names as classes.
+        If the model has several outputs, or an output of another shape; if it ends in
+        an activation that gives neither logits nor probabilities; if there are not as
+        many names as classes.
 
     Examples
     --------
@@ -155,10 +167,14 @@ def head(model):
             f"image, shape (N, K); its output has shape {shape}. Of a network without "
             "its top, add the pooling and dense layers first"
         )
-    (layer,) = follow(
-        network, [None], lambda name, node, *_: [name] * len(node.outputs)
-    )
+    (layer,) = follow(network, [None], _last_to_change)
     kind = _activation_of(layer_calls(model)[layer].operation)
+    if kind not in PROBABILITIES | {"linear"}:
+        raise ValueError(
+            f"model {model.name!r} ends in the activation {kind!r}, and what that says "
+            "about classes is unknown; end it in softmax, in sigmoid, or in no "
+            "activation"
+        )
     single = shape[1] == 1
     if kind == "softmax" and single:
         raise ValueError(
@@ -169,6 +185,8 @@ def head(model):
         kind = "logit" if single else "logits"
     classes = 2 if single else shape[1]
     names = getattr(model, "class_names", None)
+    if isinstance(names, str):
+        raise ValueError(f"class_names must be a list of names; got {names!r}")
     if names is not None and len(names) != classes:
         raise ValueError(
             f"model {model.name!r} has {len(names)} class_names for {classes} classes"
@@ -176,9 +194,23 @@ def head(model):
     return Head(layer, kind, classes, None if names is None else tuple(names))
 
 
-def _activation_of(operation):
-    """Return the name of the activation that an operation ends with, "" if none."""
-    if is_a(operation, {"Softmax", "Sigmoid"}):
-        return "softmax" if is_a(operation, {"Softmax"}) else "sigmoid"
+def _last_to_change(name, node, args, kwargs):
+    """Return a layer's name, or that of the one before it if it changes nothing."""
+    operation = node.operation
     activation = getattr(operation, "activation", None)
-    return getattr(activation, "__name__", "")
+    is_linear = getattr(activation, "__name__", "") == "linear"
+    if is_a(operation, _INERT) or (is_a(operation, {"Activation"}) and is_linear):
+        return [*args, *kwargs.values()][:1]
+    return [name] * len(node.outputs)
+
+
+def _activation_of(operation):
+    """Return the name of the activation that an operation ends with."""
+    for kind in PROBABILITIES:
+        if is_a(operation, {kind.capitalize()}):
+            return kind
+    if is_a(operation, _BENDING):
+        return type(operation).__name__
+    activation = getattr(operation, "activation", None)
+    name = "linear" if activation is None else getattr(activation, "__name__", "?")
+    return name.removesuffix("_v2")  # as TensorFlow calls its own softmax

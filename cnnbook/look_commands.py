@@ -17,8 +17,8 @@ from cnnbook import (
 from cnnbook import export as exporting
 from cnnbook.networks import one_image_input
 
-_WITH_LAYER = ("grad-cam", "grad-cam++", "hires-cam", "ablation-cam")
-_WITH_BAR = ("occlusion", "lime", "ablation-cam")
+_WITH_LAYER = frozenset({"grad-cam", "grad-cam++", "hires-cam", "ablation-cam"})
+_WITH_BAR = frozenset({"occlusion", "lime", "ablation-cam"})
 
 
 def predict(photos, model_file, white):
@@ -70,8 +70,7 @@ def maps(photo, model_file, white, layer, out):
     _, batch = _photo(network, photo, white)
     if layer is None:
         names = list(activations.feature_maps(network, batch))
-        second_is_activation = len(names) > 1 and "relu" in names[1]
-        layer = names[second_is_activation]
+        layer = names[1] if len(names) > 1 and "relu" in names[1] else names[0]
     found = activations.feature_maps(network, batch, layer)
     if len(found) > 1:
         raise ValueError(f"--layer must be one layer; {layer} fits {', '.join(found)}")
@@ -100,11 +99,18 @@ def explain(photo, model_file, white, methods, target, layer, out):
     OSError, ValueError
         As `predict`, or if there is no such method, class or layer.
     """
-    chosen = list(explanations.METHODS) if methods == "all" else methods.split(",")
+    chosen = [name.strip() for name in methods.split(",")]
+    if methods == "all":
+        chosen = list(explanations.METHODS)
     if unknown := set(chosen) - set(explanations.METHODS):
         raise ValueError(
             f"there is no method {', '.join(sorted(unknown))}; there are "
             f"{', '.join(explanations.METHODS)}"
+        )
+    if layer and not set(chosen) & _WITH_LAYER:
+        raise ValueError(
+            f"--layer is for methods that weigh a layer's maps, "
+            f"{', '.join(sorted(_WITH_LAYER))}; none of them was asked for"
         )
     network = _network(model_file)
     shown, batch = _photo(network, photo, white)

@@ -16,13 +16,15 @@ from cnnbook.scoring import (
 )
 from cnnbook.windows import as_pair
 
+PER_SIDE = 8  # windows side by side along the shorter side, unless asked otherwise
+
 
 def occlusion_map(
     model,
     images,
     target,
     *,
-    window,
+    window=None,
     stride=None,
     baseline=0.0,
     batch_size=32,
@@ -41,12 +43,13 @@ def occlusion_map(
         In the range that the model was made for; passed on unchanged.
     target : int or str, or a sequence of N of them
         Number or name of the class to explain, or one for each image.
-    window : int or (int, int)
-        Rows and columns to hide.
+    window : int or (int, int), optional
+        Rows and columns to hide; by default an eighth of the image's shorter side, in
+        steps of half of that.
     stride : int or (int, int), optional
-        From one place to the next; by default the window, side by side.  The window
-        never leaves the image, so rows at the far end stay unhidden if they make no
-        full step.
+        From one place to the next; by default the window that is given, side by side.
+        The window never leaves the image, so rows at the far end stay unhidden if they
+        make no full step.
     baseline : float or array that broadcasts to (H, W, C)
         What stands in the hidden window, in the images' range.
     batch_size : int
@@ -87,9 +90,12 @@ def occlusion_map(
     """
     check_whole(batch_size, "batch_size")
     images = explainable_images(model, images)
+    size = images.shape[1:3]
+    if window is None:
+        window = max(1, min(size) // PER_SIDE)
+        stride = max(1, window // 2) if stride is None else stride
     window = as_pair(window, "window")
     stride = window if stride is None else as_pair(stride, "stride")
-    size = images.shape[1:3]
     if any(length > side for length, side in zip(window, size, strict=True)):
         raise ValueError(
             f"a window of {window[0]} × {window[1]} pixels is larger than the images, "

@@ -132,7 +132,7 @@ def explanations_over_photo(image, explanations, titles=None, *, number=0, colum
         _check_size(found, image)
     check_count(titles, len(explanations), "titles")
     aspect = image.shape[0] / image.shape[1]
-    figure, axes = _panels(len(explanations), columns, aspect, 2)
+    figure, axes = _panels(len(explanations), columns, aspect, 4)
     for i, (axis, found) in enumerate(zip(axes, explanations, strict=True)):
         _explained(axis, image, found, number)
         if titles is not None:
@@ -175,7 +175,7 @@ def photos_beside_explanations(photos, explanations, *, columns=4):
     check_intensities(photos, "photos")
     check_count(explanations, len(photos), "explanations")
     aspect = photos.shape[1] / photos.shape[2]
-    figure, axes = _panels(2 * len(photos), columns, aspect, 2)
+    figure, axes = _panels(2 * len(photos), columns, aspect, 4)
     for number, (photo, found) in enumerate(zip(photos, explanations, strict=True)):
         _check_size(found, photo)
         beside, over = axes[2 * number : 2 * number + 2]
@@ -316,11 +316,24 @@ def _check_size(explanation, photo):
 
 
 def _explained(axis, photo, explanation, number):
-    """Lay one map of an explanation over its photo, titled with method and class."""
+    """Lay one map of an explanation over its photo, and write what it is round it."""
     _glow(axis, photo, explanation.on_pixels()[number], explanation.signed)
     target = explanation.target
     if isinstance(target, tuple):
         target = target[number]
+    below = f"score {explanation.score[number]:.1f}, map in {explanation.units}"
+    if explanation.layer:
+        below += f", {explanation.layer}"
+    axis.text(
+        0.5,
+        -0.04,
+        textwrap.fill(below.replace("-", "−"), 22),
+        transform=axis.transAxes,
+        ha="center",
+        va="top",
+        fontsize="x-small",
+        color=QUIET,
+    )
     # Long names of two words would run into the title beside them.
     method = textwrap.fill(explanation.method, 15)
     axis.set_title(f"{method}\nfor {target}", fontsize="medium")

@@ -83,11 +83,6 @@ class Plan:
     last: str
     shape: tuple
 
-    @property
-    def worthwhile(self):
-        """Whether any layer is spared work."""
-        return any(step.slides for step in self.steps)
-
 
 def chain(network):
     """List the calls from the input to where everything behind passes through the last.

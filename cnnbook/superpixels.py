@@ -73,6 +73,7 @@ def lime(
     check_whole(segments, "segments", least=2)
     check_whole(samples, "samples", least=2)
     check_whole(seed, "seed", least=0)
+    check_whole(batch_size, "batch_size")
     images = explainable_images(model, images)
     filling = None if baseline is None else baseline_of(baseline, images)
     end = head(model)

@@ -11,13 +11,14 @@ COUNT = 200  # pets, half of them cats
 SEED = 2026  # of pets that no network learned from
 SIZE = 96
 TOLERANCE = 2  # pixels round whiskers
+GREY = 0.5  # what stands where a part is hidden
 
 # Nothing but what is said here differs from the methods' own choices.
 OPTIONS = {
-    "occlusion": {"window": 12, "stride": 6},
+    "occlusion": {"window": 12, "stride": 6, "baseline": GREY},
     "lime": {"samples": 300},
     "smooth-grad": {"samples": 12},
-    "integrated-gradients": {"steps": 16, "baseline": 0.5},
+    "integrated-gradients": {"steps": 16, "baseline": GREY},
 }
 
 
@@ -101,7 +102,7 @@ def record(*, progress=True):
         start = time.monotonic()
         method = partial(explanations.METHODS[name], **OPTIONS.get(name, {}))
         found = evaluation.evaluate(
-            method, built.model, images, drawn.labels, masks=masks
+            method, built.model, images, drawn.labels, masks=masks, baseline=GREY
         )
         methods.append(
             {

@@ -6,7 +6,8 @@ from scipy.stats import rankdata
 
 from cnnbook.checks import check_whole
 
-# The parts of a drawn pet that differ by class; all else varies alike in both.
+# The parts of a drawn pet that differ by class.  So does the outline of its head, a
+# little; all else varies alike in both.
 TELLING = ("ears", "eyes", "muzzle", "whiskers")
 
 
@@ -109,7 +110,7 @@ def density(shares, areas):
 
 
 def pointing_game(maps, masks):
-    """Tell how far each map's largest value lies on a part of the picture [1]_.
+    """Tell whether each map's largest value lies on a part of the picture [1]_.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ def convolution_playground(pictures=None, filters=None, biases=None):
     >>> widget._repr_html_().startswith("<convolution-playground ")
     True
     """
-    pictures = _checked_pictures(pictures)
+    pictures = checked_pictures(pictures)
     data = {"pictures": pictures, "filters": _checked_filters(filters, biases)}
     grey = _grey_of_first(pictures)[None, :, :, None]
     edges = layers.conv2d(grey, _UPRIGHT)[0, :, :, 0]
@@ -83,7 +83,7 @@ def pooling_playground(pictures=None):
     >>> pooling_playground().tag
     'pooling-playground'
     """
-    pictures = _checked_pictures(pictures)
+    pictures = checked_pictures(pictures)
     grey = _grey_of_first(pictures)[None, :, :, None]
     edges = layers.relu(layers.conv2d(grey, _UPRIGHT))
     window = min(4, *edges.shape[1:3])
@@ -123,7 +123,7 @@ def activation_explorer(maps=None):
     ['noise']
     """
     if maps is None:
-        grey = _grey_of_first(_checked_pictures(None))[None, :, :, None]
+        grey = _grey_of_first(checked_pictures(None))[None, :, :, None]
         maps = {"upright edges": layers.conv2d(grey, _UPRIGHT)[0, :, :, 0]}
     maps = {name: _checked(values, "(H, W)", name) for name, values in maps.items()}
     first = next(iter(_checked_names(maps, "maps").values()))
@@ -137,7 +137,7 @@ def activation_explorer(maps=None):
 # What arrays can be shown.
 
 
-def _checked_pictures(pictures):
+def checked_pictures(pictures):
     """Return pictures as bytes, each of shape (H, W, 3)."""
     if pictures is None:
         pictures = {"Chelsea, the cat": images.model_cat((96, 96))}

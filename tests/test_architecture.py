@@ -65,6 +65,7 @@ MAY_IMPORT = {
     "receptive_fields": {"axes", "networks"},
     "tracing": {"checks", "networks", "receptive_fields"},
     "activations": {"checks", "networks", "receptive_fields", "tracing"},
+    "snapshots": {"activations", "checks", "networks", "receptive_fields", "scoring"},
     "matching": {"receptive_fields"},
     "descriptions": {"activations", "build_folder", "downloads"},
     "transfer": {"descriptions", "scores"},
@@ -156,11 +157,32 @@ MAY_IMPORT = {
     # What people play with: arrays and scripts, which run no model in Python.
     "embedding": set(),
     "widgets": {"embedding", "figures", "images", "layers"},
+    # The same with whole networks: what a page cannot compute is computed here.
+    "chains": {"activations", "layers", "receptive_fields"},
+    "network_widgets": {
+        "activations",
+        "chains",
+        "charts",
+        "embedding",
+        "export",
+        "figures",
+        "heads",
+        "images",
+        "measures",
+        "network_files",
+        "networks",
+        "occlusion",
+        "scoring",
+        "snapshots",
+        "widgets",
+    },
 }
 MAY_IMPORT |= {
     "look_commands": {
         "activations",
+        "downloads",
         "explanations",
+        "export",
         "figures",
         "images",
         "network_files",

@@ -1,6 +1,7 @@
 """The book's Sphinx extension keeps its promises, on a book of two small chapters."""
 
 import io
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ConfigError
 from sphinx.util.docutils import docutils_namespace
 
-from cnnbook import downloads, embedding
+from cnnbook import build_folder, downloads, embedding
 from cnnbook_sphinx import (
     accessibility,
     execution,
@@ -423,6 +424,30 @@ def test_a_widget_that_cannot_be_placed_is_a_warning(build, page, sentence):
     assert sentence in warnings
 
 
+def test_the_explorer_opens_on_a_layer_and_knows_where_the_others_are(build, data):
+    later = data / widget_data.LATER
+    later.mkdir()
+    (later / "old-1.js").write_text("old")
+    explorer = PLAYGROUND.replace(
+        "pooling-playground", "feature-map-explorer\n:layer: VGG19 block1_conv1"
+    )
+    pages = {
+        "index.md": "# Start\n\n```{toctree}\nbook/a\n```\n",
+        "book/a.md": explorer,
+    }
+    out, warnings = build(pages)
+    assert not warnings
+    [tag] = re.findall(
+        "<feature-map-explorer [^>]*>", (out / "book/a.html").read_text()
+    )
+    assert 'layer="VGG19 block1_conv1"' in tag
+    folder = out / "book" / re.search(r'folder="([^"]+/)"', tag)[1]
+    assert (folder / "old-1.js").read_text() == "old"
+    (later / "old-1.js").rename(later / "new-2.js")
+    build(pages | {"book/a.md": f"{explorer}\nMore.\n"})
+    assert [file.name for file in folder.iterdir()] == ["new-2.js"]
+
+
 def test_a_changed_script_reaches_pages_that_did_not_change(build, monkeypatch):
     pages = {"index.md": PLAYGROUND}
     out, _ = build(pages)
@@ -448,12 +473,29 @@ def test_the_arrays_of_all_widgets_are_computed(computed):
         with Image.open(computed / f"{tag}.webp") as picture:
             assert picture.size == (int(width), int(height))
         assert len(alt.split()) > 5
+    expected.add(widget_data.LATER)
     assert {file.name for file in computed.iterdir()} == expected
 
 
 def test_arrays_and_pictures_of_widgets_are_light(computed):
-    for file in computed.iterdir():
-        assert file.stat().st_size <= 100_000, file.name
+    most = {"network.js": 500_000, "training.js": 350_000}
+    for file in computed.glob("*.*"):
+        assert file.stat().st_size <= most.get(file.name, 100_000), file.name
+
+
+def test_what_pages_load_later_is_there_and_below_three_megabytes(computed):
+    [(_, text)] = re.findall(
+        r'cnnbook\.share\(("chains"), (.*)\);', (computed / "chains.js").read_text()
+    )
+    network = json.loads(text)["VGG19"]
+    convolutions = [each for each in network["layers"] if "conv" in each["name"]]
+    assert len(convolutions) == 16
+    assert "weights" in network["about"]
+    files = {file.stem: file for file in (computed / widget_data.LATER).iterdir()}
+    assert files.keys() == {each["set"] for each in network["layers"]}
+    for name, file in files.items():
+        assert file.read_text().startswith(f'cnnbook.share("{name}", ')
+    assert sum(file.stat().st_size for file in files.values()) <= 3_000_000
 
 
 def test_arrays_are_computed_once_and_again_when_their_code_changes(
@@ -466,6 +508,7 @@ def test_arrays_are_computed_once_and_again_when_their_code_changes(
         folder.mkdir(parents=True)
 
     monkeypatch.setattr(widgets, "_compute", compute)
+    monkeypatch.setattr(widgets.training, "train", lambda root, modules: None)
     first = widgets._data(tmp_path)
     assert widgets._data(tmp_path) == first
     other = tmp_path / "widget_data.py"
@@ -473,6 +516,41 @@ def test_arrays_are_computed_once_and_again_when_their_code_changes(
     monkeypatch.setattr(widgets.widget_data, "__file__", str(other))
     second = widgets._data(tmp_path)
     assert made == [first, second]
+
+
+@pytest.mark.parametrize("module", ["data", "vgg_weights"])
+def test_arrays_are_computed_again_when_pictures_or_weights_change(
+    tmp_path, monkeypatch, module
+):
+    monkeypatch.setattr(widgets, "_compute", lambda folder: None)
+    monkeypatch.setattr(widgets.training, "train", lambda root, modules: None)
+    before = widgets._data(tmp_path)
+    others = stamps.OUTSIDE | {f"cnnbook.{module}": lambda: "others"}
+    monkeypatch.setattr(stamps, "OUTSIDE", others)
+    assert widgets._data(tmp_path) != before
+
+
+def test_arrays_are_computed_again_with_other_versions(tmp_path, monkeypatch):
+    monkeypatch.setattr(widgets, "_compute", lambda folder: None)
+    monkeypatch.setattr(widgets.training, "train", lambda root, modules: None)
+    before = widgets._data(tmp_path)
+    monkeypatch.setattr(build_folder, "versions", lambda: {"keras": "4.0"})
+    assert widgets._data(tmp_path) != before
+
+
+def test_the_classifier_is_trained_before_its_training_is_shown(tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr(widgets, "_compute", lambda folder: done.append("computed"))
+
+    def train(root, modules):
+        assert root == tmp_path
+        assert "cnnbook.model" in modules
+        assert not modules.keys() & {"cnnbook.depth", "cnnbook.cheating"}
+        done.append("trained")
+
+    monkeypatch.setattr(widgets.training, "train", train)
+    widgets._data(tmp_path)
+    assert done == ["trained", "computed"]
 
 
 def test_arrays_that_cannot_be_computed_end_the_build_with_the_reason(

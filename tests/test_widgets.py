@@ -10,17 +10,27 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnbook import embedding, layers, widgets
+from cnnbook import classifier, embedding, layers, network_widgets, widgets
 
 MAKERS = {
     "convolution-playground": widgets.convolution_playground,
     "pooling-playground": widgets.pooling_playground,
     "activation-explorer": widgets.activation_explorer,
+    "photo-lab": network_widgets.photo_lab,
+    "feature-map-explorer": network_widgets.feature_map_explorer,
+    "fully-connected-explorer": network_widgets.fully_connected_explorer,
+    "training-scrubber": lambda: network_widgets.training_scrubber(*small_training()),
 }
 
 each_widget = pytest.mark.parametrize("tag", MAKERS)
 
 MOST_BYTES_OF_SCRIPTS = 60_000
+
+
+def small_training():
+    network = classifier.build_classifier((16, 16, 3), filters=(2, 4))
+    picture = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    return network, {epoch: network.get_weights() for epoch in (0, 1)}, picture
 
 
 @pytest.fixture(autouse=True)

@@ -52,7 +52,32 @@ async function readPicture(file, most) {
   } while (width > goal[0] || height > goal[1]);
   const { data } = picture.getContext("2d").getImageData(0, 0, width, height);
   const colours = data.filter((_, n) => n % 4 < 3);
-  return { shape: [height, width, 3], data: Float32Array.from(colours, (n) => n / 255) };
+  return { shape: [height, width, 3], data: new Float32Array(colours).map((n) => n / 255) };
+}
+
+// Cut out the largest centred part with the proportions of an image, and resize it, as
+// cnnbook.images.load_image does, so that both get the same numbers.
+function fit(picture, [rows, columns]) {
+  const [tall, wide] = picture.shape, scale = Math.min(tall / rows, wide / columns);
+  const { shape, data } = resize(resize(picture, columns, scale), rows, scale);
+  return { shape, data: data.map((number) => Math.min(Math.max(number, 0), 1)) };
+}
+
+// Resize the columns, and lay the result on its side, so that twice makes both sides.
+// The filter, a bicubic one, widens where pixels are averaged.
+function resize({ shape: [rows, columns, depth], data }, count, scale) {
+  const mixes = Array.from({ length: count }, (_, j) => {
+    const far = (n) => Math.abs(n + 0.5 - columns / 2 - (j + 0.5 - count / 2) * scale) / Math.max(scale, 1);
+    const near = [...Array(columns).keys()].filter((n) => far(n) < 2), weights = near.map(far).map(
+      (x) => x < 1 ? (1.5 * x - 2.5) * x * x + 1 : ((2.5 - x / 2) * x - 4) * x + 2);
+    return { from: near[0], weights, total: weights.reduce((a, b) => a + b) };
+  });
+  const mixed = new Float32Array(count * rows * depth).map((_, to) => {
+    const line = Math.floor(to / depth), { from, weights, total } = mixes[Math.floor(line / rows)];
+    return weights.reduce((sum, weight, n) =>
+      sum + weight * data[((line % rows) * columns + from + n) * depth + to % depth], 0) / total;
+  });
+  return { shape: [count, rows, depth], data: mixed };
 }
 
 // The mean of the channels, in one channel or in several alike.
@@ -68,11 +93,11 @@ function grey({ shape: [rows, columns, channels], data }, depth = 1) {
 // --- Colours: [red, green, blue] for a part from 0 to 1, between stops.
 
 function ramp(...stops) {
-  const colour = (part) => {
-    const place = Math.min(Math.max(part || 0, 0), 1) * (stops.length - 1);
-    const n = Math.min(Math.floor(place), stops.length - 2);
+  const shades = Array.from({ length: 257 }, (_, at) => { // once, as maps have many numbers
+    const place = at / 256 * (stops.length - 1), n = Math.min(Math.floor(place), stops.length - 2);
     return stops[n].map((low, c) => low + (stops[n + 1][c] - low) * (place - n));
-  };
+  });
+  const colour = (part) => shades[Math.round(256 * Math.min(Math.max(part || 0, 0), 1))];
   colour.css = `linear-gradient(90deg, ${stops.map(css)})`;
   return colour;
 }
@@ -90,31 +115,42 @@ function lookOf({ data }) {
   return { colour: low < 0 ? signed : amounts, low: low < 0 ? -most : 0, high: most };
 }
 
+// The colours of a map, place by place.
+const shadesOf = ({ shape, data }, { colour = greys, low = 0, high = 1 } = {}) => (n) =>
+  shape[2] === 3 ? Array.from(data.subarray(3 * n, 3 * n + 3), (c) => c * 255)
+    : colour((data[n] - low) / (high - low));
+
+// A canvas with one pixel for each place of a map.
+function bitmap(map, look) {
+  const [height, width] = map.shape, shade = shadesOf(map, look);
+  const canvas = h("canvas", { width, height }), pen = canvas.getContext("2d");
+  const pixels = pen.createImageData(width, height);
+  pixels.data.fill(255);
+  for (let n = 0; n < width * height; n++) pixels.data.set(shade(n), 4 * n);
+  pen.putImageData(pixels, 0, 0);
+  return canvas;
+}
+
 // Draw a map, with padding (top, left, bottom, right) around it, and outline boxes (row,
 // column, rows, columns).  Where numbers are few, they are written out.
-function paint(canvas, { shape: [rows, columns, channels], data }, look = {}) {
-  const { colour = greys, low = 0, high = 1, boxes = [], padding = [0, 0, 0, 0] } = look;
+function paint(canvas, map, look = {}) {
+  const { shape: [rows, columns, channels], data } = map;
+  const { boxes = [], padding = [0, 0, 0, 0] } = look;
   const [top, left, bottom, right] = padding;
   canvas.cells = [rows + top + bottom, columns + left + right];
   const side = Math.ceil(600 / Math.max(...canvas.cells));
-  const rgbAt = (n) => channels === 3 ? Array.from(data.subarray(3 * n, 3 * n + 3), (c) => c * 255)
-    : colour((data[n] - low) / (high - low));
-  const small = h("canvas", { width: columns, height: rows }), brush = small.getContext("2d");
-  const pixels = brush.createImageData(columns, rows);
-  for (let n = 0; n < rows * columns; n++) pixels.data.set([...rgbAt(n), 255], 4 * n);
-  brush.putImageData(pixels, 0, 0);
-
   [canvas.height, canvas.width] = canvas.cells.map((count) => count * side);
   const pen = canvas.getContext("2d");
   pen.fillStyle = "#8886";
   pen.fillRect(0, 0, canvas.width, canvas.height);
   pen.imageSmoothingEnabled = false;
-  pen.drawImage(small, left * side, top * side, columns * side, rows * side);
+  pen.drawImage(bitmap(map, look), left * side, top * side, columns * side, rows * side);
   if (side > 50 && channels < 3) {
     pen.font = `${side / 3}px sans-serif`;
     pen.textAlign = "center";
+    const shade = shadesOf(map, look);
     data.forEach((number, n) => {
-      pen.fillStyle = inkOn(rgbAt(n));
+      pen.fillStyle = inkOn(shade(n));
       pen.fillText(show(number, 2), (left + (n % columns) + 0.5) * side,
         (top + Math.floor(n / columns) + 0.62) * side, side * 0.9);
     });
@@ -122,9 +158,9 @@ function paint(canvas, { shape: [rows, columns, channels], data }, look = {}) {
   // First the accent, then white beside it: outside the boxes, whose pixels are to be
   // seen, unless these are large.
   pen.lineWidth = boxes.length > 1 ? 2 : 4;
-  ["#b3446c", "#fff"].forEach((shade, n) => {
+  ["#b3446c", "#fff"].forEach((ink, n) => {
     const out = (side > 50 ? -1 : 1) * pen.lineWidth * (n + 0.5) / side;
-    pen.strokeStyle = shade;
+    pen.strokeStyle = ink;
     for (const [row, column, tall, wide] of boxes)
       pen.strokeRect(...[column - out, row - out, wide + 2 * out, tall + 2 * out].map((n) => n * side));
   });
@@ -151,6 +187,13 @@ const panel = (title, ...inside) => h("div", { class: "panel" }, h("b", {}, titl
 // Three panels, of which the last two stay side by side on a phone too.
 const three = (first, ...pair) =>
   h("div", { class: "panels three" }, first, h("div", { class: "panels pair" }, ...pair));
+
+const percent = (share) => `${(100 * share).toFixed(1)}%`;
+
+// A line with a bar: its name, its number, and the style that gives the bar its length
+// where the number is no percentage.
+const bar = (name, number, style = `width: ${number}`) =>
+  h("div", { class: "bar" }, name, h("b", {}, number), h("i", { style }));
 
 // The colours of a map and the numbers at their ends.
 const scaleOf = ({ colour, low, high }) =>
@@ -357,9 +400,14 @@ class Widget extends HTMLElement {
 
   choice(name, label, options, change) {
     const whole = this.field(name, label, "select", {}, change);
-    for (const [value, text] of Object.entries(options))
-      this.fields.get(name).append(h("option", { value }, text));
+    this.offer(name, Object.entries(options));
     return whole;
+  }
+
+  // Pairs of a value and its text, in place of those that were there.
+  offer(name, options) {
+    this.fields.get(name).replaceChildren(
+      ...options.map(([value, text]) => h("option", { value }, text)));
   }
 }
 
@@ -367,34 +415,37 @@ class Widget extends HTMLElement {
 // nine numbers.  The widget keeps `picture` and `pixels` in its state.
 const CAT = "010000010011000110011111110010111010011111110011101110001111100000111000000000000";
 
-function pictures(widget) {
+// It may ask for more pixels of the longer side, or for [rows, columns]; do without the
+// grid; and read other files itself: then reads(file) answers with true.
+function pictures(widget, { most = 96, grid = { grid: "a grid to edit" }, reads } = {}) {
   const given = widget.given("pictures"), names = Object.keys(given);
   let own;
-  const take = async (file) => {
+  const take = async ({ files: [file] }) => {
     try {
-      own = await readPicture(file, 96);
+      if (!file || await reads?.(file)) return;
+      own = most.length ? fit(await readPicture(file, 1024), most) : await readPicture(file, most);
       widget.set({ picture: "own" });
     } catch (error) {
       widget.problem.textContent = error.message;
     }
   };
-  const takeFirst = ({ files }) => { if (files[0]) take(files[0]); };
+  const pick = (label, attributes) => h("label", {}, `${label} `,
+    h("input", { type: "file", ...attributes, onchange: ({ target }) => take(target) }));
   const texts = () => widget.state.pixels.split("_");
   const cells = table("Pixels of the grid", (at, text) =>
     widget.set({ pixels: texts().map((old, n) => (n === at ? text : old)).join("_") }));
   widget.addEventListener("dragover", (event) => event.preventDefault());
   widget.addEventListener("drop", (event) => {
     event.preventDefault();
-    takeFirst(event.dataTransfer);
+    take(event.dataTransfer);
   });
   const options = Object.fromEntries(names.map((name) => [name, name]));
   return {
     first: { picture: names[0] ?? "grid", pixels: [...CAT].join("_") },
-    cells,
+    cells, pick,
     fields: [
-      widget.choice("picture", "Picture", { ...options, grid: "a grid to edit", own: "your own" }),
-      h("label", {}, "Your own, which stays on your device ", h("input",
-        { type: "file", accept: "image/*", onchange: ({ target }) => takeFirst(target) })),
+      widget.choice("picture", "Picture", { ...options, ...grid, own: "your own" }),
+      pick("Your own, which stays on your device", { accept: "image/*" }),
     ],
     current() {
       const { picture } = widget.state;
@@ -438,12 +489,13 @@ b { font-weight: 600 }
 .work > * { flex: 0 1 max(9rem, 3rem * var(--columns)) }
 .work > :last-child { flex: 1 1 17rem }
 .work span { white-space: nowrap }
-.bar { display: grid; grid-template-columns: 9rem 4rem 1fr; align-items: center }
+.bar { display: grid; grid-template-columns: 9rem 4.7rem 1fr; align-items: center }
 .bar i { height: .7rem; background: var(--mark) }
-input, select { font: inherit; color: inherit; background: none; border: 1px solid var(--line);
+input, select, button { font: inherit; color: inherit; background: none; border: 1px solid var(--line);
   border-radius: 4px; min-height: 2rem; max-width: 100%; box-sizing: border-box;
   accent-color: var(--mark) }
 option { color: #000; background: #fff }
+button { padding: 0 .7rem; cursor: pointer }
 [type=number] { width: 4.5rem }
 [type=file] { border: 0; min-width: 0 }
 :focus-visible { outline: 3px solid var(--mark); outline-offset: 2px }
@@ -462,6 +514,6 @@ canvas, svg { display: block; width: 100%; touch-action: pan-y; margin: .3rem 0 
 
 const define = (tag, widget) => customElements.get(tag) ?? customElements.define(tag, widget);
 
-Object.assign(book, { Widget, define, follow, grey, h, lookOf, paint, panel, pictures, pointable,
-  readPicture, scaleOf, share, show, signed, table, three, toNumbers });
+Object.assign(book, { Widget, bar, bitmap, define, fit, follow, grey, h, lookOf, paint, panel, percent,
+  pictures, pointable, readPicture, scaleOf, share, show, signed, table, three, toNumbers });
 })();

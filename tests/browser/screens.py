@@ -18,14 +18,14 @@ def page_of(inside):
     )
 
 
-def as_in_the_book(widget):
-    """The element with an id, and links to its scripts."""
+def as_in_the_book(widget, **options):
+    """The element with an id and other attributes, and links to its scripts."""
     sets = {kind: kind for kind in widget.data}
     scripts = [file.name for file in embedding.scripts_of(widget.tag)]
     scripts[-1:-1] = [f"{kind}.js" for kind in widget.data]
     return (
         "".join(f'<script defer src="{name}"></script>' for name in scripts)
-        + embedding.opening(widget.tag, sets, name=widget.tag)
+        + embedding.opening(widget.tag, sets, name=widget.tag, **options)
         + f"<p>See the figure.</p></{widget.tag}>"
     )
 

@@ -1,7 +1,7 @@
 """Compute what the book's widgets show, into the folder that is named.
 
-The same cat and the same drawn dog as everywhere, and the first layer of the classifier
-that comes with the package.
+The same cat and the same drawn dog as everywhere, the classifier that comes with the
+package, pictures of VGG19's maps on the cat, and how this build's classifier learned.
 """
 
 import os
@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 SIZE = 96  # pixels, as the classifier takes them
+LARGE = 224  # as VGG19 has learned to take them
 DOG = 9  # among the drawn pets
+LATER = "later"  # the folder of what pages load when they need it
 FILTERS = (8, 1, 13)  # whose maps have much on either side of zero
 
 
@@ -25,11 +27,15 @@ def make(folder):
     from cnnbook import embedding
 
     unfinished = folder.with_name(f"{folder.name}-{os.getpid()}")
-    unfinished.mkdir(parents=True)
+    later = unfinished / LATER
+    later.mkdir(parents=True)
     for widget in widgets():
         for kind, arrays in widget.data.items():
             script = embedding.data_script(kind, arrays)
             (unfinished / f"{kind}.js").write_text(script + "\n", "utf-8")
+        for name, things in widget.later.items():
+            script = embedding.data_script(name, things)
+            (later / f"{name}.js").write_text(script + "\n", "utf-8")
         picture, width, height = embedding.still_picture(widget.still)
         (unfinished / f"{widget.tag}.webp").write_bytes(picture)
         facts = f"{width} {height} {widget.alt}"
@@ -44,13 +50,13 @@ def make(folder):
 
 def widgets():
     """List the widgets of the book; those that take a set of a kind share it."""
-    from cnnbook import activations, drawing, images, model
+    from cnnbook import activations, drawing, images, model, network_widgets
     from cnnbook import widgets as make_widget
 
     cat = images.model_cat((SIZE, SIZE))
     dogs = drawing.draw_pets(DOG + 1, size=SIZE)
     pictures = {"Chelsea, the cat": cat, "a drawn dog": dogs.images[DOG]}
-    network = model.load_classifier()
+    network, built = model.load_classifier(), model.train_for_book()
     maps = activations.feature_maps(network, cat[None], ["block1_conv"])
     inner = maps["block1_conv"][0, 1:-1, 1:-1]  # padding makes strange borders
     filters, biases = network.get_layer("block1_conv").get_weights()
@@ -60,7 +66,28 @@ def widgets():
         make_widget.activation_explorer(
             {f"filter {f} of the classifier": inner[:, :, f] for f in FILTERS}
         ),
+        network_widgets.photo_lab(network, pictures),
+        network_widgets.fully_connected_explorer(network, pictures),
+        network_widgets.feature_map_explorer(network, pictures, **vgg19_maps(LARGE)),
+        network_widgets.training_scrubber(
+            built.model, built.checkpoints, cat, built.history
+        ),
     ]
+
+
+def vgg19_maps(size):
+    """Record VGG19's maps on the cat, as the feature-map explorer takes them."""
+    from cnnbook import chains, images, vgg
+
+    network = vgg.load_vgg19()
+    about = (
+        "VGG19 looked at the cat when this book was made, with these weights: "
+        f"{network.provenance}. Its numbers are read from pictures: about right."
+    )
+    chain, sets = chains.recorded_chain(
+        network, images.model_cat((size, size)), "vgg19", about
+    )
+    return {"recorded": {"VGG19": chain}, "later": sets}
 
 
 if __name__ == "__main__":

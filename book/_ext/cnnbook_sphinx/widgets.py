@@ -4,9 +4,13 @@
     What a reader without JavaScript should look at instead.
     ```
 
+The feature-map explorer opens on the layer that its option ``:layer:`` names.
+
 The arrays that they show are computed once, outside Sphinx, and kept until the package
-changes.  They travel as scripts: a page that was opened from a folder can load nothing
-else.
+changes, or the pictures that the book's classifier learns from.  Where that classifier
+is not there yet, it is trained first, even for pages whose code does not run: the build
+keeps it, and chapters find it.  The arrays travel as scripts: a page that was opened
+from a folder can load nothing else.
 """
 
 import hashlib
@@ -17,14 +21,16 @@ import sys
 from pathlib import Path
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx.errors import SphinxError
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.osutil import relative_uri
 
-from cnnbook_sphinx import stamps, widget_data
+from cnnbook_sphinx import stamps, training, widget_data
 
 CACHE = Path("_build") / "widgets"
 FOLDER = "widgets"  # within _static
+LATER = f"{FOLDER}/{widget_data.LATER}"
 
 
 class WidgetError(SphinxError):
@@ -52,6 +58,7 @@ class Widget(SphinxDirective):
 
     required_arguments = 1
     has_content = True
+    option_spec = {"layer": directives.unchanged}  # noqa: RUF012, as docutils wants it
 
     def run(self):
         """Return the widget, or an error that names those there are."""
@@ -73,7 +80,7 @@ class Widget(SphinxDirective):
         self.env.metadata[self.env.docname][FOLDER] = " ".join([*used, tag])
         for script in embedding.scripts_of(tag):
             self.env.note_dependency(str(script))
-        node = widget(tag=tag)
+        node = widget(tag=tag, options=self.options)
         self.state.nested_parse(self.content, self.content_offset, node)
         return [node]
 
@@ -94,6 +101,10 @@ def copy_files(app, env):
         names = [f"{kind}.js" for kind in embedding.TAKES[tag]]
         for name in (*names, f"{tag}.webp"):
             shutil.copyfile(data / name, target / name)
+    if used & embedding.LATER:
+        later = Path(app.outdir, "_static", LATER)
+        shutil.rmtree(later, ignore_errors=True)  # what changed has got other names
+        shutil.copytree(data / widget_data.LATER, later)
 
 
 def add_scripts(app, pagename, templatename, context, doctree):
@@ -116,10 +127,13 @@ def visit_widget(translator, node):
 
     tag = node["tag"]
     sets = {kind: kind for kind in embedding.TAKES[tag]}
-    translator.body.append(embedding.opening(tag, sets, name=tag))
+    here = translator.builder.get_target_uri(translator.builder.current_docname)
+    options = node["options"]
+    if tag in embedding.LATER:
+        options = options | {"folder": relative_uri(here, f"_static/{LATER}/")}
+    translator.body.append(embedding.opening(tag, sets, name=tag, **options))
     data = _data(Path(translator.builder.srcdir))
     width, height, alt = (data / f"{tag}.txt").read_text("utf-8").split(" ", 2)
-    here = translator.builder.get_target_uri(translator.builder.current_docname)
     source = relative_uri(here, f"_static/{FOLDER}/{tag}.webp")
     picture = embedding.image(source, width, height, alt)
     translator.body.append(f"<noscript>{picture}</noscript>")
@@ -145,6 +159,7 @@ def _data(root):
     Its name changes with the modules that compute them and with what these read.
     """
     import cnnbook
+    from cnnbook import build_folder
 
     package = Path(cnnbook.__file__).parent
     code = Path(widget_data.__file__).read_text("utf-8")
@@ -152,8 +167,12 @@ def _data(root):
     needed = stamps.modules_behind(package.parent, f"```{{code-cell}}\n{code}```\n")
     for file in (*needed.values(), *sorted(package.glob("weights/*.keras"))):
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    for name in sorted(needed.keys() & stamps.OUTSIDE.keys()):
+        digest.update(stamps.OUTSIDE[name]().encode())
+    digest.update(str(build_folder.versions()).encode())  # they decide what is learned
     folder = root / CACHE / digest.hexdigest()[:16]
     if not folder.exists():
+        training.train(root, needed)
         _compute(folder)
     return folder
 
