@@ -48,7 +48,7 @@ links: $(INSTALLED)  ## check that the links in the book still answer (needs the
 bench: $(INSTALLED)  ## measure speed and size, and print a table
 	$(BIN)/python -m tests.bench
 
-results: $(INSTALLED)  ## measure anew what chapters quote (photographs; an hour or two)
+results: $(INSTALLED)  ## measure anew what chapters quote (photographs; two or three hours)
 	$(BIN)/cnnbook results
 
 clean:  ## remove what was built, but not .venv

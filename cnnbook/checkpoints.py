@@ -49,11 +49,12 @@ def write(path, network, history, facts):
         os.replace(unfinished, path)
     except OSError as error:
         kept = f"; the older {path} is still good" if path.exists() else ""
-        advice = " Make room, and" if error.errno == errno.ENOSPC else " Then"
+        room = "Make room, and train" if error.errno == errno.ENOSPC else "Train"
+        on = " to go on from it" if path.exists() else ""
         raise OSError(
             error.errno,
-            f"the checkpoint {path} cannot be written ({error.strerror}){kept}."
-            f"{advice} train again to go on",
+            f"the checkpoint {path} cannot be written ({error.strerror}){kept}. "
+            f"{room} again{on}",
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)

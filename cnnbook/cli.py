@@ -13,8 +13,8 @@ from cnnbook import __version__, downloads
 _RESULTS = ("classifier", "ingredients", "transfer", "trust")
 
 
-class _OneLineErrors(click.Group):
-    """A group whose commands answer bad input with one line instead of a traceback."""
+class _PlainErrors(click.Group):
+    """A group whose commands answer bad input with a sentence, not a traceback."""
 
     def invoke(self, context):
         """Run the command; the errors meant for readers become the shell's."""
@@ -23,11 +23,12 @@ class _OneLineErrors(click.Group):
         except BrokenPipeError:  # the reader of our output left; click knows what to do
             raise
         except (ValueError, OSError) as error:
-            message = " ".join(str(error).split())
+            lines = (" ".join(line.split()) for line in str(error).splitlines())
+            message = "\n".join(filter(None, lines))
             raise click.ClickException(message) from error
 
 
-@click.group(cls=_OneLineErrors)
+@click.group(cls=_PlainErrors)
 @click.version_option(__version__)
 def main():
     """Open a convolutional neural network and look inside."""
@@ -54,10 +55,22 @@ def fetch(name):
     show_default=True,
     help="Where to save the network.",
 )
-@click.option("--size", default=96, show_default=True, help="Pixels a side.")
-@click.option("--epochs", type=int, help="How often each picture is seen.")
 @click.option(
-    "--seed", default=0, show_default=True, help="Decides every random number."
+    "--size",
+    type=click.IntRange(min=8),
+    default=96,
+    show_default=True,
+    help="Pixels a side.",
+)
+@click.option(
+    "--epochs", type=click.IntRange(min=1), help="How often each picture is seen."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Decides every random number.",
 )
 def train(source, out, size, epochs, seed):
     """Train a classifier on the pictures of SOURCE, and save it.
@@ -227,7 +240,7 @@ def results(names):
     """Measure the recorded results of the book anew, on photographs and drawings.
 
     NAMES are some of classifier, ingredients, transfer and trust; by default all. It
-    takes an hour or two; after an interruption the same command goes on.
+    takes two or three hours; after an interruption the same command goes on.
     """
     from cnnbook import ingredients, seeds, transfer_trials, trust
 

@@ -101,8 +101,12 @@ def _config():
     text = os.environ.get("TF_CONFIG") or "{}"
     try:
         config = json.loads(text)
-    except ValueError:
-        config = None
-    if not isinstance(config, dict):
-        raise ValueError(f"TF_CONFIG must be a JSON object; got {text!r}")
+        parts = config, config.get("cluster", {}), config.get("task", {})
+    except (ValueError, AttributeError):  # no JSON, or no object
+        parts = (None,)
+    if not all(isinstance(part, dict) for part in parts):
+        raise ValueError(
+            "TF_CONFIG must be a JSON object, with objects as cluster and task; got "
+            f"{text!r}"
+        )
     return config

@@ -103,7 +103,8 @@ def draw_pets(
 
     A cat has pointed ears, a short muzzle with a small triangular nose, long whiskers
     and slit pupils; a dog has hanging or folded ears, a long muzzle with a big nose,
-    often a tongue, and round pupils.  All else varies alike in both.
+    often a tongue, and round pupils.  The outline of the head differs a
+    little too; all else varies alike in both.
 
     Pet number i depends on the seed and on i, not on how many are drawn.  It is the
     same drawing at every size, and the same animal at every difficulty.

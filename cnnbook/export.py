@@ -20,7 +20,7 @@ BEGINNING, END = "cnnbook.register(", ");\n"
 # How each number is stored, the lowest byte first.
 _STORED = {"float32": "<f4", "float16": "<f2"}
 
-# Half precision changes no number by more than this part of it, unless it cannot hold it.
+# Half precision changes a number by no more than this part, unless it cannot hold it.
 _ROUNDING = 2.0**-11
 
 # They act in training alone.

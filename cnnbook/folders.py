@@ -6,6 +6,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 # Where a folder has no splits of its own, this share goes to each of the last two.
 HELD_OUT = 0.1
+SPLIT_NAMES = frozenset("train training val valid validation test testing".split())
 
 
 def pictures(folder):
@@ -54,9 +55,10 @@ def files_by_split(folder):
     Raises
     ------
     ValueError
-        If a split is missing or empty, or splits differ in their classes.
+        If a split is missing, empty or misnamed, or splits differ in their classes.
     """
     if not (folder / "train").is_dir():
+        check_no_splits(folder)
         by_class = {path.name: pictures(path) for path in _subfolders(folder)}
         check_classes(folder, by_class)
         return tuple(by_class), {"all": by_class}
@@ -76,6 +78,16 @@ def files_by_split(folder):
                 f"{', '.join(class_names)}; it has {', '.join(by_class)}"
             )
     return class_names, files_of
+
+
+def check_no_splits(folder):
+    """Raise ValueError if what should be classes look like splits of another name."""
+    found = [p.name for p in _subfolders(folder) if p.name.casefold() in SPLIT_NAMES]
+    if found:
+        raise ValueError(
+            f"{folder} holds {', '.join(found)}, which look like splits and not like "
+            "classes; call them train, validation and (if there is one) test"
+        )
 
 
 def check_classes(folder, by_class):

@@ -16,8 +16,12 @@ _INERT = frozenset(
 )
 # What bends scores without being named as the activation of a layer.
 _BENDING = frozenset(
-    "ELU LeakyReLU PReLU ReLU Lambda Elu Exp Gelu HardSigmoid HardSilu LeakyRelu "
-    "LogSoftmax Relu Relu6 Silu Softplus Softsign Tanh".split()
+    """
+    ELU Lambda LeakyReLU PReLU ReLU
+    Celu Elu Exp Gelu Glu HardShrink HardSigmoid HardSilu HardTanh LeakyRelu LogSigmoid
+    LogSoftmax Relu Relu6 Selu Silu SoftShrink Softplus Softsign SparsePlus
+    SparseSigmoid Sparsemax Squareplus Tanh TanhShrink Threshold
+    """.split()
 )
 
 

@@ -101,6 +101,6 @@ def _report(network, judged, kind, class_names):
     )
     return (
         f"{right} of {len(judged)} {kind} pictures are right: "
-        f"{right / len(judged):.1%} (95 % interval {low:.1%} to {high:.1%})"
+        f"{right / len(judged):.1%} (95% interval {low:.1%} to {high:.1%})"
         f"\n\n{table}\n"
     )

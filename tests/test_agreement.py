@@ -121,19 +121,3 @@ def test_saliency_and_grad_cam_are_those_of_tf_keras_vis(shipped, pictures):
         normalize_cam=False,
     )
     assert off_by(ours.values, theirs) <= CLOSE
-
-
-def test_saliency_and_occlusion_are_those_of_xplique(shipped, pictures):
-    attributions = pytest.importorskip(
-        "xplique.attributions",
-        reason="xplique is not installed; it brings OpenCV and scikit-learn along",
-    )
-    classes = np.eye(2, dtype="float32")[TARGETS]
-    theirs = attributions.Saliency(shipped)(pictures, classes)
-    ours = explanations.saliency_map(shipped, pictures, TARGETS)
-    assert off_by(ours.values, np.squeeze(theirs)) <= CLOSE
-    theirs = attributions.Occlusion(shipped, patch_size=12, patch_stride=12)(
-        pictures, classes
-    )
-    ours = explanations.occlusion_map(shipped, pictures, TARGETS, window=12)
-    assert off_by(ours.on_pixels(), np.squeeze(theirs)) <= CLOSE

@@ -101,7 +101,7 @@ def test_fetch_of_an_unknown_name_lists_the_known_ones():
 
 
 @pytest.mark.parametrize("kind", [ValueError, OSError, FileNotFoundError])
-def test_an_error_is_one_line_and_exit_code_1(kind, monkeypatch):
+def test_an_error_is_its_own_lines_and_exit_code_1(kind, monkeypatch):
     def fetch(name):
         raise kind(f"{name} failed,\n  and here is why")
 
@@ -109,7 +109,7 @@ def test_an_error_is_one_line_and_exit_code_1(kind, monkeypatch):
     monkeypatch.setattr(downloads, "fetch", fetch)
     result = run("fetch", "photos")
     assert result.exit_code == 1
-    assert result.stderr.endswith("\nError: photos failed, and here is why\n")
+    assert result.stderr.endswith("\nError: photos failed,\nand here is why\n")
     assert "Traceback" not in result.stderr
 
 

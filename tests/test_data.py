@@ -152,6 +152,10 @@ def test_the_seed_decides_who_is_held_out(tmp_path):
         (lambda folder: shutil.rmtree(folder), "an existing folder"),
         (lambda folder: (folder / "owls").mkdir(), "no pictures of owls"),
         (
+            lambda folder: (folder / "dogs").rename(folder / "Validation"),
+            "holds Validation, which look like splits",
+        ),
+        (
             lambda folder: [p.unlink() for p in sorted(folder.glob("dogs/*"))[2:]],
             "dogs has 2 pictures that can be read; at least 3",
         ),

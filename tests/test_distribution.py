@@ -153,7 +153,8 @@ def test_the_first_worker_writes_the_files(monkeypatch, task, chief):
     assert distribution.is_chief() is chief
 
 
-def test_a_cluster_that_cannot_be_read_is_refused(monkeypatch):
-    monkeypatch.setenv("TF_CONFIG", "{worker")
-    with pytest.raises(ValueError, match=r"TF_CONFIG must be a JSON object; got '\{w"):
+@pytest.mark.parametrize("text", ["{worker", "[]", '{"cluster": []}', '{"task": 1}'])
+def test_a_cluster_that_cannot_be_read_is_refused(monkeypatch, text):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(ValueError, match=r"TF_CONFIG must be a JSON object, .*; got '"):
         distribution.strategy()

@@ -87,6 +87,27 @@ def test_weights_are_randomised_from_the_end_in_a_copy(network):
         np.testing.assert_array_equal(old, now)
 
 
+@pytest.mark.parametrize("separable", [False, True])
+def test_random_depthwise_kernels_have_the_deviation_of_one_channel(separable):
+    kind = keras.layers.SeparableConv2D if separable else keras.layers.DepthwiseConv2D
+    outputs = {"filters": 64} if separable else {}
+    model = keras.Sequential(
+        [
+            keras.Input((16, 16, 96)),
+            kind(**outputs, kernel_size=(5, 4), depth_multiplier=2, name="each"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ]
+    )
+    *_, (_, changed) = controls.with_random_weights(model, seed=0)
+    kernel, *others = changed.get_layer("each").get_weights()
+    assert kernel.shape == (5, 4, 96, 2)
+    assert kernel.std() == pytest.approx(np.sqrt(2 / (5 * 4)), rel=0.05)
+    if separable:  # its second kernel sees all channels, at one place
+        assert others[0].std() == pytest.approx(np.sqrt(2 / 192), rel=0.05)
+    assert not others[-1].any()
+
+
 def test_curves_run_from_the_baseline_to_the_image_and_back(network, pictures):
     maps = np.random.default_rng(0).random((4, 16, 16))
     whole = explanations.class_probabilities(network, pictures)[:, 1]
@@ -146,6 +167,7 @@ def test_votes_for_one_of_two_classes_are_opposite_to_those_for_the_other(pictur
     np.testing.assert_allclose(found.other_class, -1, atol=0.01)
     assert found.shares is None
     assert set(found.summary()) == {
+        "random_end",
         "random_weights",
         "other_class",
         "insertion",
@@ -175,5 +197,82 @@ def test_masks_must_fit_the_maps(network, pictures):
             network,
             pictures,
             0,
-            masks=np.ones((4, 8, 8), bool),
+            masks=np.eye(8, dtype=bool)[None].repeat(4, axis=0),
         )
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_masks_that_hold_nothing_or_everything_are_refused(
+    network, pictures, everything
+):
+    masks = np.full((4, 16, 16), everything)
+    with pytest.raises(ValueError, match="hold some pixels, and not all of them"):
+        evaluation.evaluate(
+            explanations.saliency_map, network, pictures, 0, masks=masks
+        )
+
+
+@pytest.mark.parametrize(
+    ("target", "other"), [(0, 0), ("cat", 0), ([0, 1, 0, 1], 1), (1, [0, 0, 0, 1])]
+)
+def test_the_other_class_must_be_another(network, pictures, target, other):
+    network.class_names = ("cat", "dog")
+    with pytest.raises(ValueError, match="another class than the target"):
+        evaluation.evaluate(
+            explanations.saliency_map, network, pictures, target, other=other
+        )
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_curves_are_drawn_with_masks_or_without_by_their_own_options(
+    network, pictures, masked
+):
+    masks = np.zeros((4, 16, 16), bool)
+    masks[:, 4:12, 4:12] = True
+    baseline = [0.1, 0.2, 0.3]
+    found = evaluation.evaluate(
+        explanations.saliency_map,
+        network,
+        pictures,
+        1,
+        masks=masks if masked else None,
+        steps=5,
+        baseline=baseline,
+    )
+    maps = explanations.saliency_map(network, pictures, 1).values
+    for curve, draw in (
+        (found.insertion, controls.insertion_curve),
+        (found.deletion, controls.deletion_curve),
+    ):
+        expected = draw(network, pictures, 1, maps, steps=5, baseline=baseline)
+        assert expected.shape == (4, 6)
+        np.testing.assert_array_equal(curve, expected)
+    filled = np.broadcast_to(np.float32(baseline), pictures.shape)
+    filled = explanations.class_probabilities(network, filled)[:, 1]
+    np.testing.assert_allclose(found.insertion[:, 0], filled, rtol=1e-5)
+    np.testing.assert_allclose(found.deletion[:, -1], filled, rtol=1e-5)
+    summary = found.summary()
+    assert {"random_end", "random_weights", "insertion", "deletion"} <= set(summary)
+    assert ("share" in summary) == masked
+    ends = list(found.random_weights.values())
+    assert summary["random_end"][0] == pytest.approx(ends[0].mean())
+    assert summary["random_weights"][0] == pytest.approx(ends[-1].mean())
+
+
+def test_means_of_curves_are_those_worked_out_on_paper():
+    # The left of two pixels triples the odds of the class, the right one divides them
+    # by three.
+    model = keras.Sequential(
+        [keras.Input((1, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(1)]
+    )
+    model.set_weights([np.log([[3.0], [1 / 3]]), np.zeros(1)])
+
+    def votes(model, images, target):
+        return explanations.occlusion_map(model, images, target, window=1)
+
+    found = evaluation.evaluate(votes, model, np.ones((1, 1, 2, 1)), 1, steps=2)
+    np.testing.assert_allclose(found.insertion, [[1 / 2, 3 / 4, 1 / 2]], rtol=1e-5)
+    np.testing.assert_allclose(found.deletion, [[1 / 2, 1 / 4, 1 / 2]], rtol=1e-5)
+    summary = found.summary()
+    assert summary["insertion"] == pytest.approx([7 / 12] * 3)
+    assert summary["deletion"] == pytest.approx([5 / 12] * 3)

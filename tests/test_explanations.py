@@ -1,14 +1,16 @@
 """Maps are those worked out on paper, for every kind of classifier's end."""
 
 import gc
+import inspect
 import weakref
 from functools import partial
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from cnnbook import explanations, scoring
+from cnnbook import explanations
 from cnnbook.classifier import build_classifier
 from cnnbook.heads import head
 
@@ -27,6 +29,14 @@ def linear(activation=None, units=2):
     model = keras.Sequential(layers)
     model.set_weights([WEIGHTS[:, -units:], np.zeros(units)])
     return model
+
+
+def behind(model, *layers):
+    """Return a model with more layers at its end."""
+    (outputs,) = model.outputs
+    for layer in layers:
+        outputs = layer(outputs)
+    return keras.Model(model.inputs[0], outputs)
 
 
 @pytest.fixture
@@ -109,6 +119,63 @@ def test_probabilities_are_the_models_own(pixels, units, separate):
         own = np.concatenate([1 - own, own], axis=1)
     found = explanations.class_probabilities(model, pixels)
     np.testing.assert_allclose(found, own, atol=1e-6)
+
+
+ENDS = {
+    "TensorFlow's softmax": lambda: [keras.layers.Activation(tf.nn.softmax)],
+    "dropout": lambda: [keras.layers.Softmax(), keras.layers.Dropout(0.5)],
+    "noise": lambda: [keras.layers.Softmax(), keras.layers.GaussianNoise(0.5)],
+    "identity": lambda: [
+        keras.layers.Activation("softmax"),
+        keras.layers.Identity(),
+    ],
+    "another type": lambda: [
+        keras.layers.Softmax(),
+        keras.layers.Activation("linear", dtype="float32"),
+    ],
+    "several": lambda: [
+        keras.layers.Dropout(0.5),
+        keras.layers.Softmax(),
+        keras.layers.Identity(),
+        keras.layers.Dropout(0.5),
+    ],
+    "nested": lambda: [
+        keras.Sequential(
+            [keras.Input((2,)), keras.layers.Softmax(), keras.layers.Identity()]
+        ),
+        keras.layers.Dropout(0.5),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_softmax_is_found_however_it_is_spelled_and_whatever_inert_follows(
+    pixels, name
+):
+    model = behind(linear(), *ENDS[name]())
+    found = explanations.class_probabilities(model, pixels)
+    np.testing.assert_allclose(found, model(pixels, training=False), atol=1e-6)
+    ours, plain = (
+        explanations.saliency_map(m, pixels, 1).values for m in (model, linear())
+    )
+    np.testing.assert_allclose(ours, plain, rtol=1e-6)
+
+
+@pytest.mark.parametrize("units", [1, 2])
+def test_tensorflows_own_activation_of_a_dense_layer_is_found(pixels, units):
+    model = linear(tf.nn.sigmoid if units == 1 else tf.nn.softmax, units)
+    assert head(model).kind == ("sigmoid" if units == 1 else "softmax")
+    found = explanations.class_probabilities(model, pixels)[:, -1]
+    np.testing.assert_allclose(found, np.asarray(model(pixels))[:, -1], atol=1e-6)
+    ours = explanations.saliency_map(model, pixels, 1).values
+    expected = np.abs(WEIGHTS[:, 1]).reshape(2, 2)
+    np.testing.assert_allclose(ours, np.stack([expected] * 3), rtol=1e-5)
+
+
+def test_an_inert_end_called_by_keyword_is_passed_over(pixels):
+    model = linear("softmax")
+    ended = keras.layers.Dropout(0.5)(inputs=model.outputs[0])
+    assert head(keras.Model(model.inputs, ended)).layer == "scores"
 
 
 def test_integrated_gradients_add_up_to_the_change_in_score(network, pictures):
@@ -201,9 +268,107 @@ def test_class_maps_of_one_convolution_are_those_worked_out_on_paper(two_maps):
     # Mean gradients 1.5 and −0.5; gradients 3 and −1; without a map −6 and +4.
     assert values == {
         "grad-cam": [3, 0],
-        "hires-cam": [6, 0],
+        "hires-cam": [6, -4],
         "ablation-cam": [12, 0],
     }
+
+
+def test_hires_cam_adds_up_to_the_logit_less_the_bias(network, pictures):
+    weights = network.get_weights()
+    weights[-1][:] = [0.7, -0.4]
+    network.set_weights(weights)
+    for target, bias in enumerate(weights[-1]):
+        found = explanations.hires_cam(network, pictures, target)
+        assert found.layer == "block2_relu"
+        assert found.signed
+        assert found.units == "logits"
+        assert found.values.min() < 0 < found.values.max()
+        logits = np.asarray(network(pictures))[:, target]
+        np.testing.assert_allclose(
+            found.values.sum(axis=(1, 2)), logits - bias, rtol=1e-4, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("name", ["grad-cam", "grad-cam++", "ablation-cam"])
+def test_other_class_maps_are_never_below_zero(network, pictures, name):
+    for target in (0, 1):
+        found = explanations.METHODS[name](network, pictures, target)
+        assert not found.signed
+        assert found.units == "weighted activations"
+        assert found.values.min() >= 0
+
+
+@pytest.mark.parametrize("name", ["hires-cam", "lime"])
+def test_of_a_single_sigmoid_the_map_for_one_class_is_minus_that_for_the_other(
+    pictures, name
+):
+    trunk = build_classifier((16, 16, 3), filters=(3, 4))
+    flat = trunk.get_layer("flatten").output
+    dense = keras.layers.Dense(1, activation="sigmoid")
+    model = keras.Model(trunk.inputs, dense(flat))
+    first, second = (quick(name)(model, pictures, target) for target in (0, 1))
+    assert np.abs(second.values).max() > 0
+    np.testing.assert_allclose(first.values, -second.values, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(first.score, -second.score, rtol=1e-5)
+
+
+def averaging(policy):
+    """A classifier of averages, whose gradients half precision can hardly hold."""
+    policy = keras.DTypePolicy(policy)
+    model = keras.Sequential(
+        [
+            keras.Input((64, 64, 3)),
+            keras.layers.Conv2D(4, 3, activation="relu", dtype=policy, name="maps"),
+            keras.layers.GlobalAveragePooling2D(dtype=policy),
+            keras.layers.Dense(2, dtype=policy),
+            keras.layers.Softmax(dtype="float32"),
+        ]
+    )
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(0, 0.3, w.shape) for w in model.get_weights()])
+    return model
+
+
+@pytest.mark.parametrize("name", ["grad-cam", "grad-cam++", "hires-cam"])
+def test_class_maps_of_half_precision_are_those_of_single_precision(rng, name):
+    images = rng.random((2, 64, 64, 3), np.float32)
+    half, single = (
+        explanations.METHODS[name](averaging(policy), images, 1).values
+        for policy in ("mixed_float16", "float32")
+    )
+    assert half.dtype == single.dtype == np.float32
+    assert np.abs(half).max() > 0
+    assert np.abs(half - single).max() <= 0.05 * np.abs(single).max()
+
+
+@pytest.mark.parametrize("name", explanations.METHODS)
+def test_every_method_explains_a_network_of_mixed_precision(rng, name):
+    images = rng.random((1, 64, 64, 3), np.float32)
+    values = quick(name)(averaging("mixed_float16"), images, 1).values
+    assert values.dtype in (np.float32, np.float64)
+    assert np.isfinite(values).all()
+    assert np.abs(values).max() > 0
+
+
+def test_layers_may_have_any_names():
+    # Names that were once taken for kinds of compiled functions.
+    model = keras.Sequential(
+        [
+            keras.Input((1, 2, 2)),
+            keras.layers.Conv2D(2, 1, name="maps"),
+            keras.layers.ReLU(name="plain"),
+            keras.layers.Flatten(name="guided"),
+            keras.layers.Dense(1, name="scores"),
+        ]
+    )
+    dense = np.array([[3.0], [0], [0], [-1]])
+    model.set_weights([np.eye(2).reshape(1, 1, 2, 2), np.zeros(2), dense, np.zeros(1)])
+    image = np.array([[[[2.0, 0], [0, 4]]]])
+    for first, second in (("maps", "plain"), ("plain", "maps")):
+        gradients = explanations.grad_cam(model, image, 1, layer=first)
+        drops = explanations.ablation_cam(model, image, 1, layer=second)
+        assert gradients.values[0, 0].tolist() == [3, 0]
+        assert drops.values[0, 0].tolist() == [12, 0]
 
 
 def test_grad_cam_plus_plus_weighs_only_what_speaks_for_the_class(two_maps):
@@ -248,6 +413,32 @@ def test_every_method_explains_by_name_or_number_and_says_what_it_did(
 
 
 @pytest.mark.parametrize("name", explanations.METHODS)
+def test_every_method_needs_nothing_but_a_model_images_and_a_class(
+    network, pictures, name
+):
+    plain = explanations.METHODS[name](network, pictures[:1], "dog")
+    # Also by its name, and of images in a plain list.
+    named = explanations.explain(name, network, pictures[:1].tolist(), "dog")
+    assert plain.on_pixels().shape == (1, 16, 16)
+    np.testing.assert_array_equal(plain.values, named.values)
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 2.5])
+@pytest.mark.parametrize("name", explanations.METHODS)
+def test_a_batch_that_holds_no_image_is_refused(network, pictures, name, wrong):
+    method = explanations.METHODS[name]
+    assert "batch_size" in inspect.signature(method).parameters
+    with pytest.raises(ValueError, match=f"batch_size must be a whole.*got {wrong}"):
+        method(network, pictures, 0, batch_size=wrong)
+
+
+@pytest.mark.parametrize("wrong", ["a", None, -0.1, np.nan, np.inf])
+def test_noise_that_is_no_share_is_refused(network, pictures, wrong):
+    with pytest.raises(ValueError, match="noise must be a share of at least 0; got"):
+        explanations.smooth_grad(network, pictures, 0, noise=wrong)
+
+
+@pytest.mark.parametrize("name", explanations.METHODS)
 def test_one_class_for_each_image_is_as_one_image_at_a_time(network, pictures, name):
     together = quick(name)(network, pictures, ["cat", "dog", "cat"])
     alone = quick(name)(network, pictures[1:2], "dog")
@@ -268,13 +459,50 @@ def test_the_model_is_left_as_it_was(network, pictures, name):
         np.testing.assert_array_equal(before, after)
 
 
+class CountingReLU(keras.layers.ReLU):
+    """A ReLU that counts how often Python runs it: when traced, or when eager."""
+
+    count = 0
+
+    def call(self, inputs):
+        self.count += 1
+        return super().call(inputs)
+
+
 @pytest.mark.parametrize("name", explanations.METHODS)
-def test_a_second_image_compiles_nothing_new(network, pictures, name):
-    quick(name)(network, pictures[:1], 0)
-    kept = scoring._compiled[network]
-    functions = {key: entry.function for key, entry in kept.items()}
-    quick(name)(network, pictures[1:], 1)
-    assert {key: entry.function for key, entry in kept.items()} == functions
+def test_a_second_image_compiles_nothing_new(monkeypatch, pictures, name):
+    traced = []
+    compiler = tf.function
+
+    def counting(body=None, *args, **kwargs):
+        if body is None:  # Keras's own, as a decorator
+            return compiler(*args, **kwargs)
+
+        def counted(*parts, **named):
+            traced.append(body)
+            return body(*parts, **named)
+
+        return compiler(counted, *args, **kwargs)
+
+    monkeypatch.setattr(tf, "function", counting)
+    relu = CountingReLU()
+    model = keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            keras.layers.Conv2D(3, 3, padding="same"),
+            relu,
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ]
+    )
+    built = relu.count
+    quick(name)(model, pictures[:1], 0)
+    runs, functions = relu.count, len(traced)
+    assert runs > built
+    assert functions > 0
+    quick(name)(model, pictures[1:2], 1)  # another image, another class
+    quick(name)(model, pictures, [0, 1, 0])  # and several at once
+    assert (relu.count, len(traced)) == (runs, functions)
 
 
 def test_new_weights_are_seen_without_compiling_again(network, pictures):
@@ -388,6 +616,31 @@ def test_a_network_without_its_top_is_refused():
 def test_softmax_over_one_output_is_refused():
     with pytest.raises(ValueError, match="always 1"):
         head(linear("softmax", units=1))
+
+
+NEITHER = {
+    "<lambda>": lambda: linear(lambda logits: tf.nn.softmax(logits)),
+    "hard_sigmoid": lambda: linear("hard_sigmoid", units=1),
+    "tanh": lambda: linear("tanh"),
+    "relu": lambda: linear("relu"),
+    "Lambda": lambda: behind(linear(), keras.layers.Lambda(tf.nn.softmax)),
+    "ReLU": lambda: behind(linear(), keras.layers.ReLU(), keras.layers.Dropout(0.1)),
+    "Tanh": lambda: behind(linear(), keras.ops.tanh),
+}
+
+
+@pytest.mark.parametrize("name", NEITHER)
+def test_an_end_of_neither_logits_nor_probabilities_is_refused(pixels, name):
+    message = f"ends in the activation '{name}'.*end it in softmax, in sigmoid, or in"
+    with pytest.raises(ValueError, match=message):
+        head(NEITHER[name]())
+
+
+def test_one_name_is_not_a_list_of_names():
+    model = linear()
+    model.class_names = "ab"  # as many letters as classes
+    with pytest.raises(ValueError, match="must be a list of names; got 'ab'"):
+        explanations.saliency_map(model, np.zeros((1, 2, 2, 1)), 0)
 
 
 def test_names_must_be_as_many_as_classes():

@@ -7,7 +7,7 @@ from keras import layers
 
 from cnnbook import partial_runs
 from cnnbook.classifier import build_classifier, training_form
-from cnnbook.networks import connections
+from cnnbook.networks import connections, layer_calls
 from cnnbook.occlusion import occlusion_map
 
 
@@ -129,22 +129,80 @@ def test_where_the_image_already_equals_the_baseline_nothing_changes(rng):
 
 
 @pytest.mark.parametrize(
-    ("name", "last"),
-    [("same", "max_pooling2d"), ("a way round", "max_pooling2d")],
+    ("size", "window", "stride"),
+    [((48, 40), 5, 2), ((16, 16), 2, 1), ((7, 30), 1, 1)],
 )
-def test_layers_run_on_patches_until_a_branch_or_until_patches_are_maps(name, last):
-    keras.utils.clear_session()
-    network = connections(NETWORKS[name]())
-    calls = partial_runs.chain(network)
-    shapes = {"conv2d": (21, 26), "max_pooling2d": (10, 13), calls[0][0]: (21, 26)}
-    shapes |= {"conv2d_1": (10, 13), "max_pooling2d_1": (5, 6), "flatten": (1, 1)}
-    starts = (np.array([0, 4], "int32"), np.array([0, 8], "int32"))
-    made = partial_runs.plan(calls, shapes, starts, (4, 4))
-    assert made.worthwhile
-    names = [step.name for step in made.steps]
-    assert names[:2] == ["conv2d", "max_pooling2d"]
+def test_by_default_an_eighth_of_the_shorter_side_is_hidden_in_steps_of_half(
+    rng, size, window, stride
+):
+    model = chain(shape=(*size, 1))
+    images = rng.random((2, *size, 1), np.float32)
+    found = occlusion_map(model, images, 1)
+    assert (found.window, found.stride) == ((window,) * 2, (stride,) * 2)
+    asked = occlusion_map(model, images, 1, window=window, stride=stride)
+    np.testing.assert_array_equal(found.values, asked.values)
+
+
+def test_steps_may_be_chosen_without_a_window_and_a_window_without_steps(rng):
+    model = chain(shape=(16, 24, 1))
+    images = rng.random((1, 16, 24, 1), np.float32)
+    steps = occlusion_map(model, images, 1, stride=(4, 3))
+    assert (steps.window, steps.stride) == ((2, 2), (4, 3))
+    window = occlusion_map(model, images, 1, window=(4, 3))
+    assert (window.window, window.stride) == ((4, 3), (4, 3))
+
+
+# The layers that see patches, and the rows and columns of the patch behind each, where
+# a window of 4 × 4 is hidden at the edge or inside.
+PATCHES = {
     # A window of 4 at the edge changes 5 outputs of a 3 × 3 convolution, inside 6.
-    assert made.lengths[1] == (6, 6)
-    assert made.lengths[2] == (4, 4)
-    if name == "a way round":  # what is added to the map must be there whole
-        assert made.last == last
+    "same": {
+        "conv2d": (6, 6),
+        "max_pooling2d": (4, 4),
+        "conv2d_1": (6, 6),
+        "max_pooling2d_1": (3, 3),
+    },
+    # What is added to the map in the end must be there whole.
+    "a way round": {"conv2d": (6, 6), "max_pooling2d": (4, 4)},
+    # An average at the edge is one of fewer values.
+    "averages at the edge": {"conv2d": (6, 6)},
+    # A window of 3 × 5, and then one of 3 × 3, on averages of 2 × 2.
+    "valid": {"conv2d": (6, 8), "average_pooling2d": (3, 4), "conv2d_1": (4, 6)},
+}
+
+
+@pytest.mark.parametrize("name", PATCHES)
+def test_layers_run_on_patches_until_a_branch_or_until_patches_are_maps(name):
+    made, expected = planned(name, (4, 4)), PATCHES[name]
+    assert [step.name for step in made.steps] == list(expected)
+    assert made.lengths == ((4, 4), *expected.values())
+    assert made.last == list(expected)[-1]
+
+
+@pytest.mark.parametrize(
+    ("length", "last"),
+    [
+        (4, "max_pooling2d_1"),
+        (15, "max_pooling2d"),
+        (18, "conv2d"),
+        (20, "input_layer"),
+    ],
+)
+def test_the_larger_the_window_the_sooner_patches_are_maps(length, last):
+    assert planned("same", (length, length)).last == last
+
+
+def planned(name, window):
+    """Plan for windows of this size at the corner and, where there is room, inside."""
+    keras.utils.clear_session()
+    model = NETWORKS[name]()
+    calls = partial_runs.chain(connections(model))
+    shapes = {
+        name: (*node.outputs[0].shape[1:3], 1)[:2]
+        for name, node in layer_calls(model).items()
+    }
+    starts = tuple(
+        np.array([0, min(inside, side - length)], "int32")
+        for inside, side, length in zip((4, 8), (21, 26), window, strict=True)
+    )
+    return partial_runs.plan(calls, shapes, starts, window)

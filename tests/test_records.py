@@ -129,6 +129,13 @@ def test_the_difference_of_two_networks_is_counted_where_they_differ():
     assert same.difference == (0, 0, 0)
 
 
+def test_both_records_of_training_from_scratch_on_all_photographs_agree():
+    last = records.read("transfer")["points"][-1]
+    assert last["count"] == CLASSIFIER["counts"]["train"]
+    accuracies = [run["accuracy"] for run in CLASSIFIER["runs"]]
+    assert last["scratch"]["accuracies"] == accuracies
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_no_measured_number_is_typed_into_prose(page):
     """Accuracies and percentages come from the files, through glue."""

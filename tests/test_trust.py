@@ -1,5 +1,6 @@
 """The recorded figures of all methods are whole, and measured as they say."""
 
+import inspect
 import json
 
 import numpy as np
@@ -8,11 +9,19 @@ import pytest
 from cnnbook import explanations, records, trust
 
 RECORDED = records.read("trust")
+OTHERS = "share area ratio hits auc random_end insertion deletion".split()
 
 
 def test_every_method_was_measured():
     assert [m["name"] for m in RECORDED["methods"]] == list(explanations.METHODS)
     assert RECORDED["count"] == trust.COUNT == 200
+
+
+@pytest.mark.parametrize("method", RECORDED["methods"], ids=lambda m: m["name"])
+def test_every_method_was_measured_with_the_options_that_are_said(method):
+    assert method["options"] == trust.OPTIONS.get(method["name"], {})
+    accepted = inspect.signature(explanations.METHODS[method["name"]]).parameters
+    assert set(method["options"]) <= set(accepted)
 
 
 def test_shares_areas_and_densities_agree():
@@ -21,12 +30,14 @@ def test_shares_areas_and_densities_agree():
         by_hand = (share / area) / ((1 - share) / (1 - area))
         assert method["density"][0] == pytest.approx(by_hand)
         assert method["ratio"][0] == pytest.approx(share / area)
-        assert method["random_weights"][0] == list(method["random_from"].values())[-1]
+        ends = list(method["random_from"].values())
+        assert method["random_end"][0] == pytest.approx(ends[0])
+        assert method["random_weights"][0] == pytest.approx(ends[-1])
 
 
 def test_every_mean_lies_in_its_interval():
     for method in RECORDED["methods"]:
-        for name in (*trust.BOUNDS, "share", "area", "ratio", "hits", "auc"):
+        for name in (*trust.BOUNDS, *OTHERS):
             mean, low, high = method[name]
             assert low <= mean <= high
 

@@ -64,7 +64,7 @@ def test_the_network_is_trained_on_the_classes_that_the_folders_name(folder, ans
     pets = data.load_pets(folder / "pictures", size=48)
     assert {len(pets.validation), len(pets.test)} == {3}  # a tenth of each class
     assert "3 test pictures are right" in answers["train"]
-    assert "95 % interval" in answers["train"]
+    assert "95% interval" in answers["train"]
 
 
 def test_the_photo_gets_a_probability_for_each_class(answers):

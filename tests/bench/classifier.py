@@ -3,6 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import tensorflow as tf
@@ -20,10 +21,11 @@ def measure():
         if source == "photos" and not os.environ.get("CNNBOOK_PHOTOS"):
             print("  CNNBOOK_PHOTOS is not set: photographs were left out")
             continue
-        with tempfile.TemporaryDirectory() as folder:
-            os.environ["CNNBOOK_BUILD"] = folder  # an empty cache
+        with (
+            tempfile.TemporaryDirectory() as folder,  # an empty cache
+            mock.patch.dict(os.environ, CNNBOOK_BUILD=folder),
+        ):
             built = model.train_for_book(source)
-            del os.environ["CNNBOOK_BUILD"]
         low, high = model.binomial_interval(
             round(built.scores.accuracy * built.scores.count), built.scores.count
         )

@@ -80,6 +80,11 @@ def gradients():
     few = images[:4]
     measured = {
         "saliency of 32 images": (partial(explanations.saliency_map, images=images), 1),
+        "Grad-CAM of 32 images": (partial(explanations.grad_cam, images=images), 1),
+        "guided backprop of 32 images": (
+            partial(explanations.guided_backprop, images=images),
+            1,
+        ),
         "SmoothGrad, 24 samples of 4": (
             partial(explanations.smooth_grad, images=few),
             3,
