@@ -78,15 +78,15 @@ class Widget(SphinxDirective):
         if tag in used:
             raise self.error(f"widget {tag!r} is on this page already; place it once")
         self.env.metadata[self.env.docname][FOLDER] = " ".join([*used, tag])
-        for script in embedding.scripts_of(tag):
-            self.env.note_dependency(str(script))
+        for file in (embedding.STYLES, *embedding.scripts_of(tag)):
+            self.env.note_dependency(str(file))
         node = widget(tag=tag, options=self.options)
         self.state.nested_parse(self.content, self.content_offset, node)
         return [node]
 
 
 def copy_files(app, env):
-    """Put the scripts, arrays and still pictures of all pages where pages find them."""
+    """Put the styles, scripts, arrays and still pictures where pages find them."""
     used = {tag for pages in env.metadata.values() for tag in _tags(pages)}
     if not used or app.builder.format != "html":
         return
@@ -95,6 +95,7 @@ def copy_files(app, env):
     data = _data(Path(app.srcdir))
     target = Path(app.outdir, "_static", FOLDER)
     target.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(embedding.STYLES, target / embedding.STYLES.name)
     for tag in used:
         for script in embedding.scripts_of(tag):
             (target / script.name).write_text(embedding.served(script), "utf-8")
@@ -128,10 +129,13 @@ def visit_widget(translator, node):
     tag = node["tag"]
     sets = {kind: kind for kind in embedding.TAKES[tag]}
     here = translator.builder.get_target_uri(translator.builder.current_docname)
+    styles = relative_uri(here, f"_static/{FOLDER}/{embedding.STYLES.name}")
+    # As Sphinx does with scripts, so that no browser keeps an old one.
+    styles += f"?v={hashlib.sha256(embedding.STYLES.read_bytes()).hexdigest()[:8]}"
     options = node["options"]
     if tag in embedding.LATER:
         options = options | {"folder": relative_uri(here, f"_static/{LATER}/")}
-    translator.body.append(embedding.opening(tag, sets, name=tag, **options))
+    translator.body.append(embedding.opening(tag, sets, styles, name=tag, **options))
     data = _data(Path(translator.builder.srcdir))
     width, height, alt = (data / f"{tag}.txt").read_text("utf-8").split(" ", 2)
     source = relative_uri(here, f"_static/{FOLDER}/{tag}.webp")
