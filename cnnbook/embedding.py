@@ -1,4 +1,4 @@
-"""Write interactive figures as HTML: an element, its scripts, and data for both.
+"""Write interactive figures as HTML: an element, its styles, its scripts, and data.
 
 A notebook gets one piece that holds everything it needs.  The book's Sphinx extension
 puts the same parts into files, which its pages link to.
@@ -19,6 +19,7 @@ from PIL import Image
 __all__ = ["Widget"]
 
 STATIC = Path(__file__).with_name("static")
+STYLES = STATIC / "widget.css"  # of all widgets
 
 # Which sets of data each widget takes, as attributes of its element.
 TAKES = {
@@ -77,9 +78,10 @@ class Widget:
         *shared, own = map(served, scripts_of(self.tag))
         scripts = "".join(f"<script>{text}</script>" for text in [*shared, *code, own])
         picture, width, height = still_picture(self.still)
-        source = f"data:image/webp;base64,{base64.b64encode(picture).decode()}"
+        source = address("image/webp", picture)
         inside = image(source, width, height, self.alt) + f"<p>{WITHOUT_SCRIPTS}</p>"
-        return opening(self.tag, sets) + inside + f"</{self.tag}>{scripts}"
+        tag = opening(self.tag, sets, address("text/css", STYLES.read_bytes()))
+        return tag + inside + f"</{self.tag}>{scripts}"
 
 
 def scripts_of(tag):
@@ -162,7 +164,28 @@ def data_script(name, things):
     return f"cnnbook.share({', '.join(texts)});"
 
 
-def opening(tag, sets, *, name="", **options):
+def address(kind, content):
+    """Write an address that holds what it leads to.
+
+    Parameters
+    ----------
+    kind : str
+        The media type.
+    content : bytes
+
+    Returns
+    -------
+    url : str
+
+    Examples
+    --------
+    >>> address("text/css", b"p { margin: 0 }")
+    'data:text/css;base64,cCB7IG1hcmdpbjogMCB9'
+    """
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def opening(tag, sets, styles, *, name="", **options):
     """Write the tag that opens a widget.
 
     Parameters
@@ -170,6 +193,8 @@ def opening(tag, sets, *, name="", **options):
     tag : str
     sets : dict of str to str
         The name of the set that each attribute stands for.
+    styles : str
+        The address of `STYLES`.
     name : str
         Its id.  A widget that has one keeps its state in the address of the page.
     **options : str
@@ -181,11 +206,11 @@ def opening(tag, sets, *, name="", **options):
 
     Examples
     --------
-    >>> opening("pooling-playground", {"pictures": "pictures"}, name="pools")
-    '<pooling-playground data-pictures="pictures" id="pools">'
+    >>> opening("pooling-playground", {"pictures": "cats"}, "widget.css", name="pools")
+    '<pooling-playground data-pictures="cats" styles="widget.css" id="pools">'
     """
     attributes = {f"data-{kind}": value for kind, value in sets.items()}
-    attributes |= ({"id": name} if name else {}) | options
+    attributes |= {"styles": styles} | ({"id": name} if name else {}) | options
     written = (f'{key}="{html.escape(value)}"' for key, value in attributes.items())
     return f"<{' '.join([tag, *written])}>"
 

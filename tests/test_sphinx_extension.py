@@ -374,15 +374,16 @@ def test_a_page_loads_the_scripts_of_its_own_widgets_alone(build):
     assert linked(out / "book" / "plain.html") == []
 
 
-def test_a_widget_keeps_its_text_and_a_still_picture_inside(build):
+def test_a_widget_has_its_styles_and_keeps_its_text_and_a_still_picture(build):
     out, _ = build({"index.md": "# Home\n", "book/pools.md": PLAYGROUND})
     page = (out / "book" / "pools.html").read_text()
-    inside = re.search(
-        r'<pooling-playground data-pictures="pictures" id="pooling-playground">'
-        r"(.*)</pooling-playground>",
+    styles, inside = re.search(
+        r'<pooling-playground data-pictures="pictures" styles="([^"?]+)\?v=\w+" '
+        r'id="pooling-playground">(.*)</pooling-playground>',
         page,
         re.S,
-    )[1]
+    ).groups()
+    assert (out / "book" / styles).read_text() == embedding.STYLES.read_text()
     assert "<p>See the <em>figure</em>.</p>" in inside
     [source] = re.findall(
         r'<noscript><img src="([^"]+)" width="300" height="200"', inside
@@ -456,6 +457,18 @@ def test_a_changed_script_reaches_pages_that_did_not_change(build, monkeypatch):
     monkeypatch.setattr(embedding, "served", lambda script: "// other\n")
     build(pages)
     assert script.read_text() == "// other\n" != before[0]
+
+
+def test_changed_styles_have_a_new_address(build, tmp_path, monkeypatch):
+    styles = tmp_path / "widget.css"
+    monkeypatch.setattr(embedding, "STYLES", styles)
+    addresses = []
+    for text in ("p { margin: 0 }", "p { margin: 1px }"):
+        styles.write_text(text)
+        out, _ = build({"index.md": PLAYGROUND})
+        addresses += re.findall('styles="([^"]+)"', (out / "index.html").read_text())
+        assert (out / addresses[-1].partition("?")[0]).read_text() == text
+    assert len(set(addresses)) == 2
 
 
 @pytest.fixture(scope="module")

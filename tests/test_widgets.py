@@ -226,6 +226,23 @@ def test_readers_get_the_scripts_without_comments_and_with_every_word():
         assert re.findall(r"\w+", embedding.served(script)) == re.findall(r"\w+", bare)
 
 
+def test_every_text_in_the_scripts_reaches_readers_as_it_is_written():
+    for script in embedding.STATIC.glob("*.js"):
+        texts = texts_in(script.read_text("utf-8"))
+        assert texts
+        assert texts == texts_in(embedding.served(script))
+        # Spaces of a template literal inside another one would be lost.
+        cut = [text for text in texts if text.count("{") != text.count("}")]
+        assert not cut, f"{script.name} nests template literals: {cut}"
+
+
+def texts_in(code):
+    """All literals in quotes, of which none is taken to hold another."""
+    quoted = (rf"{quote}(?:\\.|[^{quote}\\])*{quote}" for quote in "\"'`")
+    found = re.findall("|".join([*quoted, r"//.*", r"/\*[^*]*\*/"]), code)
+    return [text for text in found if not text.startswith("/")]
+
+
 def test_all_scripts_that_readers_get_are_small():
     sizes = [
         len(embedding.served(script).encode())

@@ -2,7 +2,7 @@
 // without one between them are a single layer.
 (() => {
 "use strict";
-const { follow, forward, h, lookOf, paint, panel, pointable, scaleOf, show, three } = cnnbook;
+const { div, follow, forward, h, lookOf, named, paint, panel, pointable, scaleOf, show, three } = cnnbook;
 
 const NAMES = { relu: "ReLU", leaky_relu: "leaky ReLU", gelu: "GELU", sigmoid: "sigmoid", tanh: "tanh" };
 const FAR = 6, FLAT = 0.05, STEP = 1e-3;
@@ -38,7 +38,7 @@ cnnbook.define("activation-explorer", class extends cnnbook.Widget {
   }
 
   build() {
-    const maps = Object.fromEntries(Object.keys(this.maps).map((name) => [name, name]));
+    const maps = named(Object.keys(this.maps));
     const move = (x) => this.set({ x: +Math.min(Math.max(x, -FAR), FAR).toFixed(2) });
     this.plot = follow(h("div"), (_, share) => move((2 * share - 1) * FAR));
     this.before = pointable("The feature map", (row, column) => {
@@ -46,21 +46,21 @@ cnnbook.define("activation-explorer", class extends cnnbook.Widget {
       move(data[row * shape[1] + column]);
     });
     this.after = pointable("The map after the function");
-    this.scales = [0, 1].map(() => h("div", { class: "scale" }));
+    this.scales = [0, 1].map(() => div("scale"));
     [this.shares, this.said, this.line] = ["p", "p", "div"].map((tag) => h(tag));
     return [
-      h("div", { class: "fields" }, this.choice("bend", "Function", NAMES),
+      div("fields", this.choice("bend", "Function", NAMES),
         this.range("x", "x", -FAR, FAR, 0.01), this.choice("map", "Feature map", maps)),
       this.problem,
-      h("div", { class: "result" },
+      div("result",
         three(panel("Output for each x", this.plot), panel("A map before", this.before, this.scales[0]),
           panel("… and after", this.after, this.scales[1])),
         this.status, this.shares),
       h("b", {}, "Two layers of one number: c · f(a · x + b) + d"),
-      h("div", { class: "fields" },
+      div("fields",
         ...["a", "b", "c", "d"].map((name) => this.range(name, name, -2, 2, 0.25)),
         this.choice("between", "f", { linear: "nothing", ...NAMES })),
-      h("div", { class: "panels narrow result" }, this.line, this.said),
+      div("panels narrow result", this.line, this.said),
     ];
   }
 

@@ -1,7 +1,7 @@
 // A picture, a kernel to edit, and the sum of products for one number of the feature map.
 (() => {
 "use strict";
-const { forward, grey, h, lookOf, paint, panel, pictures, pointable, scaleOf, show, signed,
+const { div, forward, grey, h, lookOf, named, paint, panel, pictures, pointable, scaleOf, show, signed,
   table, toNumbers } = cnnbook;
 
 // The weights of a kernel of any size, u rows and v columns from its centre.
@@ -28,7 +28,7 @@ cnnbook.define("convolution-playground", class extends cnnbook.Widget {
   }
 
   build() {
-    const names = Object.fromEntries(Object.keys(KERNELS).map((name) => [name, name]));
+    const names = named(Object.keys(KERNELS));
     for (const f of range(this.filters.bias?.shape[0] ?? 0)) names[`f${f}`] = `learned filter ${f}`;
     this.canvas = pointable("The picture, with the window on it", (row, column) => {
       const { stride, size, dilation } = this.state;
@@ -37,7 +37,7 @@ cnnbook.define("convolution-playground", class extends cnnbook.Widget {
     });
     this.map = pointable("The feature map", (...place) => this.point(...place),
       (...by) => this.step(...by));
-    this.scale = h("div", { class: "scale" });
+    this.scale = div("scale");
     this.sizes = h("p");
     this.sheets = SHEETS.map((name, c) => {
       const window = pointable("The window, enlarged");
@@ -46,13 +46,12 @@ cnnbook.define("convolution-playground", class extends cnnbook.Widget {
         weights[c * this.state.size ** 2 + at] = text;
         this.set({ kernel: "own", weights: weights.join("_") });
       });
-      const title = h("span"), sum = h("div"), row = h("div", { class: "work" },
-        panel("Window", window), panel("Kernel (edit it)", cells),
-        h("div", { class: "result" }, title, sum));
+      const title = h("span"), sum = h("div"), row = div("work",
+        panel("Window", window), panel("Kernel (edit it)", cells), div("result", title, sum));
       return { row, window, cells, title, sum };
     });
     return [
-      h("div", { class: "fields" }, ...this.pictures.fields,
+      div("fields", ...this.pictures.fields,
         this.choice("kernel", "Kernel", { ...names, own: "your own" },
           (kernel) => this.choose(kernel)),
         this.number("size", "Size", 1, 7, { change: (size) => this.resize(size) }),
@@ -61,11 +60,11 @@ cnnbook.define("convolution-playground", class extends cnnbook.Widget {
         this.number("dilation", "Dilation", 1, 9),
         this.number("bias", "Bias", -99, 99, { step: "any" })),
       this.problem,
-      h("div", { class: "panels" },
+      div("panels",
         panel("The picture", this.canvas, this.pictures.cells),
-        h("div", { class: "result" }, panel("Its feature map", this.map, this.scale))),
+        div("result", panel("Its feature map", this.map, this.scale))),
       ...this.sheets.map(({ row }) => row),
-      h("div", { class: "result" }, this.status, this.sizes),
+      div("result", this.status, this.sizes),
     ];
   }
 
@@ -148,7 +147,7 @@ cnnbook.define("convolution-playground", class extends cnnbook.Widget {
 
     const answer = show(map.data[row * map.shape[1] + column]);
     this.status.textContent = (depth > 1 ? "All sheets together" : "The sum") +
-      `${bias ? ` and the bias, ${show(bias)}` : ""}: ${answer}. ` +
+      (bias ? ` and the bias, ${show(bias)}` : "") + `: ${answer}. ` +
       `It stands in row ${row}, column ${column} of the map, counted from 0.`;
     this.sheets.slice(0, depth).forEach(({ window, sum }, c) => {
       const numbers = Float32Array.from(seen, (tap) => tap.numbers[c]);

@@ -5,7 +5,7 @@
 // is loaded when its layer is opened; see cnnbook.chains.
 (() => {
 "use strict";
-const { grey, h, inWorker, mapSheet, paint, panel, pictures, pointable, readPicture, scaleOf,
+const { div, grey, h, inWorker, mapSheet, named, paint, panel, pictures, pointable, readPicture, scaleOf,
   sets, show } = cnnbook;
 
 const decode = (text) =>
@@ -46,13 +46,6 @@ function step({ name, sides: [rows, columns] }, spans) {
   name, h("br"), words.join(" × "));
 }
 
-const STYLE = `
-ol { padding: 0; list-style: none; font-size: .8rem }
-li { width: 7rem }
-svg { width: 3rem; outline: 1px solid; fill: var(--mark); stroke: var(--mark) }
-path { vector-effect: non-scaling-stroke }
-`;
-
 cnnbook.define("feature-map-explorer", class extends cnnbook.Widget {
   start() {
     const networks = this.given("network");
@@ -69,21 +62,19 @@ cnnbook.define("feature-map-explorer", class extends cnnbook.Widget {
   }
 
   build() {
-    const names = Object.keys(this.views).map((name) => [name, name]);
     this.sheet = mapSheet("All maps of the layer", (channel) => this.set({ channel }));
     this.map = pointable("The chosen map", (...to) => this.point(...to), (...by) => this.step(...by));
     this.map.cells = [1, 1]; // until there is one
     this.photo = pointable("The picture");
-    this.live = h("div", { class: "fields" }, ...this.pictures.fields);
-    [this.facts, this.scale] = [h("p"), h("div", { class: "scale" })];
-    this.trail = h("ol", { class: "fields" });
+    this.live = div("fields", ...this.pictures.fields);
+    [this.facts, this.scale] = [h("p"), div("scale")];
+    this.trail = h("ol", { class: "fields trail" });
     return [
-      h("style", {}, STYLE),
-      h("div", { class: "fields" },
-        this.choice("layer", "Layer", Object.fromEntries(names), (layer) => this.go(layer)),
+      div("fields",
+        this.choice("layer", "Layer", named(Object.keys(this.views)), (layer) => this.go(layer)),
         this.choice("order", "Order", { number: "by number", strength: "strongest first" })),
       this.live, this.problem,
-      h("div", { class: "result" }, this.facts, this.sheet.part, h("div", { class: "panels" },
+      div("result", this.facts, this.sheet.part, div("panels",
         panel("Enlarged", this.map, this.scale), panel("The picture", this.photo)),
       this.status, panel("What it sees of each layer: rows × columns", this.trail)),
     ];

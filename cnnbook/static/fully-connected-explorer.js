@@ -2,7 +2,7 @@
 // becomes of the verdict when some of them are switched off.
 (() => {
 "use strict";
-const { bar, bitmap, forward, grey, h, lookOf, paint, panel, percent, pictures, show } = cnnbook;
+const { bar, bitmap, div, forward, grey, h, lookOf, paint, panel, percent, pictures, show } = cnnbook;
 
 // Rounded to thousandths so that the sum adds up as it is read.
 function sum(...ends) {
@@ -21,20 +21,15 @@ cnnbook.define("fully-connected-explorer", class extends cnnbook.Widget {
   build() {
     const { classes } = this.network;
     return [
-      h("style", {}, ".votes { max-height: 24rem; overflow: auto }" +
-        ".votes canvas { width: 2.2rem; margin: 0; image-rendering: pixelated }" +
-        ".votes i { margin-left: 50%; transform-origin: 0 }" +
-        ":has(input:not(:checked)) ~ i { opacity: .3 }"),
-      h("div", { class: "fields" }, ...this.pictures.fields,
+      div("fields", ...this.pictures.fields,
         this.choice("target", "Votes for", classes), this.choice("against", "against", classes),
         h("button", { onclick: () => this.toggle(this.order.find((n) => !this.off.has(n))) },
           "Switch the strongest off"),
         h("button", { onclick: () => this.set({ off: "" }) }, "All on")),
       this.problem,
-      h("div", { class: "result" },
-        h("div", { class: "panels three" }, panel("The picture", this.picture = h("canvas")),
-          this.sums = h("div")),
-        this.status, this.list = h("div", { class: "votes" })),
+      div("result",
+        div("panels three", panel("The picture", this.picture = h("canvas")), this.sums = h("div")),
+        this.status, this.list = div("votes")),
     ];
   }
 

@@ -12,7 +12,7 @@
 // map of one, its look, and whether it isSilent.
 (() => {
 "use strict";
-const { bitmap, h, lookOf, pointable, scaleOf } = cnnbook;
+const { bitmap, div, h, lookOf, pointable, scaleOf } = cnnbook;
 
 const SIDE = 68, MARGIN = 3, NUMBER = 14, // of a tile; its number stands below
   MOST = 16000; // rows of a canvas: some browsers draw none that is taller
@@ -30,8 +30,8 @@ cnnbook.mapSheet = (label, pick) => {
   let shown, now, wide, side, step;
   const canvas = pointable(label, null, (down, right) =>
     choose(sheet.order.indexOf(now.channel) + down * wide + right));
-  const legend = h("div", { class: "scale" }), count = h("p");
-  const box = h("div", { style: "max-height: 26rem; overflow: auto" }, canvas);
+  const legend = div("scale"), count = h("p");
+  const box = div("sheet", canvas);
   const sheet = { part: h("div", {}, box, legend, count), show };
 
   const choose = (place) => pick(sheet.order[place] ?? now.channel);

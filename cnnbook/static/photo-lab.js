@@ -2,8 +2,8 @@
 // answer, what do its layers see, and what if channels are switched off or parts hidden?
 (() => {
 "use strict";
-const { bar, fit, forward, grey, h, inWorker, mapSheet, network, paint, panel, parse, percent, pictures,
-  pointable, show, signed } = cnnbook;
+const { bar, div, fit, forward, grey, h, inWorker, mapSheet, network, paint, panel, parse, percent,
+  pictures, pointable, show, signed } = cnnbook;
 
 const MOST = 1024; // pixels of a photo's longer side: more than a network takes
 
@@ -32,11 +32,11 @@ cnnbook.define("photo-lab", class extends cnnbook.Widget {
   }
 
   build() {
-    const [layer, target] = this.choices, { pick, fields } = this.pictures, row = { class: "fields" };
+    const [layer, target] = this.choices, { pick, fields } = this.pictures;
     const camera = pick("Take one", { accept: "image/*", capture: "environment" });
     camera.hidden = !matchMedia("(pointer: coarse)").matches;
     this.seen = pointable("The photo as the network gets it");
-    this.status = h("div", { class: "panels", style: "align-content: start", role: "status" });
+    this.status = h("div", { class: "panels", role: "status" });
     this.sheet = mapSheet("Channels; Enter or a click switches one off or on", (channel) => this.set({ channel }));
     const tiles = this.sheet.part.querySelector("canvas"), toggle = () => this.toggle();
     tiles.addEventListener("click", toggle);
@@ -47,19 +47,18 @@ cnnbook.define("photo-lab", class extends cnnbook.Widget {
     });
     this.over = pointable("What hiding parts of the photo changes");
     this.button = h("button", { onclick: () => this.run ? this.mark() : this.hide() });
-    this.done = h("progress", { "aria-label": "Places done", style: "accent-color: var(--mark)" });
+    this.done = h("progress", { "aria-label": "Places done" });
     this.found = h("p", { role: "status" });
     return [
-      h("div", row, ...fields, camera, pick("Your own network", { accept: ".js" }), this.facts, this.white),
+      div("fields", ...fields, camera, pick("Your own network", { accept: ".js" }), this.facts, this.white),
       this.problem,
-      h("div", { class: "panels result" }, panel("What it sees: the middle", this.seen), this.status),
-      h("div", row, layer, this.choice("order", "Order", { number: "by number", strength: "the strongest first" }),
+      div("panels result", panel("What it sees: the middle", this.seen), this.status),
+      div("fields", layer, this.choice("order", "Order", { number: "by number", strength: "the strongest first" }),
         h("button", { onclick: () => this.set({ silent: "" }) }, "All on")),
-      h("div", { class: "result" }, this.sheet.part),
-      h("div", row, target, this.number("window", "Window", 1, 512), this.number("stride", "Stride", 1, 512),
+      div("result", this.sheet.part),
+      div("fields", target, this.number("window", "Window", 1, 512), this.number("stride", "Stride", 1, 512),
         this.choice("hide", "Hide with", { mean: "the mean colour", grey: "grey" }), this.button, this.done),
-      h("div", { class: "result narrow" }, this.over, this.found,
-        "Orange: without it, the score drops. Blue: it rises."),
+      div("result narrow", this.over, this.found, "Orange: without it, the score drops. Blue: it rises."),
     ];
   }
 

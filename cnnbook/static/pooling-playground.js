@@ -1,7 +1,7 @@
 // Max pooling beside average pooling, and what either forgives when the picture moves.
 (() => {
 "use strict";
-const { forward, grey, h, lookOf, paint, panel, pictures, pointable, scaleOf, show, three } = cnnbook;
+const { div, forward, grey, h, lookOf, paint, panel, pictures, pointable, scaleOf, show, three } = cnnbook;
 
 const UPRIGHT = { shape: [3, 3, 1, 1], data: [-1, 0, 1, -1, 0, 1, -1, 0, 1] };
 const NAMES = ["The map", "Max pooling", "Average pooling"];
@@ -21,19 +21,18 @@ cnnbook.define("pooling-playground", class extends cnnbook.Widget {
       size: h("span"), change: h("b"), bar: h("i"),
     }));
     this.map = this.views[1].canvas;
-    this.scale = h("div", { class: "scale" });
+    this.scale = div("scale");
     this.verdict = h("p", { role: "status" });
     return [
-      h("div", { class: "fields" }, ...this.pictures.fields,
+      div("fields", ...this.pictures.fields,
         this.choice("what", "Pool its", { edges: "upright edges", brightness: "brightness" }),
         this.number("window", "Window", 1, 96), this.number("stride", "Stride", 1, 96),
         this.range("shift", "Shift of the picture", 0, 8)),
       this.problem, this.pictures.cells,
-      h("div", { class: "result" },
+      div("result",
         three(...this.views.map(({ canvas, size }, n) => panel(NAMES[n], canvas, size))),
         this.scale, this.status, this.verdict,
-        ...this.views.map(({ change, bar }, n) =>
-          h("div", { class: "bar" }, h("span", {}, NAMES[n]), change, bar))),
+        ...this.views.map(({ change, bar }, n) => div("bar", h("span", {}, NAMES[n]), change, bar))),
     ];
   }
 

@@ -1,7 +1,7 @@
 // Slide through a training: what the network made of one picture after so many epochs.
 (() => {
 "use strict";
-const { bar, bitmap, h, lookOf, paint, panel, percent, scaleOf } = cnnbook;
+const { bar, bitmap, div, h, lookOf, paint, panel, percent, scaleOf } = cnnbook;
 
 const INKS = ["currentColor", "var(--mark)"];
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -23,22 +23,17 @@ cnnbook.define("training-scrubber", class extends cnnbook.Widget {
     } });
     this.sheets = this.facts.sheets.map(({ title, limits }) => {
       const look = limits && lookOf({ data: limits });
-      const tiles = h("div", { class: look ? "tiles" : "tiles small" });
-      const scale = look ? h("div", { class: "scale" }, ...scaleOf(look)) : "";
+      const tiles = div(look ? "tiles" : "tiles small");
+      const scale = look ? div("scale", ...scaleOf(look)) : "";
       return { title, colour: look?.colour, tiles, part: panel(title, tiles, scale) };
     });
     return [
-      h("style", {}, ".tiles { display: grid; gap: 4px; grid-template-columns: repeat(4, 1fr) }" +
-        ".small { grid-template-columns: repeat(8, 1fr) }" +
-        ".tiles canvas { margin: 0; image-rendering: pixelated }" +
-        "[type=range] { width: 16rem }"),
-      h("div", { class: "fields" }, this.button,
-        this.range("step", "Checkpoint", 0, this.facts.epochs.length - 1)),
+      div("fields", this.button, this.range("step", "Checkpoint", 0, this.facts.epochs.length - 1)),
       this.problem,
-      h("div", { class: "result" }, this.status,
-        h("div", { class: "panels three" }, panel("The picture", photo, this.shares = h("div")),
-          this.curves = h("div", { class: "panels pair" })),
-        h("div", { class: "panels" }, ...this.sheets.map(({ part }) => part))),
+      div("result", this.status,
+        div("panels three", panel("The picture", photo, this.shares = h("div")),
+          this.curves = div("panels pair")),
+        div("panels", ...this.sheets.map(({ part }) => part))),
     ];
   }
 

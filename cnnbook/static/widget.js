@@ -5,6 +5,7 @@
 //   start()   its state at first: {name: a number or a text}
 //   build()   its parts, made once of h(…), this.number, this.choice, this.range
 //   draw()    called when the state has changed; what it throws is shown
+// How all of them look is in widget.css.
 (() => {
 "use strict";
 const book = (globalThis.cnnbook ??= {});
@@ -182,18 +183,19 @@ function h(tag, attributes = {}, ...inside) {
   return part;
 }
 
-const panel = (title, ...inside) => h("div", { class: "panel" }, h("b", {}, title), ...inside);
+const div = (classes, ...inside) => h("div", { class: classes }, ...inside);
+
+const panel = (title, ...inside) => div("panel", h("b", {}, title), ...inside);
 
 // Three panels, of which the last two stay side by side on a phone too.
-const three = (first, ...pair) =>
-  h("div", { class: "panels three" }, first, h("div", { class: "panels pair" }, ...pair));
+const three = (first, ...pair) => div("panels three", first, div("panels pair", ...pair));
 
 const percent = (share) => `${(100 * share).toFixed(1)}%`;
 
 // A line with a bar: its name, its number, and the style that gives the bar its length
 // where the number is no percentage.
 const bar = (name, number, style = `width: ${number}`) =>
-  h("div", { class: "bar" }, name, h("b", {}, number), h("i", { style }));
+  div("bar", name, h("b", {}, number), h("i", { style }));
 
 // The colours of a map and the numbers at their ends.
 const scaleOf = ({ colour, low, high }) =>
@@ -276,22 +278,30 @@ function toNumbers(texts, count, name) {
   throw new Error(`The ${name} must hold ${count} numbers; it holds ${texts.length}.`);
 }
 
+// Options of a choice that are called what their values are.
+const named = (names) => Object.fromEntries(names.map((name) => [name, name]));
+
 // --- The element
 
 // The states that the address holds: #id?name=value&name=value/id?…
 const addresses = () => new Map(location.hash.slice(1).split("/").map((part) => part.split("?")));
 
 class Widget extends HTMLElement {
-  connectedCallback() {
-    if (this.fields) return; // it was only moved
+  async connectedCallback() {
+    if (this.shadowRoot) return; // it was only moved
     waiting.add(this);
     if (!Object.values(this.dataset).every((name) => sets.has(name))) return;
     waiting.delete(this);
+    const root = this.attachShadow({ mode: "open" });
+    // Some parts measure themselves, so they wait for their styles; until then, or until it
+    // is clear that none will come, the text inside the element stays.
+    await new Promise((onload) => root.append(h("slot"), h("link", { rel: "stylesheet",
+      href: this.getAttribute("styles"), onload, onerror: onload })));
     this.fields = new Map();
     this.first = this.start();
     this.problem = h("p", { role: "alert" });
     this.status = h("p", { role: "status" });
-    this.attachShadow({ mode: "open" }).append(h("style", {}, STYLE), ...this.build());
+    root.firstChild.replaceWith(...this.build());
     this.restore(addresses().get(this.id));
     addEventListener("hashchange", () => {
       const kept = addresses().get(this.id);
@@ -439,12 +449,11 @@ function pictures(widget, { most = 96, grid = { grid: "a grid to edit" }, reads 
     event.preventDefault();
     take(event.dataTransfer);
   });
-  const options = Object.fromEntries(names.map((name) => [name, name]));
   return {
     first: { picture: names[0] ?? "grid", pixels: [...CAT].join("_") },
     cells, pick,
     fields: [
-      widget.choice("picture", "Picture", { ...options, ...grid, own: "your own" }),
+      widget.choice("picture", "Picture", { ...named(names), ...grid, own: "your own" }),
       pick("Your own, which stays on your device", { accept: "image/*" }),
     ],
     current() {
@@ -470,50 +479,8 @@ function pictures(widget, { most = 96, grid = { grid: "a grid to edit" }, reads 
   };
 }
 
-const STYLE = `
-:host { display: block; margin: 2rem 0; line-height: 1.5; scroll-margin-top: 5rem; break-inside: avoid;
-  container-type: inline-size; --line: color-mix(in srgb, currentColor 60%, transparent);
-  --mark: var(--pst-color-primary, #b3446c) }
-p { margin: .5rem 0 }
-label { display: flex; flex-wrap: wrap; gap: .2rem .5rem; align-items: center; max-width: 100% }
-b { font-weight: 600 }
-[hidden] { display: none !important }
-.fields, .scale { display: flex; flex-wrap: wrap; gap: .4rem 1rem; align-items: center }
-.panels { display: grid; gap: 1rem 1.5rem; margin: 1rem 0;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, var(--least, 16rem)), 1fr)) }
-.panel { min-width: 0 }
-.narrow { --least: 12rem; max-width: 32rem }
-.pair { margin: 0; gap: 1rem; grid-template-columns: 1fr 1fr; align-content: start }
-@container (min-width: 34rem) { .three { grid-template-columns: 1fr 2fr } }
-.work { display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; margin: 1rem 0 }
-.work > * { flex: 0 1 max(9rem, 3rem * var(--columns)) }
-.work > :last-child { flex: 1 1 17rem }
-.work span { white-space: nowrap }
-.bar { display: grid; grid-template-columns: 9rem 4.7rem 1fr; align-items: center }
-.bar i { height: .7rem; background: var(--mark) }
-input, select, button { font: inherit; color: inherit; background: none; border: 1px solid var(--line);
-  border-radius: 4px; min-height: 2rem; max-width: 100%; box-sizing: border-box;
-  accent-color: var(--mark) }
-option { color: #000; background: #fff }
-button { padding: 0 .7rem; cursor: pointer }
-[type=number] { width: 4.5rem }
-[type=file] { border: 0; min-width: 0 }
-:focus-visible { outline: 3px solid var(--mark); outline-offset: 2px }
-canvas, svg { display: block; width: 100%; touch-action: pan-y; margin: .3rem 0 }
-[tabindex] { cursor: crosshair }
-.table { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); gap: 2px }
-.table input { padding: 0; text-align: center; font-size: .75rem; letter-spacing: -.02em;
-  border-radius: 0; min-width: 0; aspect-ratio: 1 }
-.table .lit { outline: 3px solid #b3446c; outline-offset: -2px }
-.scale { flex-wrap: nowrap; font-size: .85rem }
-.scale i { flex: 1; height: .6rem }
-[role=alert] { font-weight: 600; border-left: 4px solid var(--mark); padding-left: .7rem }
-[role=alert]:empty { display: none }
-:host([wrong]) .result { visibility: hidden }
-`;
-
 const define = (tag, widget) => customElements.get(tag) ?? customElements.define(tag, widget);
 
-Object.assign(book, { Widget, bar, bitmap, define, fit, follow, grey, h, lookOf, paint, panel, percent,
-  pictures, pointable, readPicture, scaleOf, share, show, signed, table, three, toNumbers });
+Object.assign(book, { Widget, bar, bitmap, define, div, fit, follow, grey, h, lookOf, named, paint, panel,
+  percent, pictures, pointable, readPicture, scaleOf, share, show, signed, table, three, toNumbers });
 })();

@@ -1,6 +1,7 @@
 """Pages with a widget each, and what the tests of all widgets ask of them."""
 
 import re
+import shutil
 
 import pytest
 
@@ -18,6 +19,13 @@ def page_of(inside):
     )
 
 
+def put_code(folder, tag):
+    """Write the styles and the scripts of a widget beside its page."""
+    shutil.copy(embedding.STYLES, folder)
+    for script in embedding.scripts_of(tag):
+        (folder / script.name).write_text(embedding.served(script))
+
+
 def as_in_the_book(widget, **options):
     """The element with an id and other attributes, and links to its scripts."""
     sets = {kind: kind for kind in widget.data}
@@ -25,7 +33,9 @@ def as_in_the_book(widget, **options):
     scripts[-1:-1] = [f"{kind}.js" for kind in widget.data]
     return (
         "".join(f'<script defer src="{name}"></script>' for name in scripts)
-        + embedding.opening(widget.tag, sets, name=widget.tag, **options)
+        + embedding.opening(
+            widget.tag, sets, embedding.STYLES.name, name=widget.tag, **options
+        )
         + f"<p>See the figure.</p></{widget.tag}>"
     )
 

@@ -22,7 +22,13 @@ from cnnbook import (
     measures,
     network_widgets,
 )
-from tests.browser.screens import as_in_the_book, numbers_in, page_of, three_alike
+from tests.browser.screens import (
+    as_in_the_book,
+    numbers_in,
+    page_of,
+    put_code,
+    three_alike,
+)
 from tests.browser.serving import served
 from tests.browser.test_pages import AXE_OPTIONS, PHONE
 from tests.test_export import alive, keras_outputs
@@ -104,8 +110,7 @@ def folder(tmp_path_factory, live, recorded):
     widget = network_widgets.feature_map_explorer(
         live, pictures, recorded={"large": chain}, later=sets
     )
-    for script in embedding.scripts_of(TAG):
-        (folder / script.name).write_text(embedding.served(script))
+    put_code(folder, TAG)
     for name, things in (widget.data | widget.later).items():
         (folder / f"{name}.js").write_text(embedding.data_script(name, things))
     for page, layer in {TAG: "classifier relu", "large": "large coarse"}.items():

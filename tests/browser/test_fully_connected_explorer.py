@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from cnnbook import activations, embedding, images, model, network_widgets
-from tests.browser.screens import MINUS, as_in_the_book, numbers_in, page_of
+from tests.browser.screens import MINUS, as_in_the_book, numbers_in, page_of, put_code
 from tests.browser.serving import served
 from tests.browser.test_pages import AXE_OPTIONS, PHONE
 from tests.test_export import alive
@@ -73,8 +73,7 @@ def folder(tmp_path_factory, garden):
         for kind, things in widget.data.items():
             script = embedding.data_script(kind, things)
             (folder / f"{name}-{kind[0]}.js").write_text(script)
-    for script in embedding.scripts_of(TAG):
-        (folder / script.name).write_text(embedding.served(script))
+    put_code(folder, TAG)
     return folder
 
 

@@ -23,7 +23,7 @@ from cnnbook import (
     model,
     network_widgets,
 )
-from tests.browser.screens import as_in_the_book, page_of
+from tests.browser.screens import as_in_the_book, page_of, put_code
 from tests.browser.serving import served
 from tests.browser.test_pages import AXE_OPTIONS, PHONE
 from tests.test_export import alive
@@ -82,8 +82,7 @@ def folder(tmp_path_factory, classifier):
     folder = tmp_path_factory.mktemp("lab")
     widget = network_widgets.photo_lab(classifier, PICTURES)
     (folder / f"{TAG}.html").write_text(page_of(as_in_the_book(widget)))
-    for script in embedding.scripts_of(TAG):
-        (folder / script.name).write_text(embedding.served(script))
+    put_code(folder, TAG)
     for kind, arrays in widget.data.items():
         (folder / f"{kind}.js").write_text(embedding.data_script(kind, arrays))
     return folder

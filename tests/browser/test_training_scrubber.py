@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cnnbook import activations, embedding, network_widgets
-from tests.browser.screens import as_in_the_book, numbers_in, page_of
+from tests.browser.screens import as_in_the_book, numbers_in, page_of, put_code
 from tests.browser.serving import served
 from tests.browser.test_pages import AXE_OPTIONS, PHONE
 from tests.test_export import alive
@@ -70,8 +70,7 @@ def folder(tmp_path_factory, model, checkpoints):
         (folder / f"{name}.html").write_text(page)
         script = embedding.data_script("training", widget.data["training"])
         (folder / f"{name}-t.js").write_text(script)
-    for script in embedding.scripts_of(TAG):
-        (folder / script.name).write_text(embedding.served(script))
+    put_code(folder, TAG)
     return folder
 
 
@@ -301,8 +300,7 @@ def test_it_prints_and_nothing_moves_by_itself(open_page):
     says = screen.says()
     screen.page.wait_for_timeout(1200)
     assert screen.says() == says
-    style = screen.widget.evaluate("w => w.shadowRoot.textContent")
-    assert not re.search("transition|animation", style)
+    assert not re.search("transition|animation", embedding.STYLES.read_text())
     screen.page.emulate_media(media="print")
     assert screen.widget.locator("canvas").first.is_visible()
     assert len(screen.page.pdf()) > 10_000

@@ -19,6 +19,7 @@ from tests.browser.screens import (
     as_in_the_book,
     numbers_in,
     page_of,
+    put_code,
     three_alike,
 )
 from tests.browser.serving import served
@@ -61,8 +62,7 @@ def folder(tmp_path_factory):
     everything = make_all()
     for widget in everything:
         (folder / f"{widget.tag}.html").write_text(page_of(as_in_the_book(widget)))
-        for script in embedding.scripts_of(widget.tag):
-            (folder / script.name).write_text(embedding.served(script))
+        put_code(folder, widget.tag)
         for kind, arrays in widget.data.items():
             (folder / f"{kind}.js").write_text(embedding.data_script(kind, arrays))
     both = "".join(map(as_in_the_book, everything[:2]))
@@ -672,10 +672,7 @@ def test_nothing_moves_by_itself(open_page, tag):
     """So there is nothing to reduce for readers who want reduced motion."""
     screen = open_page(tag)
     assert screen.page.evaluate("document.getAnimations().length") == 0
-    style = screen.widget.evaluate(
-        "widget => widget.shadowRoot.querySelector('style').textContent"
-    )
-    assert not re.search("transition|animation", style)
+    assert not re.search("transition|animation", embedding.STYLES.read_text())
 
 
 @pytest.mark.parametrize("tag", TAGS)
@@ -683,6 +680,26 @@ def test_without_javascript_the_text_below_the_widget_is_read(browser, address, 
     page = browser.new_page(java_script_enabled=False)
     page.goto(f"{address}{tag}.html")
     assert page.get_by_text("See the figure.").is_visible()
+    page.close()
+
+
+@pytest.mark.parametrize("end", ["continue_", "abort"])
+@pytest.mark.parametrize("tag", TAGS)
+def test_the_text_stays_until_the_styles_come_or_cannot(browser, address, tag, end):
+    page, held = browser.new_page(), []
+    page.route("**/widget.css", lambda route: held.append(route))
+    page.goto(f"{address}{tag}.html", wait_until="domcontentloaded")
+    text, canvas = page.get_by_text("See the figure."), page.locator(f"{tag} canvas")
+    page.wait_for_timeout(100)
+    assert text.is_visible()
+    assert not canvas.count()
+    [route] = held
+    getattr(route, end)()
+    canvas.first.wait_for()
+    assert not text.is_visible()
+    assert page.locator(tag).get_by_role("status").first.inner_text()
+    display = page.locator(tag).evaluate("widget => getComputedStyle(widget).display")
+    assert display == ("block" if end == "continue_" else "inline")
     page.close()
 
 

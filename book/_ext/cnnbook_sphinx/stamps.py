@@ -119,7 +119,7 @@ def _package_data(root, modules):
     """List the package's other files, such as its Matplotlib style."""
     others = {".py", ".pyc"}
     if f"{PACKAGE}.embedding" not in modules:
-        others.add(".js")  # no cell can write them into its output
+        others |= {".js", ".css"}  # no cell can write them into its output
     return sorted(
         file
         for file in (root / PACKAGE).rglob("*")
