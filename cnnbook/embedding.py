@@ -103,7 +103,7 @@ def scripts_of(tag):
     >>> [file.name for file in scripts_of("pooling-playground")]
     ['cnn.js', 'widget.js', 'pooling-playground.js']
     """
-    shared = ("cnn", "widget", "maps") if tag in SHEETS else ("cnn", "widget")
+    shared = ("cnn", "widget", "sheet") if tag in SHEETS else ("cnn", "widget")
     return [STATIC / f"{name}.js" for name in (*shared, tag)]
 
 

@@ -132,10 +132,12 @@ def explanations_over_photo(image, explanations, titles=None, *, number=0, colum
         _check_size(found, image)
     check_count(titles, len(explanations), "titles")
     aspect = image.shape[0] / image.shape[1]
-    figure, axes = _panels(len(explanations), columns, aspect, 4)
+    figure, axes = _panels(len(explanations), columns, aspect, 2 if titles else 4)
     for i, (axis, found) in enumerate(zip(axes, explanations, strict=True)):
-        _explained(axis, image, found, number)
-        if titles is not None:
+        if titles is None:
+            _explained(axis, image, found, number)
+        else:
+            _glow(axis, image, found.on_pixels()[number], found.signed)
             axis.set_title(titles[i], fontsize="medium")
     return figure
 

@@ -243,6 +243,11 @@ def texts_in(code):
     return [text for text in found if not text.startswith("/")]
 
 
+def test_no_set_of_data_is_called_like_a_script_beside_which_it_lies():
+    sets = {kind for kinds in embedding.TAKES.values() for kind in kinds}
+    assert not sets & {script.stem for script in embedding.STATIC.glob("*.js")}
+
+
 def test_all_scripts_that_readers_get_are_small():
     sizes = [
         len(embedding.served(script).encode())
