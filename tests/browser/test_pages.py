@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from cnnbook import embedding
+
 DESKTOP = {"width": 1366, "height": 900}
 PHONE = {"width": 360, "height": 760}
 
@@ -141,6 +143,16 @@ def visit(request, page_name):
 
 def test_a_page_asks_no_other_host_and_nothing_fails(visit):
     assert visit.complaints == []
+
+
+def test_every_interactive_figure_of_a_page_has_started(visit):
+    started = visit.page.evaluate(
+        """tags => Object.fromEntries(
+             [...document.querySelectorAll(tags)].map((widget) =>
+               [widget.localName, Boolean(widget.shadowRoot?.textContent)]))""",
+        ", ".join(embedding.TAKES),
+    )
+    assert all(started.values()), started
 
 
 @pytest.mark.parametrize("where", ["on_a_desk", "at_night", "on_a_phone"])
