@@ -57,8 +57,8 @@ cnnbook.define("feature-map-explorer", class extends cnnbook.Widget {
       });
     const [, first] = Object.keys(this.views);
     this.pictures = pictures(this, { most: this.views[first].steps.at(-1).sides, grid: {} });
-    return { ...this.pictures.first, layer: this.getAttribute("layer") ?? first, order: "number",
-      channel: 0, row: 32, column: 28 };
+    return { ...this.pictures.first, layer: this.getAttribute("layer") ?? first, order: "strength",
+      channel: -1, row: 32, column: 28 }; // the strongest, until one is chosen
   }
 
   build() {
@@ -116,10 +116,10 @@ cnnbook.define("feature-map-explorer", class extends cnnbook.Widget {
     if (!map) return;
     const isMap = map.shape.length > 2, shown = isMap ? map : cellsOf(map);
     this.map.cells = shown.shape;
-    const [row, column, channel] = this.inside(state.row, state.column, state.channel);
+    const [row, column, chosen] = this.inside(state.row, state.column, state.channel);
     this.sheet.part.hidden = !isMap;
-    this.sheet.show(shown, { order: state.order, channel });
-    const tile = this.sheet.tiles[channel], number = row * shown.shape[1] + column;
+    this.sheet.show(shown, { order: state.order, channel: state.channel < 0 ? undefined : chosen });
+    const { channel } = this.sheet, tile = this.sheet.tiles[channel], number = row * shown.shape[1] + column;
 
     let spans = [row, column].map((at) => (isMap ? [at, at] : [0, 0]));
     this.trail.replaceChildren(...steps.map((layer, n) => {

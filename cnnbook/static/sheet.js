@@ -7,9 +7,10 @@
 // A map is {shape: [rows, columns, channels], data: Float32Array}.  Its channels come in
 // the order of their "number", or of their "strength": the largest mean first.  Each has
 // a scale of colours of its own, as the legend says.  Silent ones, zero everywhere, are
-// crossed out; those that a reader has `silenced` are marked "off".  After show,
-// sheet.order lists the channels as they stand there, and sheet.tiles[channel] has the
-// map of one, its look, and whether it isSilent.
+// crossed out; those that a reader has `silenced` are marked "off".  Where no channel is
+// named, the first is chosen.  After show, sheet.channel is the one that is chosen,
+// sheet.order lists all as they stand there, and sheet.tiles[channel] has the map of one,
+// its look, and whether it isSilent.
 (() => {
 "use strict";
 const { bitmap, div, h, lookOf, pointable, scaleOf } = cnnbook;
@@ -39,8 +40,7 @@ cnnbook.mapSheet = (label, pick) => {
     choose(Math.floor(offsetY / step) * wide + Math.floor(offsetX / side));
   new ResizeObserver(() => requestAnimationFrame(draw)).observe(box);
 
-  function show(map, { order, channel = 0, silenced = [] } = {}) {
-    now = { channel, silenced };
+  function show(map, { order, channel, silenced = [] } = {}) {
     if (map !== shown) {
       shown = map;
       const look = lookOf(map), [, bar] = scaleOf(look);
@@ -51,9 +51,10 @@ cnnbook.mapSheet = (label, pick) => {
     }
     sheet.order = [...sheet.tiles.keys()];
     if (order === "strength") sheet.order.sort((a, b) => sheet.tiles[b].sum - sheet.tiles[a].sum);
+    now = { channel: sheet.channel = channel ?? sheet.order[0], silenced };
     draw();
     // Bring the chosen tile into the box, without moving the page.
-    const top = Math.floor(sheet.order.indexOf(channel) / wide) * step;
+    const top = Math.floor(sheet.order.indexOf(now.channel) / wide) * step;
     box.scrollTop = Math.min(Math.max(box.scrollTop, top + step + NUMBER - box.clientHeight), top);
   }
 

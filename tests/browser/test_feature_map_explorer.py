@@ -253,10 +253,12 @@ def test_silent_maps_are_counted_and_crossed_out(explore, outputs):
 
 def test_the_strongest_maps_come_first(explore, outputs):
     explorer = explore("layer=classifier dilated")
-    assert explorer.order() == [*range(70)]
-    explorer.screen.choose("Order", "strength")
     expected = measures.strongest(outputs["dilated"], 70).tolist()
     assert explorer.order()[:20] == expected[:20]
+    assert explorer.says().startswith(f"Map {expected[0]}, ")
+    explorer.screen.choose("Order", "number")
+    assert explorer.order() == [*range(70)]
+    assert explorer.says().startswith("Map 0, ")
 
 
 def test_numbers_without_a_map_are_cells_with_the_names_of_classes(explore, outputs):
@@ -345,7 +347,7 @@ def test_a_page_may_open_on_a_layer_of_pictures(explore):
 
 
 def test_maps_and_numbers_are_chosen_by_mouse(explore, outputs):
-    explorer = explore("layer=classifier dilated")
+    explorer = explore("layer=classifier dilated&order=number")
     box = explorer.sheet().bounding_box()
     columns = int(box["width"] // 68)
     side, step = box["width"] / columns, box["height"] / -(-70 // columns)
@@ -387,7 +389,10 @@ def test_another_layer_is_opened_at_the_same_part_of_the_picture(explore):
 
 def test_on_a_phone_tiles_are_large_enough_to_be_tapped(explore):
     explorer = explore(
-        "layer=classifier dilated", viewport=PHONE, has_touch=True, color_scheme="dark"
+        "layer=classifier dilated&order=number",
+        viewport=PHONE,
+        has_touch=True,
+        color_scheme="dark",
     )
     box = explorer.sheet().bounding_box()
     side = box["width"] / (box["width"] // 68)
