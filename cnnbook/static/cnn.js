@@ -194,7 +194,7 @@ function engine() {
     const depth = shape.at(-1), left = data.slice();
     for (const channel of channels) {
       demand(Number.isInteger(channel) && channel >= 0 && channel < depth,
-        `There is no channel ${channel}; there are ${depth}, counted from 0.`);
+        `There is no channel ${channel}; there are ${depth}.`);
       for (let n = channel; n < left.length; n += depth) left[n] = 0;
     }
     return { shape, data: left };

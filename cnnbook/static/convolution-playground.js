@@ -40,10 +40,10 @@ cnnbook.define("convolution-playground", class extends cnnbook.Widget {
     this.scale = div("scale");
     this.sizes = h("p");
     this.sheets = SHEETS.map((name, c) => {
-      const window = pointable("The window, enlarged");
+      const window = pointable("The window");
       const cells = table("Kernel", (at, text) => {
         const weights = this.texts();
-        weights[c * this.state.size ** 2 + at] = text;
+        weights[c * this.side ** 2 + at] = text;
         this.set({ kernel: "own", weights: weights.join("_") });
       });
       const title = h("span"), sum = h("div"), row = div("work",
@@ -77,19 +77,19 @@ cnnbook.define("convolution-playground", class extends cnnbook.Widget {
 
   // Kernels without a rule get zeros around them, or lose their border.
   resize(size) {
-    if (this.state.kernel in KERNELS || !(size >= 1 && size <= 7)) return this.set({ size });
-    const old = range(this.state.size), shift = (old.length >> 1) - (size >> 1);
+    if (this.state.kernel in KERNELS || !/^[1-7]$/.test(size)) return this.set({ size });
+    const old = range(this.side), shift = (old.length >> 1) - (size >> 1);
     const texts = this.texts(), weights = [];
     for (let from = 0; from < texts.length; from += old.length ** 2)
       for (let u = shift; u < shift + size; u++)
         for (let v = shift; v < shift + size; v++)
           weights.push(u in old && v in old ? texts[from + u * old.length + v] : "0");
-    this.set({ size, kernel: "own", weights: weights.join("_") });
+    this.set({ size: this.side = size, kernel: "own", weights: weights.join("_") });
   }
 
   // The weights as they are written, sheet by sheet.
   texts() {
-    const { kernel, size, weights } = this.state, half = (size - 1) / 2;
+    const { kernel, weights } = this.state, size = this.side, half = (size - 1) / 2;
     if (kernel === "own") return weights.split("_");
     if (kernel in KERNELS)
       return range(size ** 2).map((n) => {
@@ -104,6 +104,7 @@ cnnbook.define("convolution-playground", class extends cnnbook.Widget {
 
   draw() {
     const { size, stride, dilation, bias } = this.state, area = size ** 2;
+    this.side = size; // the last that could be; a reader may be writing another
     const picture = this.pictures.current(), high = Math.max(1, ...picture.data);
     this.pictures.show(this.canvas, picture, { high });
     const texts = this.texts(), depth = texts.length === 3 * area ? 3 : 1;

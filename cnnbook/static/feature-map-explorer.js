@@ -118,7 +118,7 @@ cnnbook.define("feature-map-explorer", class extends cnnbook.Widget {
     this.map.cells = shown.shape;
     const [row, column, chosen] = this.inside(state.row, state.column, state.channel);
     this.sheet.part.hidden = !isMap;
-    this.sheet.show(shown, { order: state.order, channel: state.channel < 0 ? undefined : chosen });
+    this.sheet.show(shown, { order: state.order, channel: state.channel < 0 ? null : chosen });
     const { channel } = this.sheet, tile = this.sheet.tiles[channel], number = row * shown.shape[1] + column;
 
     let spans = [row, column].map((at) => (isMap ? [at, at] : [0, 0]));

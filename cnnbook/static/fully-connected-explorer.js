@@ -2,7 +2,7 @@
 // becomes of the verdict when some of them are switched off.
 (() => {
 "use strict";
-const { bar, bitmap, div, forward, grey, h, lookOf, paint, panel, percent, pictures, show } = cnnbook;
+const { bar, bitmap, div, forward, grey, h, lookOf, paint, panel, percent, pictures, pointable, show } = cnnbook;
 
 // Rounded to thousandths so that the sum adds up as it is read.
 function sum(...ends) {
@@ -28,7 +28,7 @@ cnnbook.define("fully-connected-explorer", class extends cnnbook.Widget {
         h("button", { onclick: () => this.set({ off: "" }) }, "All on")),
       this.problem,
       div("result",
-        div("panels three", panel("The picture", this.picture = h("canvas")), this.sums = h("div")),
+        div("panels three", panel("The picture", this.picture = pointable("The picture")), this.sums = h("div")),
         this.status, this.list = div("votes")),
     ];
   }

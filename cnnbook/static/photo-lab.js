@@ -24,7 +24,7 @@ cnnbook.define("photo-lab", class extends cnnbook.Widget {
   start() {
     this.pictures = pictures(this, { most: MOST, grid: {}, reads: (file) => this.reads(file) });
     this.white = this.choice("white", "White is", { 1: "1", 255: "255" });
-    this.choices = [this.choice("layer", "Layer", {}), this.choice("target", "Class", {})];
+    this.choices = [this.choice("layer", "Layer", {}, (layer) => this.set({ layer, channel: 0 })), this.choice("target", "Class", {})];
     this.facts = h("span");
     this.known = {};
     const { picture } = this.pictures.first;
@@ -35,9 +35,9 @@ cnnbook.define("photo-lab", class extends cnnbook.Widget {
     const [layer, target] = this.choices, { pick, fields } = this.pictures;
     const camera = pick("Take one", { accept: "image/*", capture: "environment" });
     camera.hidden = !matchMedia("(pointer: coarse)").matches;
-    this.seen = pointable("The photo as the network gets it");
+    this.seen = pointable("What it sees");
     this.status = h("div", { class: "panels", role: "status" });
-    this.sheet = mapSheet("Channels; Enter or a click switches one off or on", (channel) => this.set({ channel }));
+    this.sheet = mapSheet("Channels; Enter or a click switches one", (channel) => this.set({ channel }));
     const tiles = this.sheet.part.querySelector("canvas"), toggle = () => this.toggle();
     tiles.addEventListener("click", toggle);
     tiles.addEventListener("keydown", (event) => {
@@ -45,14 +45,17 @@ cnnbook.define("photo-lab", class extends cnnbook.Widget {
       event.preventDefault();
       toggle();
     });
-    this.over = pointable("What hiding parts of the photo changes");
-    this.button = h("button", { onclick: () => this.run ? this.mark() : this.hide() });
-    this.done = h("progress", { "aria-label": "Places done" });
+    this.over = pointable("What hiding parts changes");
+    this.button = h("button", { onclick: () => this.run ? this.mark() : this.hide().catch((error) => {
+      if (this.run) this.problem.textContent = error.message; // else another network came
+      this.mark();
+    }) });
+    this.done = h("progress", { "aria-label": "Done" });
     this.found = h("p", { role: "status" });
     return [
       div("fields", ...fields, camera, pick("Your own network", { accept: ".js" }), this.facts, this.white),
       this.problem,
-      div("panels result", panel("What it sees: the middle", this.seen), this.status),
+      div("panels result", panel("What it sees", this.seen), this.status),
       div("fields", layer, this.choice("order", "Order", { number: "by number", strength: "the strongest first" }),
         h("button", { onclick: () => this.set({ silent: "" }) }, "All on")),
       div("result", this.sheet.part),
@@ -135,7 +138,7 @@ cnnbook.define("photo-lab", class extends cnnbook.Widget {
     if (!answers) return;
     this.sheet.show(answers.at(-1).outputs[layer], { order, channel, silenced: off[layer] });
     const best = likeliest(answers[0].shares).slice(0, 5);
-    this.status.replaceChildren(...answers.map(({ shares }, n) => panel(n ? "With channels off" : "As it is",
+    if (this.isNew("told", answers)) this.status.replaceChildren(...answers.map(({ shares }, n) => panel(n ? "With channels off" : "As it is",
       ...best.map((k) => bar(this.names[k], percent(shares[k]), `width: ${100 * shares[k]}%`)))));
   }
 

@@ -36,8 +36,10 @@ cnnbook.mapSheet = (label, pick) => {
   const sheet = { part: h("div", {}, box, legend, count), show };
 
   const choose = (place) => pick(sheet.order[place] ?? now.channel);
-  canvas.onclick = ({ offsetX, offsetY }) =>
-    choose(Math.floor(offsetY / step) * wide + Math.floor(offsetX / side));
+  canvas.onclick = (event) => {
+    const place = Math.floor(event.offsetY / step) * wide + Math.floor(event.offsetX / side);
+    place in sheet.order ? choose(place) : event.stopImmediatePropagation(); // behind the last
+  };
   new ResizeObserver(() => requestAnimationFrame(draw)).observe(box);
 
   function show(map, { order, channel, silenced = [] } = {}) {
@@ -47,11 +49,12 @@ cnnbook.mapSheet = (label, pick) => {
       sheet.tiles = Array.from({ length: map.shape[2] }, (_, n) => tileOf(map, n, look));
       legend.replaceChildren(look.low ? "minus that" : "0", bar, "each map’s largest");
       const silent = sheet.tiles.filter(({ isSilent }) => isSilent).length;
-      count.textContent = `${silent} of ${map.shape[2]} maps are silent: zero everywhere.`;
+      count.textContent = `${silent} of ${map.shape[2]} maps are silent.`;
     }
     sheet.order = [...sheet.tiles.keys()];
     if (order === "strength") sheet.order.sort((a, b) => sheet.tiles[b].sum - sheet.tiles[a].sum);
     now = { channel: sheet.channel = channel ?? sheet.order[0], silenced };
+    canvas.ariaLabel = `${label}: ${now.channel}`; // for those who hear it
     draw();
     // Bring the chosen tile into the box, without moving the page.
     const top = Math.floor(sheet.order.indexOf(now.channel) / wide) * step;

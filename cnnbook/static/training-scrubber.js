@@ -1,7 +1,7 @@
 // Slide through a training: what the network made of one picture after so many epochs.
 (() => {
 "use strict";
-const { bar, bitmap, div, h, lookOf, paint, panel, percent, scaleOf } = cnnbook;
+const { bar, bitmap, div, h, lookOf, paint, panel, percent, pointable, scaleOf } = cnnbook;
 
 const INKS = ["currentColor", "var(--mark)"];
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -14,7 +14,7 @@ cnnbook.define("training-scrubber", class extends cnnbook.Widget {
   }
 
   build() {
-    const photo = h("canvas");
+    const photo = pointable("The picture");
     paint(photo, this.arrays.picture);
     this.button = h("button", { onclick: () => {
       if (this.timer) return this.stop();

@@ -224,9 +224,9 @@ function pointable(label, go, step) {
   if (go) follow(canvas, (...place) => go(...cell(...place)));
   if (!step) return canvas;
   canvas.tabIndex = 0;
-  canvas.ariaLabel += "; the arrow keys go from number to number";
+  canvas.ariaLabel += "; the arrow keys move on";
   canvas.addEventListener("keydown", (event) => {
-    if (!ARROWS[event.key]) return;
+    if (!ARROWS[event.key] || event.altKey) return;
     event.preventDefault();
     step(...ARROWS[event.key].map((n) => n * (event.shiftKey ? 8 : 1)));
   });
@@ -238,7 +238,7 @@ function table(label, edit) {
   const box = h("div", { role: "group", "aria-label": label, class: "table" });
   const place = ({ target }) => [...box.children].indexOf(target);
   let width = 0;
-  box.addEventListener("input", (event) => edit(place(event), event.target.value));
+  box.addEventListener("input", (event) => edit(place(event), event.target.value.replaceAll("_", "")));
   box.addEventListener("focusin", (event) => {
     for (const cell of box.children) cell.tabIndex = cell === event.target ? 0 : -1;
     event.target.select();

@@ -337,6 +337,34 @@ def test_a_channel_is_switched_off_by_mouse_and_by_finger(lab, by):
     assert screen.widget.evaluate("lab => lab.state.silent") == ""
 
 
+def test_another_layer_starts_at_a_channel_that_it_has(lab):
+    screen = lab("layer=block3_relu&channel=40")
+    screen.choose("Layer", "block1_relu")
+    answered(screen)
+    assert screen.widget.evaluate("lab => lab.state.channel") == 0
+    screen.canvas("Channels").press("Enter")
+    answered(screen)
+    assert screen.alert() == []
+    assert screen.widget.evaluate("lab => lab.state.silent") == "block1_relu=0"
+
+
+def test_a_click_behind_the_last_channel_switches_nothing(lab):
+    screen = lab()
+    box = screen.canvas("Channels").bounding_box()
+    end = {"x": box["width"] - 5, "y": box["height"] - 30}
+    screen.canvas("Channels").click(position=end)
+    answered(screen)
+    assert screen.widget.evaluate("lab => lab.state.silent") == ""
+
+
+def test_another_network_may_come_while_parts_are_hidden(lab, tmp_path):
+    screen = lab()
+    screen.widget.get_by_role("button", name="Hide part by part").click()
+    bring(screen, farm(), tmp_path)
+    assert "3 classes" in screen.text()
+    assert screen.alert() == []
+
+
 # --- Hidden parts
 
 
@@ -534,8 +562,8 @@ def test_a_link_to_an_own_network_holds_once_that_is_loaded(lab, tmp_path):
         ("stride=0", "Stride must be a whole number from 1 to 512; it is 0."),
         ("layer=logits", "There is no “logits” under “Layer”."),
         ("target=7", "There is no “7” under “Class”."),
-        ("silent=block1_relu%3D99", "There is no channel 99; there are 16, counted "),
-        ("silent=block1_relu%3Dx", "There is no channel NaN; there are 16, counted "),
+        ("silent=block1_relu%3D99", "There is no channel 99; there are 16."),
+        ("silent=block1_relu%3Dx", "There is no channel NaN; there are 16."),
         ("silent=cat", 'There is no layer "cat"; there are '),
         ("picture=own", "Choose a file: your pictures stay with you, so no link "),
     ],

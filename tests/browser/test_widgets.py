@@ -230,6 +230,29 @@ def test_another_size_keeps_an_own_kernel_in_the_middle(open_page):
     assert [cell.input_value() for cell in cells.all()] == ["5"]
 
 
+@pytest.mark.parametrize("kernel", ["own&weights=1_2_3_4_5_6_7_8_9", "f1", "blur"])
+@pytest.mark.parametrize("wrong", ["", "0", "2.5", "9"])
+def test_a_size_that_cannot_be_is_mended_whatever_the_kernel(open_page, kernel, wrong):
+    screen = open_page(CONVOLUTION, f"kernel={kernel}")
+    size = screen.widget.get_by_label("Size")
+    size.fill(wrong)
+    assert screen.alert()[0].startswith("Size must be a whole number from 1 to 7; ")
+    size.fill("5")
+    assert screen.alert() == []
+    cells = screen.widget.get_by_role("group", name="Kernel").first
+    assert cells.get_by_role("textbox").count() == 25
+
+
+def test_an_underscore_is_no_number_and_leaves_no_trace(open_page):
+    screen = open_page(CONVOLUTION, "picture=grid")
+    cell = (
+        screen.widget.get_by_role("group", name="Pixels").get_by_role("textbox").first
+    )
+    cell.fill("0_")
+    cell.fill("1")
+    assert screen.alert() == []
+
+
 # --- The pooling playground
 
 
