@@ -145,21 +145,21 @@ def evaluate(
     >>> found.areas.mean(), list(found.random_weights)
     (np.float64(0.25), ['logits', 'block2_conv', 'block1_conv'])
     """
-    explanation = explain(model, images, target)
-    maps = explanation.on_pixels()
     end = head(model)
-    indices = end.targets(target, len(maps))
+    indices = end.targets(target, len(images))
     swapped = (
         (indices + 1) % end.num_classes
         if other is None
-        else end.targets(other, len(maps))
+        else end.targets(other, len(images))
     )
     if (indices == swapped).any():
         raise ValueError("other must be another class than the target for each image")
+    if masks is not None and (not np.any(masks) or np.all(masks)):
+        raise ValueError("masks must hold some pixels, and not all of them")
+    explanation = explain(model, images, target)
+    maps = explanation.on_pixels()
     found = dict.fromkeys(("shares", "areas", "hits", "aucs", "random_shares"))
     if masks is not None:
-        if not np.any(masks) or np.all(masks):
-            raise ValueError("masks must hold some pixels, and not all of them")
         found["shares"], found["areas"] = truth.shares_inside(maps, masks)
         found["hits"] = truth.pointing_game(maps, masks)
         found["aucs"] = truth.pixel_auc(maps, masks)

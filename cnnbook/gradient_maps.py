@@ -151,7 +151,6 @@ def smooth_grad(
     """
     check_whole(samples, "samples")
     check_whole(seed, "seed", least=0)
-    check_whole(batch_size, "batch_size")
     if not isinstance(noise, Real) or not 0 <= noise < np.inf:
         raise ValueError(f"noise must be a share of at least 0; got {noise!r}")
     images = explainable_images(model, images)
@@ -209,7 +208,6 @@ def integrated_gradients(
        networks", ICML 2017.  https://arxiv.org/abs/1703.01365
     """
     check_whole(steps, "steps")
-    check_whole(batch_size, "batch_size")
     images = explainable_images(model, images)
     start = baseline_of(baseline, images)
     places, weights = np.polynomial.legendre.leggauss(steps)
@@ -271,6 +269,7 @@ def _mean_gradients(model, images, target, make, weights, batch_size):
 
     ``make(sample, number)`` returns the samples of these numbers of these images.
     """
+    check_whole(batch_size, "batch_size")
     end = head(model)
     selectors = end.selectors(end.targets(target, len(images)))
     sums = np.zeros(images.shape)

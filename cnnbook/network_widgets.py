@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from cnnbook import activations, chains, charts, export, figures, measures
+from cnnbook import chains, charts, export, figures, measures
 from cnnbook.activations import feature_maps
 from cnnbook.embedding import Widget
 from cnnbook.heads import head
@@ -69,11 +69,7 @@ def fully_connected_explorer(model=None, pictures=None):
     maps, pooling, dense = _voters(model, exported["layers"])
     names = exported["classes"] or [f"class {k}" for k in range(dense["shape"][0])]
     exported["classes"] = names
-    pictures = {
-        name: as_bytes(as_seen(model, picture)[0])
-        for name, picture in checked_pictures(pictures).items()
-    }
-
+    pictures = _fitted(model, pictures)
     _, given = as_seen(model, next(iter(pictures.values())))
     values = feature_maps(model, given[None], maps["name"])[maps["name"]][0]
     values = _POOLS[pooling["kind"]](values)
@@ -164,12 +160,9 @@ def feature_map_explorer(model=None, pictures=None, *, recorded=None, later=None
     (96, 96, 3)
     """
     network, model = network_set(model)
-    fitted = {
-        name: as_bytes(as_seen(model, picture)[0])
-        for name, picture in checked_pictures(pictures).items()
-    }
-    photo, given = as_seen(model, next(iter(fitted.values())))
-    maps = next(iter(activations.feature_maps(model, given[None]).values()))[0]
+    pictures = _fitted(model, pictures)
+    photo, given = as_seen(model, next(iter(pictures.values())))
+    maps = next(iter(feature_maps(model, given[None]).values()))[0]
     strongest = maps[:, :, measures.strongest(maps)[0]]
     still = figures.photo_beside_map(photo, strongest)
     alt = "A picture, and beside it the strongest map of a network's first layer."
@@ -177,7 +170,7 @@ def feature_map_explorer(model=None, pictures=None, *, recorded=None, later=None
         layer["name"]: layer["shape"] for layer in network["classifier"]["layers"]
     }
     chain = {"layers": chains.layer_chain(model, shapes)}
-    data = {"pictures": fitted, "network": network}
+    data = {"pictures": pictures, "network": network}
     data["chains"] = {"classifier": chain, **(recorded or {})}
     return Widget("feature-map-explorer", data, still, alt, later or {})
 
@@ -355,6 +348,12 @@ def _image_shape(model):
             "or 3"
         )
     return shape
+
+
+def _fitted(model, pictures):
+    """Return pictures as bytes, each cut and resized for a network."""
+    checked = checked_pictures(pictures)
+    return {name: as_bytes(as_seen(model, one)[0]) for name, one in checked.items()}
 
 
 def as_seen(model, picture):

@@ -101,14 +101,12 @@ def estimates(
     >>> figure = estimates(["with", "without"], [0.8, 0.7], [0.7, 0.6], [0.9, 0.8],
     ...                    axis_label="accuracy")
     """
-    if not len(names):
-        raise ValueError("names must hold at least one name; got none")
+    _check_names(names)
     for given, name in ((values, "values"), (lows, "lows"), (highs, "highs")):
         check_count(given, len(names), name)
     check_count(colours, len(names), "colours")
-    figure, axis = plt.subplots(figsize=(WIDTH, 0.36 * len(names) + 0.9))
-    if reference is not None:
-        axis.axvline(reference, color=QUIET, lw=1, ls=(0, (2, 3)))
+    references = () if reference is None else (reference,)
+    figure, axis = _rows(names, axis_label, references, 0.9)
     for place, (value, low, high) in enumerate(zip(values, lows, highs, strict=True)):
         colour = colours[place] if colours else ACCENT
         axis.plot([low, high], [place, place], color=colour, lw=2, alpha=0.45)
@@ -120,16 +118,11 @@ def estimates(
             textcoords="offset points",
             va="center",
         )
-    axis.set_yticks(range(len(names)), names)
-    axis.set_ylim(len(names) - 0.4, -0.6)
     axis.margins(x=0.14)
     axis.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axis.xaxis.set_major_formatter(
         (lambda share, place: f"{100 * share:+g}") if signed else "{x:.0%}"
     )
-    axis.tick_params(left=False)
-    axis.spines["left"].set_visible(False)
-    axis.set_xlabel(axis_label)
     return figure
 
 
@@ -163,24 +156,16 @@ def paired_estimates(names, pairs, labels, *, axis_label, bounds=()):
     >>> figure = paired_estimates(["occlusion"], pairs, ["trained", "random"],
     ...                           axis_label="times as dense")
     """
-    if not len(names):
-        raise ValueError("names must hold at least one name; got none")
+    _check_names(names)
     check_count(pairs, len(names), "pairs")
     check_count(labels, 2, "labels")
-    figure, axis = plt.subplots(figsize=(WIDTH, 0.36 * len(names) + 1.3))
-    for bound in bounds:
-        axis.axvline(bound, color=QUIET, lw=1, ls=(0, (2, 3)))
+    figure, axis = _rows(names, axis_label, bounds, 1.3)
     places = range(len(names))
     looks = ((ACCENT, "o"), (INK, "D"))
     for which, (label, (colour, marker)) in enumerate(zip(labels, looks, strict=True)):
         measured = np.array([pair[which] for pair in pairs], float)
         axis.hlines(places, *measured[:, 1:].T, color=colour, lw=2, alpha=0.45)
         axis.plot(measured[:, 0], places, marker, color=colour, label=label)
-    axis.set_yticks(places, names)
-    axis.set_ylim(len(names) - 0.4, -0.6)
-    axis.tick_params(left=False)
-    axis.spines["left"].set_visible(False)
-    axis.set_xlabel(axis_label)
     axis.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2, frameon=False)
     return figure
 
@@ -222,3 +207,22 @@ def learning_curves(counts, curves, *, chance=None):
     if chance is not None:
         axis.axhline(chance, color=QUIET, lw=1, ls=(0, (2, 3)))
     return figure
+
+
+def _check_names(names):
+    """Insist on something to draw."""
+    if not len(names):
+        raise ValueError("names must hold at least one name; got none")
+
+
+def _rows(names, axis_label, references, margin):
+    """Make axes with a row for each name, and quiet lines at values to compare with."""
+    figure, axis = plt.subplots(figsize=(WIDTH, 0.36 * len(names) + margin))
+    for reference in references:
+        axis.axvline(reference, color=QUIET, lw=1, ls=(0, (2, 3)))
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.tick_params(left=False)
+    axis.spines["left"].set_visible(False)
+    axis.set_xlabel(axis_label)
+    return figure, axis

@@ -9,6 +9,19 @@ from cnnbook import embedding
 
 MINUS = "−"
 
+# The rules of WCAG 2.2, levels A and AA; the others are matters of taste.
+AXE_OPTIONS = {
+    "resultTypes": ["violations"],
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+}
+
+
+def violations(page):
+    """List the rules of accessibility that a page breaks."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    return Axe().run(page, options=AXE_OPTIONS).response["violations"]
+
 
 def page_of(inside):
     return (

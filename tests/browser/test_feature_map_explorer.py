@@ -28,9 +28,10 @@ from tests.browser.screens import (
     page_of,
     put_code,
     three_alike,
+    violations,
 )
 from tests.browser.serving import served
-from tests.browser.test_pages import AXE_OPTIONS, PHONE
+from tests.browser.test_pages import PHONE
 from tests.test_export import alive, keras_outputs
 
 TAG = "feature-map-explorer"
@@ -494,10 +495,8 @@ STATES = ["layer=large coarse", "layer=classifier logits", "order=size"]
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("state", STATES)
 def test_the_explorer_is_accessible(explore, state, colours):
-    from axe_playwright_python.sync_playwright import Axe
-
     explorer = explore(state, color_scheme=colours)
-    found = Axe().run(explorer.page, options=AXE_OPTIONS).response["violations"]
+    found = violations(explorer.page)
     assert not found, json.dumps(found, indent=2)[:3000]
 
 

@@ -15,9 +15,16 @@ import pytest
 from PIL import Image
 
 from cnnbook import activations, embedding, images, model, network_widgets
-from tests.browser.screens import MINUS, as_in_the_book, numbers_in, page_of, put_code
+from tests.browser.screens import (
+    MINUS,
+    as_in_the_book,
+    numbers_in,
+    page_of,
+    put_code,
+    violations,
+)
 from tests.browser.serving import served
-from tests.browser.test_pages import AXE_OPTIONS, PHONE
+from tests.browser.test_pages import PHONE
 from tests.test_export import alive
 
 TAG = "fully-connected-explorer"
@@ -362,10 +369,8 @@ def test_it_fits_a_phone_and_its_rows_can_be_hit(open_page):
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("state", ["", "off=3_33", "off=99"])
 def test_it_is_accessible(open_page, colours, state):
-    from axe_playwright_python.sync_playwright import Axe
-
     screen = open_page(TAG, state, color_scheme=colours)
-    found = Axe().run(screen.page, options=AXE_OPTIONS).response["violations"]
+    found = violations(screen.page)
     assert not found, json.dumps(found, indent=2)[:3000]
 
 

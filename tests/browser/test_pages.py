@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from cnnbook import embedding
+from tests.browser.screens import violations
 
 DESKTOP = {"width": 1366, "height": 900}
 PHONE = {"width": 360, "height": 760}
@@ -13,12 +14,6 @@ PHONE = {"width": 360, "height": 760}
 MOST_BYTES_OF_A_PAGE = 1_200_000  # before its own figures
 MOST_BYTES_OF_A_FIGURE = 150_000
 MOST_BYTES_OF_A_SHEET = 300_000  # its name starts with fig-sheet-
-
-# The rules of WCAG 2.2, levels A and AA; the others are matters of taste.
-AXE_OPTIONS = {
-    "resultTypes": ["violations"],
-    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
-}
 
 # Every content image, with whatever might change its pixels on the way to the screen.
 IMAGES = """
@@ -196,11 +191,7 @@ def test_a_page_fits_a_phone(on_a_phone):
 
 @pytest.mark.parametrize("where", ["on_a_desk", "at_night"])
 def test_a_page_is_accessible_in_the_light_and_in_the_dark(request, page_name, where):
-    from axe_playwright_python.sync_playwright import Axe
-
-    axe = Axe()
-    page = request.getfixturevalue(where).page
-    found = axe.run(page, options=AXE_OPTIONS).response["violations"]
+    found = violations(request.getfixturevalue(where).page)
     grave = {
         fault["id"]: [node["html"] for node in fault["nodes"]]
         for fault in found

@@ -23,9 +23,9 @@ from cnnbook import (
     model,
     network_widgets,
 )
-from tests.browser.screens import as_in_the_book, page_of, put_code
+from tests.browser.screens import as_in_the_book, page_of, put_code, violations
 from tests.browser.serving import served
-from tests.browser.test_pages import AXE_OPTIONS, PHONE
+from tests.browser.test_pages import PHONE
 from tests.test_export import alive
 
 TAG = "photo-lab"
@@ -599,10 +599,8 @@ def test_the_lab_fits_a_phone_and_offers_its_camera(lab):
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("state", [f"silent={OFF}", "stride=0"])
 def test_the_lab_is_accessible(lab, state, colours):
-    from axe_playwright_python.sync_playwright import Axe
-
     screen = lab(state, color_scheme=colours)
-    found = Axe().run(screen.page, options=AXE_OPTIONS).response["violations"]
+    found = violations(screen.page)
     assert not found, json.dumps(found, indent=2)[:3000]
 
 

@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 
 from cnnbook import activations, embedding, network_widgets
-from tests.browser.screens import as_in_the_book, numbers_in, page_of, put_code
+from tests.browser.screens import (
+    as_in_the_book,
+    numbers_in,
+    page_of,
+    put_code,
+    violations,
+)
 from tests.browser.serving import served
-from tests.browser.test_pages import AXE_OPTIONS, PHONE
+from tests.browser.test_pages import PHONE
 from tests.test_export import alive
 
 TAG = "training-scrubber"
@@ -288,10 +294,8 @@ def test_it_fits_a_phone(open_page):
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("state", ["", "step=2", "step=9"])
 def test_it_is_accessible(open_page, colours, state):
-    from axe_playwright_python.sync_playwright import Axe
-
     screen = open_page(TAG, state, color_scheme=colours)
-    found = Axe().run(screen.page, options=AXE_OPTIONS).response["violations"]
+    found = violations(screen.page)
     assert not found, json.dumps(found, indent=2)[:3000]
 
 

@@ -21,9 +21,10 @@ from tests.browser.screens import (
     page_of,
     put_code,
     three_alike,
+    violations,
 )
 from tests.browser.serving import served
-from tests.browser.test_pages import AXE_OPTIONS, PHONE
+from tests.browser.test_pages import PHONE
 
 # The others have files of their own.
 TAGS = CONVOLUTION, POOLING, ACTIVATION = [*embedding.TAKES][:3]
@@ -663,10 +664,8 @@ def test_a_widget_fits_a_phone_and_answers_to_touch(open_page, tag, state):
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize(("tag", "state"), ALL)
 def test_a_widget_is_accessible(open_page, tag, state, colours):
-    from axe_playwright_python.sync_playwright import Axe
-
     screen = open_page(tag, state, color_scheme=colours)
-    found = Axe().run(screen.page, options=AXE_OPTIONS).response["violations"]
+    found = violations(screen.page)
     assert not found, json.dumps(found, indent=2)[:3000]
 
 
