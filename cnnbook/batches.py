@@ -1,5 +1,7 @@
 """Streams of training pictures, each batch a function of the seed and its number."""
 
+import os
+
 import numpy as np
 
 from cnnbook import augmentation, scores
@@ -98,7 +100,8 @@ def training_batches(
         return pictures, shown
 
     numbers = tf.data.Dataset.range(start, steps)
-    return numbers.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+    streamed = numbers.map(batch, num_parallel_calls=os.cpu_count() or 1).prefetch(2)
+    return _as_written(streamed)
 
 
 def validation_batches(images, labels, num_classes):
@@ -127,7 +130,22 @@ def validation_batches(images, labels, num_classes):
         shown = tf.one_hot(tf.gather(kept_labels, chosen), num_classes)
         return tf.cast(pictures, tf.float32) / scale, shown
 
-    return tf.data.Dataset.range(0, count, scores.BATCH_SIZE).map(batch)
+    numbers = tf.data.Dataset.range(0, count, scores.BATCH_SIZE)
+    return _as_written(numbers.map(batch))
+
+
+def _as_written(batches):
+    """Keep TensorFlow from tuning a stream while it runs.
+
+    The thread that does so sleeps longer and longer, up to a minute, and whoever is
+    done with the stream waits until it wakes: ten idle seconds, or thirty, after each
+    training.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)
 
 
 def _mixed(pictures, shown, seed):

@@ -1,5 +1,6 @@
 """The same functions from a shell; ``cnnbook --help`` lists them."""
 
+import os
 from pathlib import Path
 
 import click
@@ -32,6 +33,11 @@ class _PlainErrors(click.Group):
 @click.version_option(__version__)
 def main():
     """Open a convolutional neural network and look inside."""
+    # TensorFlow greets on stderr; its errors come as exceptions all the same.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # TensorFlow has quick convolutions for processors with AVX2 as well, yet takes them
+    # of its own accord with AVX-512 only.  It looks once, when it is imported.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 @main.command(epilog=f"NAME is one of: {', '.join(downloads.REGISTRY)}.")

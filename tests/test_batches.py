@@ -31,6 +31,17 @@ def test_an_epoch_shows_every_picture_once_and_the_next_in_another_order(split):
     assert not np.array_equal(seen[0], seen[1])
 
 
+def test_no_stream_is_tuned_while_it_runs_so_that_its_end_is_not_waited_for(split):
+    images, labels = split.images, split.labels
+    streams = [
+        batches.training_batches(
+            images, labels, num_classes=2, batch_size=16, steps=1, seed=0, augment=True
+        ),
+        batches.validation_batches(images, labels, 2),
+    ]
+    assert [stream.options().autotune.enabled for stream in streams] == [False, False]
+
+
 def test_labels_stay_with_their_pictures(split):
     label_of = {
         image.tobytes(): label

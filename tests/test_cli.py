@@ -1,5 +1,6 @@
 """The shell commands are thin, quick to start, and answer errors in one line."""
 
+import os
 import subprocess
 import sys
 import types
@@ -38,6 +39,18 @@ def test_python_m_cnnbook_is_the_same_command():
         check=True,
     )
     assert cnnbook.__version__ in result.stdout
+
+
+@pytest.mark.parametrize(("chosen", "used"), [(None, "1"), ("0", "0")])
+def test_commands_ask_for_quick_convolutions_unless_the_reader_has_chosen(
+    monkeypatch, chosen, used
+):
+    name = "TF_ENABLE_ONEDNN_OPTS"
+    monkeypatch.delenv(name, raising=False)
+    if chosen:
+        monkeypatch.setenv(name, chosen)
+    assert run("predict", "--help").exit_code == 0
+    assert os.environ[name] == used
 
 
 @pytest.mark.parametrize("name", downloads.REGISTRY)

@@ -1,5 +1,6 @@
 """The book's classifier is trained once, kept whole, and found again at once."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -159,6 +160,12 @@ def test_the_built_classifier_is_the_network_alone(build, pictures, monkeypatch)
 )
 def test_a_recipe_shows_about_as_many_pictures_whatever_their_number(count, epochs):
     assert model.Recipe(pictures=60_000).epochs(count) == epochs
+
+
+def test_a_build_shows_fewer_photographs_and_differs_in_nothing_else():
+    recorded, built = model.recipe_for("photos"), model.book_recipe_for("photos")
+    assert built == dataclasses.replace(recorded, pictures=model.BUILD_PICTURES)
+    assert built.pictures < recorded.pictures
 
 
 # --- Saving and loading

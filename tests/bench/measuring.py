@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the book and the commands do
 
 
 @dataclass(frozen=True)
