@@ -1,5 +1,6 @@
 """How good is the book's classifier?  From scratch, several times, on photographs."""
 
+import hashlib
 import os
 import platform
 from dataclasses import asdict, replace
@@ -51,7 +52,9 @@ def record(*, progress=True):
     ]
     accuracies = [run["accuracy"] for run in runs]
     mean, count = float(np.mean(accuracies)), len(pets.validation)
-    file = records.write(
+    network_files.SHIPPED.parent.mkdir(exist_ok=True)
+    network_files.save_classifier(first.model, network_files.SHIPPED)
+    return records.write(
         "classifier",
         {
             "source": source,
@@ -67,12 +70,12 @@ def record(*, progress=True):
             "range": [min(accuracies), max(accuracies)],
             # All seeds were judged on the same pictures, which therefore count once.
             "interval": binomial_interval(round(mean * count), count),
-            "shipped": _portrait(answers[0], pets.validation),
+            "shipped": {
+                "sha256": _sha256(network_files.SHIPPED),
+                **_portrait(answers[0], pets.validation),
+            },
         },
     )
-    network_files.SHIPPED.parent.mkdir(exist_ok=True)
-    network_files.save_classifier(first.model, network_files.SHIPPED)
-    return file
 
 
 def shipped_reliability():
@@ -123,6 +126,11 @@ def _run(built, probabilities, labels):
         "confusion": confusion_matrix(labels, answers, probabilities.shape[1]).tolist(),
         "seconds": built.seconds,
     }
+
+
+def _sha256(file):
+    """Return the checksum that tells a file from any other."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _portrait(probabilities, split):

@@ -1,5 +1,6 @@
 """Recorded results are whole, agree with one another, and are what the pages show."""
 
+import hashlib
 import json
 import os
 import re
@@ -73,6 +74,8 @@ def test_the_network_in_the_package_is_small_and_the_one_recorded():
     assert network_files.SHIPPED.stat().st_size < 1_500_000
     assert network.class_names == tuple(CLASSIFIER["class_names"])
     assert network.count_params() == CLASSIFIER["parameters"]
+    checksum = hashlib.sha256(network_files.SHIPPED.read_bytes()).hexdigest()
+    assert checksum == CLASSIFIER["shipped"]["sha256"]
 
 
 @pytest.mark.skipif(

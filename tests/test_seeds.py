@@ -1,5 +1,6 @@
 """`cnnbook results` measures what it says, and ships the first network."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -62,6 +63,8 @@ def test_results_are_measured_over_seeds_and_the_first_network_is_shipped(photos
     validation = data.load_pets("photos", size=16).validation
     accuracy = model.evaluate(shipped, validation).accuracy
     assert accuracy == pytest.approx(record["runs"][0]["accuracy"])
+    checksum = hashlib.sha256(network_files.SHIPPED.read_bytes()).hexdigest()
+    assert record["shipped"]["sha256"] == checksum
     groups = record["shipped"]["groups"]
     assert groups["small"]["count"] == 1
     assert groups["dark"]["count"] == 4
