@@ -9,6 +9,9 @@ from cnnbook import augmentation, scores
 # Mixed pictures: the shape of the beta distribution that the shares come from.
 MIXING = 0.2
 
+# Batches that are made at the same time; each takes memory until it is used.
+MOST_AT_ONCE = 16
+
 
 def checked(split, network):
     """Check pictures and labels for a network.
@@ -100,8 +103,8 @@ def training_batches(
         return pictures, shown
 
     numbers = tf.data.Dataset.range(start, steps)
-    streamed = numbers.map(batch, num_parallel_calls=os.cpu_count() or 1).prefetch(2)
-    return _as_written(streamed)
+    at_once = min(os.cpu_count() or 1, MOST_AT_ONCE)
+    return _untuned(numbers.map(batch, num_parallel_calls=at_once).prefetch(2))
 
 
 def validation_batches(images, labels, num_classes):
@@ -131,10 +134,10 @@ def validation_batches(images, labels, num_classes):
         return tf.cast(pictures, tf.float32) / scale, shown
 
     numbers = tf.data.Dataset.range(0, count, scores.BATCH_SIZE)
-    return _as_written(numbers.map(batch))
+    return _untuned(numbers.map(batch))
 
 
-def _as_written(batches):
+def _untuned(batches):
     """Keep TensorFlow from tuning a stream while it runs.
 
     The thread that does so sleeps longer and longer, up to a minute, and whoever is

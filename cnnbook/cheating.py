@@ -14,7 +14,7 @@ from cnnbook.scores import Scores
 # Pictures to learn from and to judge by, and how often each is seen.
 LEARNED, JUDGED = 1600, 400
 EPOCHS = 10
-LEARNING_RATE = 0.002  # as for all drawn pets
+LEARNING_RATE = 0.002
 SIZE, SEED = 96, 0
 
 

@@ -54,7 +54,7 @@ def compare_depths(pets, recipe, *, progress=True):
     ----------
     pets : data.Pets
     recipe : model.Recipe
-        As for the book's classifier; each network sees two fifths of its pictures.
+        As for the book's classifier; each network sees some two fifths of its pictures.
     progress : bool
         Whether to report on stderr.
 

@@ -19,7 +19,7 @@ HELD_OUT = 1 / 5
 # A change that should change nothing: its difference shows what luck alone can do.
 ANOTHER_SEED = "another seed"
 
-# Each network sees this share of the pictures that the book's classifier sees.
+# Each network sees this share of the pictures that a recorded training sees.
 BUDGET = 1 / 2
 
 

@@ -98,7 +98,8 @@ RECIPES = MappingProxyType(
     }
 )
 
-# A build shows no more pictures than this: four minutes on two cores with AVX2.
+# A build shows no more pictures than this, so that two cores with AVX2, perhaps with
+# other work to do, are done in four minutes.
 BUILD_PICTURES = 64_000
 
 # Epochs whose weights are kept, 0 being before the first: most is learnt early.
@@ -121,7 +122,7 @@ def recipe_for(source):
 
 
 def book_recipe_for(source):
-    """Return the recipe for a build of the book: the same, with less time.
+    """Return the recipe that a build of the book follows: `recipe_for`'s, cut short.
 
     Parameters
     ----------
@@ -131,7 +132,7 @@ def book_recipe_for(source):
     Returns
     -------
     recipe : Recipe
-        That of `recipe_for`, cut to the pictures that a build can show.
+        With no more pictures than a build has time to show.
     """
     recipe = recipe_for(source)
     return replace(recipe, pictures=min(recipe.pictures, BUILD_PICTURES))

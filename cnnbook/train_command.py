@@ -20,7 +20,7 @@ def run(source, out, *, size, epochs, seed):
     size : int
         Rows and columns of the pictures.
     epochs : int or None
-        None takes what the book's recipe takes for so many pictures.
+        None takes what `model.recipe_for` takes for so many pictures.
     seed : int
 
     Raises

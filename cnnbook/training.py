@@ -78,7 +78,8 @@ def train(
         How often each picture is seen.
     seed : int
         Decides the starting weights, the order of the pictures and their changes.
-        On the same machine the same seed gives the same weights, bit for bit.
+        On the same machine, with the same ``TF_ENABLE_ONEDNN_OPTS``, the same seed
+        gives the same weights, bit for bit.
     batch_size : int
         Pictures per step; all of them, if there are fewer.
     learning_rate : float

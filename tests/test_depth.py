@@ -8,7 +8,7 @@ import pytest
 from cnnbook import data, depth, model
 from cnnbook.scores import Scores, binomial_interval
 
-RECIPE = model.Recipe(pictures=5 * 30 * 64, size=32)  # thirty epochs of 64 for each
+RECIPE = model.Recipe(pictures=75 * 64, size=32)  # thirty epochs of 64 for each
 
 
 def pets(rng, count=64):

@@ -166,6 +166,7 @@ def test_a_build_shows_fewer_photographs_and_differs_in_nothing_else():
     recorded, built = model.recipe_for("photos"), model.book_recipe_for("photos")
     assert built == dataclasses.replace(recorded, pictures=model.BUILD_PICTURES)
     assert built.pictures < recorded.pictures
+    assert model.book_recipe_for("drawn") == model.recipe_for("drawn")
 
 
 # --- Saving and loading

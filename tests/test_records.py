@@ -63,7 +63,7 @@ def test_three_seeds_are_recorded_and_their_summary_is_theirs():
     assert CLASSIFIER["interval"] == list(binomial_interval(mean, count))
 
 
-def test_the_recipe_recorded_is_the_one_that_the_book_trains_by():
+def test_the_recipe_recorded_is_the_one_for_photographs():
     recipe = CLASSIFIER["recipe"] | {"seed": 0}
     ours = vars(model.PHOTOGRAPHS)
     assert recipe == json.loads(json.dumps(ours))

@@ -45,7 +45,7 @@ def setup(app):
     quiet = [os.environ.get("PYTHONWARNINGS"), "ignore:IProgress not found"]
     os.environ["PYTHONWARNINGS"] = ",".join(filter(None, quiet))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # As `cnnbook train` does it, and for the same reason.
+    # As the commands do it; see `cnnbook.cli`.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     # The reader's own Keras may be set to another backend.
     os.environ["KERAS_BACKEND"] = "tensorflow"
