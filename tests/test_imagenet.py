@@ -128,7 +128,8 @@ def test_half_precision_changes_no_name(class_index):
         keras.config.set_dtype_policy("float32")
     (tabby, half), (egyptian, quarter) = imagenet.top_classes(model, CAT, 2)
     assert (tabby, egyptian) == ("tabby", "Egyptian cat")
-    np.testing.assert_allclose((half, quarter), (0.5, 0.25), rtol=5e-3)
+    # Most logits lie near -8, where neighbouring numbers are 1/128 apart.
+    np.testing.assert_allclose((half, quarter), (0.5, 0.25), rtol=1 / 128)
 
 
 def test_a_network_without_classes_is_told_how_to_get_them(class_index):
