@@ -103,7 +103,7 @@ RECIPES = MappingProxyType(
 BUILD_PICTURES = 64_000
 
 # Epochs whose weights are kept, 0 being before the first: most is learnt early.
-CHECKPOINTS = (0, 1, 2, 3, 4, 6, 8, 16, 32)
+CHECKPOINTS = (0, 1, 2, 4, 8, 16, 32)
 
 
 def recipe_for(source):
