@@ -1,13 +1,12 @@
 """How good is the book's classifier?  From scratch, several times, on photographs."""
 
-import hashlib
 import os
 import platform
 from dataclasses import asdict, replace
 
 import numpy as np
 
-from cnnbook import calibration, data, model, network_files, records
+from cnnbook import calibration, data, downloads, model, network_files, records
 from cnnbook.scores import binomial_interval, confusion_matrix, predict
 
 SEEDS = (0, 1, 2)
@@ -71,7 +70,7 @@ def record(*, progress=True):
             # All seeds were judged on the same pictures, which therefore count once.
             "interval": binomial_interval(round(mean * count), count),
             "shipped": {
-                "sha256": _sha256(network_files.SHIPPED),
+                "sha256": downloads.digest_of(network_files.SHIPPED),
                 **_portrait(answers[0], pets.validation),
             },
         },
@@ -126,11 +125,6 @@ def _run(built, probabilities, labels):
         "confusion": confusion_matrix(labels, answers, probabilities.shape[1]).tolist(),
         "seconds": built.seconds,
     }
-
-
-def _sha256(file):
-    """Return the checksum that tells a file from any other."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _portrait(probabilities, split):

@@ -74,7 +74,15 @@ MAY_IMPORT = {
     "claims": set(),
     "votes": {"activations", "checks", "classifier"},
     "records": {"build_folder"},
-    "seeds": {"calibration", "data", "model", "network_files", "records", "scores"},
+    "seeds": {
+        "calibration",
+        "data",
+        "downloads",
+        "model",
+        "network_files",
+        "records",
+        "scores",
+    },
     "ingredients": {
         "build_folder",
         "checkpoints",
