@@ -1,6 +1,6 @@
 """Random changes to training pictures that leave a cat a cat and a dog a dog.
 
-A network that sees the same 2,000 photographs forty times learns them by heart.
+A network that sees the same 2,000 photographs over and over learns them by heart.
 Turned, mirrored, moved and lit a little differently each time, no picture comes
 back, and what stays the same is what makes the class.
 """

@@ -80,17 +80,8 @@ def read(path, network, facts):
     ValueError
         If the file is damaged, or belongs to a training that differs in some fact.
     """
-    path = Path(path)
-    try:
-        with open(path, "rb") as opened, np.load(opened) as file:
-            about = json.loads(str(file["about"]))
-            arrays = [file[str(number)] for number in range(len(file.files) - 1)]
-        history, kept = about["history"], about["facts"]
-    except Exception as error:  # of many kinds, from zip, NumPy and JSON
-        raise ValueError(
-            f"{path} is not a whole checkpoint of a training ({error}); remove it to "
-            "start afresh"
-        ) from error
+    about, arrays = _contents(path)
+    history, kept = about["history"], about["facts"]
     facts = json.loads(json.dumps(facts))  # as written: tuples have become lists
     if kept != facts:
         different = [
@@ -114,6 +105,27 @@ def read(path, network, facts):
     return history
 
 
+def epochs_in(path):
+    """Count the epochs that a training had done when its checkpoint was written.
+
+    Parameters
+    ----------
+    path : str or path
+        As `write` wrote it.
+
+    Returns
+    -------
+    epochs : int
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged.
+    """
+    about, _ = _contents(path)
+    return len(about["history"]["loss"])
+
+
 def digest(split):
     """Tell labelled pictures from others.
 
@@ -133,6 +145,23 @@ def digest(split):
     for number in some:
         hashed.update(np.ascontiguousarray(images[number]))
     return hashed.hexdigest()[:16]
+
+
+def _contents(path):
+    """Read a checkpoint: what is said about it, and its arrays in order."""
+    try:
+        with open(path, "rb") as opened, np.load(opened) as file:
+            about = json.loads(str(file["about"]))
+            arrays = [file[str(number)] for number in range(len(file.files) - 1)]
+        if {"history", "facts"} <= about.keys():
+            return about, arrays
+        reason = "it does not say which training it is of"
+    except Exception as error:  # of many kinds, from zip, NumPy and JSON
+        reason = error
+    raise ValueError(
+        f"{path} is not a whole checkpoint of a training ({reason}); remove it to "
+        "start afresh"
+    )
 
 
 def _variables(network):

@@ -1,5 +1,6 @@
 """The same functions from a shell; ``cnnbook --help`` lists them."""
 
+import importlib
 import os
 from pathlib import Path
 
@@ -11,7 +12,15 @@ from cnnbook import __version__, downloads
 # `cnnbook --help` answers at once.
 
 
-_RESULTS = ("classifier", "ingredients", "transfer", "trust")
+# What is recorded, and the function that measures it.
+_RESULTS = {
+    "classifier": "seeds.record",
+    "build": "seeds.record_build",
+    "ingredients": "ingredients.record",
+    "depth": "depth.record",
+    "transfer": "transfer_trials.record",
+    "trust": "trust.record",
+}
 
 
 class _PlainErrors(click.Group):
@@ -79,7 +88,12 @@ def fetch(name):
     show_default=True,
     help="Decides every random number.",
 )
-def train(source, out, size, epochs, seed):
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    help="How large the steps get at most; 0.004 if you do not say.",
+)
+def train(source, out, size, epochs, seed, learning_rate):
     """Train a classifier on the pictures of SOURCE, and save it.
 
     SOURCE is a folder with one folder of pictures for each class, or with train and
@@ -90,7 +104,14 @@ def train(source, out, size, epochs, seed):
     """
     from cnnbook import train_command
 
-    train_command.run(source, out, size=size, epochs=epochs, seed=seed)
+    train_command.run(
+        source,
+        out,
+        size=size,
+        epochs=epochs,
+        seed=seed,
+        learning_rate=learning_rate,
+    )
 
 
 _model = click.option(
@@ -219,17 +240,6 @@ def _fetch(name):
     return downloads.fetch(name)
 
 
-@main.command("compare-depths")
-def compare_depths():
-    """Train the book's networks of one to four stages, or find them trained already.
-
-    The build does this by itself, for the chapter that compares them.
-    """
-    from cnnbook import depth
-
-    depth.compare_depths_for_book()
-
-
 @main.command("train-cheats")
 def train_cheats():
     """Train the networks of the chapter on cheating, or find them trained already.
@@ -241,17 +251,14 @@ def train_cheats():
     cheating.train_for_chapter()
 
 
-@main.command()
-@click.argument("names", nargs=-1, type=click.Choice(_RESULTS))
+@main.command(epilog=f"NAMES are some of: {', '.join(_RESULTS)}; by default all.")
+@click.argument("names", nargs=-1, type=click.Choice(list(_RESULTS)), metavar="NAMES")
 def results(names):
     """Measure the recorded results of the book anew, on photographs and drawings.
 
-    NAMES are some of classifier, ingredients, transfer and trust; by default all. It
-    takes two or three hours; after an interruption the same command goes on.
+    It takes two or three hours; after an interruption the same command goes on.
     """
-    from cnnbook import ingredients, seeds, transfer_trials, trust
-
-    modules = (seeds, ingredients, transfer_trials, trust)
-    measure = dict(zip(_RESULTS, modules, strict=True))
     for name in names or _RESULTS:
-        click.echo(measure[name].record())
+        module, function = _RESULTS[name].split(".")
+        record = getattr(importlib.import_module(f"cnnbook.{module}"), function)
+        click.echo(record())

@@ -3,19 +3,18 @@
 import math
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
-from cnnbook import build_folder, data
+import numpy as np
+
+from cnnbook import build_folder, checkpoints, data, held_out, records
 from cnnbook.classifier import build_classifier
-from cnnbook.model import book_recipe_for
+from cnnbook.model import recipe_for
 from cnnbook.scores import Scores, binomial_interval, evaluate
 from cnnbook.training import train
 
 # Filters of each stage; a network of n stages has the first n.
 FILTERS = (16, 32, 64, 128)
-
-# Each network sees this share of the pictures that the book's classifier sees.
-BUDGET = 2 / 5
 
 
 @dataclass(frozen=True)
@@ -28,15 +27,18 @@ class Trial:
     parameters : int
     multiplications : int
         Products computed for one picture.
+    epochs : int
+        How often each picture was seen.
     seconds : float
-        Time that training took.
+        Time that training took, or all trainings that were put together.
     scores : Scores
-        On the validation pictures.
+        On pictures kept aside.
     """
 
     stages: int
     parameters: int
     multiplications: int
+    epochs: int
     seconds: float
     scores: Scores
 
@@ -54,16 +56,16 @@ def compare_depths(pets, recipe, *, progress=True):
     ----------
     pets : data.Pets
     recipe : model.Recipe
-        As for the book's classifier; each network sees some two fifths of its pictures.
+        Its filters do not count.
     progress : bool
         Whether to report on stderr.
 
     Returns
     -------
-    trials : tuple of Trial
+    trials : list of Trial
         From one stage to four.
     """
-    epochs = max(1, round(BUDGET * recipe.epochs(len(pets.train))))
+    epochs = recipe.epochs(len(pets.train))
     trials = []
     for stages in range(1, len(FILTERS) + 1):
         network = build_classifier(
@@ -83,6 +85,7 @@ def compare_depths(pets, recipe, *, progress=True):
             stages=stages,
             parameters=network.count_params(),
             multiplications=multiplications(network),
+            epochs=epochs,
             seconds=time.monotonic() - start,
             scores=evaluate(network, pets.validation),
         )
@@ -95,11 +98,14 @@ def compare_depths(pets, recipe, *, progress=True):
                 file=sys.stderr,
                 flush=True,
             )
-    return tuple(trials)
+    return trials
 
 
-def compare_depths_for_book(source="auto", *, progress=True):
-    """Compare depths on the book's pictures; if this was done before, answer at once.
+def measure(source="photos", *, progress=True):
+    """Compare depths on pictures held out of those for training.
+
+    What was measured on one part of them is kept in the build folder, so that an
+    interruption costs no more than that.
 
     Parameters
     ----------
@@ -110,30 +116,101 @@ def compare_depths_for_book(source="auto", *, progress=True):
 
     Returns
     -------
-    trials : tuple of Trial
-        Kept in ``_build/depth``, until the code, the pictures, the recipe or the
-        versions of the packages change.
-
-    Raises
-    ------
-    ValueError
-        If the source is not on this machine, or there is no folder to build in.
+    trials : list of Trial
+        From one stage to four; scores over all that was held out, seconds in all.
     """
     name, _ = data.find_source(source)
-    recipe = book_recipe_for(name)
+    recipe = held_out.shortened(recipe_for(name))
+    pets = data.load_pets(source, size=recipe.size, seed=recipe.seed)
+    parts = []
+    for number, (learned, judged) in enumerate(held_out.folds(pets.train, recipe.seed)):
+        if progress:
+            told = f"part {number + 1} of {held_out.FOLDS} is held out"
+            print(told, file=sys.stderr, flush=True)
+        fold = replace(pets, train=learned, validation=judged)
+        ours = replace(recipe, seed=recipe.seed + number)
+        parts.append(_compared_once(fold, ours, source, progress))
+    return [_in_all(trials) for trials in zip(*parts, strict=True)]
+
+
+def record(source="photos", *, progress=True):
+    """Measure, and keep the result as ``cnnbook/results/depth.json``.
+
+    Parameters
+    ----------
+    source, progress
+        As for `measure`.
+
+    Returns
+    -------
+    file : pathlib.Path
+    """
+    trials = measure(source, progress=progress)
+    name, _ = data.find_source(source)
+    return records.write(
+        "depth",
+        {
+            "source": name,
+            "folds": held_out.FOLDS,
+            "budget": held_out.BUDGET,
+            "recipe": asdict(recipe_for(name)),
+            "trials": [asdict(trial) for trial in trials],
+        },
+    )
+
+
+def recorded():
+    """Read the trials that were recorded.
+
+    Returns
+    -------
+    trials : list of Trial
+
+    Examples
+    --------
+    >>> [trial.stages for trial in recorded()]
+    [1, 2, 3, 4]
+    """
+    return [_read(trial) for trial in records.read("depth")["trials"]]
+
+
+def _compared_once(pets, recipe, source, progress):
+    """Compare depths on one part of the pictures, or find that it was done."""
+    key = build_folder.key_of(
+        "depth",
+        source=pets.source,
+        pictures=data.fingerprint(source),
+        recipe=asdict(recipe),
+        learned=checkpoints.digest(pets.train),
+        judged=checkpoints.digest(pets.validation),
+    )
 
     def find():
-        pets = data.load_pets(source, size=recipe.size, seed=recipe.seed)
-        if progress:
-            print("Networks of one to four stages:", file=sys.stderr, flush=True)
         trials = compare_depths(pets, recipe, progress=progress)
         return [asdict(trial) for trial in trials]
 
-    key = build_folder.key_of(
-        "depth", source=name, pictures=data.fingerprint(source), recipe=asdict(recipe)
+    return [_read(trial) for trial in build_folder.found_once("depth", key, find)]
+
+
+def _in_all(trials):
+    """Put together what the same network reached on all that was held out."""
+    counts = [trial.scores.count for trial in trials]
+    return replace(
+        trials[0],
+        seconds=sum(trial.seconds for trial in trials),
+        scores=Scores(
+            accuracy=float(
+                np.average([t.scores.accuracy for t in trials], weights=counts)
+            ),
+            loss=float(np.average([t.scores.loss for t in trials], weights=counts)),
+            count=sum(counts),
+        ),
     )
-    kept = build_folder.found_once("depth", key, find)
-    return tuple(Trial(**t | {"scores": Scores(**t["scores"])}) for t in kept)
+
+
+def _read(trial):
+    """Make a trial of what JSON keeps."""
+    return Trial(**trial | {"scores": Scores(**trial["scores"])})
 
 
 def multiplications(network):

@@ -6,21 +6,13 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from cnnbook import build_folder, checkpoints, data, records, training
+from cnnbook import build_folder, checkpoints, data, held_out, records, training
 from cnnbook.classifier import build_classifier
 from cnnbook.model import recipe_for
 from cnnbook.scores import evaluate, predict
 
-# Two times a fifth of the training pictures is held out and judged; the pictures that
-# the classifier is validated on must not decide how it is trained.
-FOLDS = 2
-HELD_OUT = 1 / 5
-
 # A change that should change nothing: its difference shows what luck alone can do.
 ANOTHER_SEED = "another seed"
-
-# Each network sees this share of the pictures that a recorded training sees.
-BUDGET = 1 / 2
 
 
 @dataclass(frozen=True)
@@ -111,10 +103,10 @@ def measure(source="photos", *, progress=True):
     name, _ = data.find_source(source)
     recipe = recipe_for(name)
     pets = data.load_pets(source, size=recipe.size, seed=recipe.seed)
-    folds = list(_folds(pets.train, recipe.seed))
+    folds = list(held_out.folds(pets.train, recipe.seed))
     trials = []
     for changed, added, ingredients in changes():
-        first_seed = recipe.seed + (FOLDS if changed == ANOTHER_SEED else 0)
+        first_seed = recipe.seed + (held_out.FOLDS if changed == ANOTHER_SEED else 0)
         outcomes = [
             _outcome(name, source, recipe, sorted(ingredients), first_seed + n, *fold)
             for n, fold in enumerate(folds)
@@ -156,8 +148,8 @@ def record(source="photos", *, progress=True):
         "ingredients",
         {
             "source": data.find_source(source)[0],
-            "folds": FOLDS,
-            "budget": BUDGET,
+            "folds": held_out.FOLDS,
+            "budget": held_out.BUDGET,
             "chosen": sorted(training.CHOSEN),
             "trials": [asdict(trial) for trial in trials],
         },
@@ -179,19 +171,6 @@ def recorded():
     return [Trial(**trial) for trial in records.read("ingredients")["trials"]]
 
 
-def _folds(split, seed):
-    """Hold out a part of the pictures, then another: (learned from, judged)."""
-    order = np.random.default_rng((seed, 1)).permutation(len(split))
-    size = round(HELD_OUT * len(split))
-    for number in range(FOLDS):
-        judged = order[number * size : (number + 1) * size]
-        learned = np.setdiff1d(order, judged)
-        yield tuple(
-            data.Split(split.images[part], split.labels[part])
-            for part in (learned, judged)
-        )
-
-
 def _outcome(name, source, recipe, ingredients, seed, learned, judged):
     """Train once, or find that it was done: who was right, the loss, the seconds."""
 
@@ -206,7 +185,7 @@ def _outcome(name, source, recipe, ingredients, seed, learned, judged):
             network,
             learned,
             judged,
-            epochs=max(1, round(BUDGET * recipe.pictures / len(learned))),
+            epochs=held_out.shortened(recipe).epochs(len(learned)),
             seed=seed,
             **recipe.rates,
             ingredients=ingredients,
@@ -228,7 +207,7 @@ def _outcome(name, source, recipe, ingredients, seed, learned, judged):
         recipe=asdict(recipe),
         ingredients=ingredients,
         seed=seed,
-        budget=BUDGET,
+        budget=held_out.BUDGET,
         learned=checkpoints.digest(learned),
         judged=checkpoints.digest(judged),
     )

@@ -200,7 +200,8 @@ def train_for_book(source="auto", *, progress=True):
 
     It is trained again when anything that decides it has changed: the code of this
     module and of all that it imports, the pictures, the recipe, or the versions of
-    the packages.
+    the packages.  The machine and its arithmetic (``TF_ENABLE_ONEDNN_OPTS``) do not
+    count.
 
     Parameters
     ----------

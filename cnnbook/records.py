@@ -4,6 +4,8 @@
 """
 
 import json
+import os
+import platform
 from pathlib import Path
 
 from cnnbook import build_folder
@@ -17,7 +19,7 @@ def read(name):
     Parameters
     ----------
     name : str
-        "classifier", "ingredients", "transfer" or "trust".
+        As a file there is called, without ".json".
 
     Returns
     -------
@@ -44,7 +46,7 @@ def read(name):
 
 
 def write(name, record):
-    """Keep what was measured, with the versions that it was measured with.
+    """Keep what was measured, with the versions and the machine it was measured with.
 
     Parameters
     ----------
@@ -61,6 +63,7 @@ def write(name, record):
     whole = {
         "made_by": f"cnnbook results {name}",
         "versions": build_folder.versions(),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
         **record,
     }
     text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"

@@ -5,10 +5,10 @@ import sys
 import click
 from tabulate import tabulate
 
-from cnnbook import data, distribution, model, network_files
+from cnnbook import checkpoints, data, distribution, model, network_files
 
 
-def run(source, out, *, size, epochs, seed):
+def run(source, out, *, size, epochs, seed, learning_rate):
     """Train on the pictures of a source; go on if this was begun before.
 
     Parameters
@@ -22,6 +22,8 @@ def run(source, out, *, size, epochs, seed):
     epochs : int or None
         None takes what `model.recipe_for` takes for so many pictures.
     seed : int
+    learning_rate : float or None
+        The highest that it gets; None takes the recipe's.
 
     Raises
     ------
@@ -39,16 +41,17 @@ def run(source, out, *, size, epochs, seed):
         raise ValueError(f"there is no folder {out.parent} to save {out.name} in")
     # Workers on several machines must find one another before all else.
     with distribution.strategy().scope():
-        _train(source, out, size, epochs, seed)
+        _train(source, out, size, epochs, seed, learning_rate)
 
 
-def _train(source, out, size, epochs, seed):
+def _train(source, out, size, epochs, seed, learning_rate):
     """Train, save and report; or say how to go on after Ctrl-C."""
     pets = data.load_pets(source, size=size, seed=seed)
     for reason in pets.left_out:
         click.echo(f"left out: {reason}", err=True)
     recipe = model.recipe_for(pets.source)
     epochs = recipe.epochs(len(pets.train)) if epochs is None else epochs
+    asked_for = {} if learning_rate is None else {"learning_rate": learning_rate}
     click.echo(
         f"{len(pets.train):,} pictures to learn from, {len(pets.validation):,} to "
         f"validate on ({len(pets.left_out)} left out); classes: "
@@ -58,7 +61,7 @@ def _train(source, out, size, epochs, seed):
     network = model.build_classifier(
         pets.train.images.shape[1:], len(pets.class_names), filters=recipe.filters
     )
-    checkpoint, done = out.with_suffix(".checkpoint.npz"), []
+    checkpoint = out.with_suffix(".checkpoint.npz")
     try:
         model.train(
             network,
@@ -66,14 +69,13 @@ def _train(source, out, size, epochs, seed):
             pets.validation,
             epochs=epochs,
             seed=seed,
-            **recipe.rates,
+            **recipe.rates | asked_for,
             checkpoint=checkpoint,
-            after_epoch=done.append,
         )
     except KeyboardInterrupt:
         kept = (
-            f"{done[-1]} of {epochs} epochs are in {checkpoint}; the same command goes "
-            "on from there"
+            f"{checkpoints.epochs_in(checkpoint)} of {epochs} epochs are in "
+            f"{checkpoint}; the same command goes on from there"
             if checkpoint.exists()
             else "No epoch was complete, so the same command starts afresh"
         )

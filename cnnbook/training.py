@@ -78,8 +78,8 @@ def train(
         How often each picture is seen.
     seed : int
         Decides the starting weights, the order of the pictures and their changes.
-        On the same machine, with the same ``TF_ENABLE_ONEDNN_OPTS``, the same seed
-        gives the same weights, bit for bit.
+        On the same machine, with the same packages and the same
+        ``TF_ENABLE_ONEDNN_OPTS``, the same seed gives the same weights, bit for bit.
     batch_size : int
         Pictures per step; all of them, if there are fewer.
     learning_rate : float
@@ -92,7 +92,8 @@ def train(
     checkpoint : str or path, optional
         A file to keep the state of the training in, after every epoch.  If it is there
         already, the training goes on from it, to the same weights as if it had never
-        stopped.  It stays there when training is over.
+        stopped (given all that the same weights for a seed are given).  It stays there
+        when training is over.
     after_epoch : callable, optional
         Called with the number of epochs done, from 0, before the first, to ``epochs``;
         after an interruption, from the number done before it.
@@ -110,9 +111,9 @@ def train(
     Raises
     ------
     ValueError
-        If pictures or labels do not fit the network; if the checkpoint belongs to
-        another training; or if the loss stops being a number, which a smaller learning
-        rate prevents.
+        If pictures or labels do not fit the network; if all training pictures are of
+        one class; if the checkpoint belongs to another training; or if the loss stops
+        being a number, which a smaller learning rate prevents.
     OSError
         If the checkpoint cannot be written; an older one stays good.
 
@@ -128,8 +129,16 @@ def train(
     check_whole(epochs, "epochs")
     check_whole(batch_size, "batch_size")
     check_whole(seed, "seed", least=0)
+    if not 0 < learning_rate < math.inf:
+        raise ValueError(f"learning_rate must be above 0; got {learning_rate!r}")
     ingredients = _known(ingredients)
     splits = [batches.checked(split, model) for split in (train, validation)]
+    if len(classes := set(splits[0][1].tolist())) < 2:
+        raise ValueError(
+            "a classifier learns to tell classes apart, so it needs training pictures "
+            f"of two or more; all {len(train.labels):,} are of class {classes.pop()} "
+            "(counted from 0)"
+        )
     facts = {
         "input_shape": model.input_shape[1:],
         "filters": classifier.filters_of(model),

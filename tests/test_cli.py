@@ -143,11 +143,3 @@ def test_train_for_book_calls_the_function_that_the_build_calls(monkeypatch):
     assert calls == ["auto"]
     assert run("train-for-book", "--source", "drawn").exit_code == 0
     assert calls == ["auto", "drawn"]
-
-
-def test_compare_depths_calls_the_function_that_the_build_calls(monkeypatch):
-    calls = []
-    depth = types.SimpleNamespace(compare_depths_for_book=lambda: calls.append("made"))
-    monkeypatch.setattr(cnnbook, "depth", depth, raising=False)
-    assert run("compare-depths").exit_code == 0
-    assert calls == ["made"]

@@ -241,8 +241,20 @@ def test_many_damaged_pictures_are_an_error(tmp_path):
     folder = fill(tmp_path / "own", count=20)
     for file in sorted((folder / "cats").iterdir())[:5]:
         file.write_bytes(b"damaged")
-    with pytest.raises(ValueError, match="cannot be read, more than 5%"):
+    with pytest.raises(ValueError, match=r"5 of 40 .*read, more than 5%") as e:
         data.load_pets(folder, size=4)
+    for number in (0, 1, 10, 11, 12):  # the first five, as names are sorted
+        assert f"cats.{number}.png" in str(e.value)
+
+
+def test_a_folder_with_nothing_to_validate_on_is_refused(tmp_path):
+    fill(tmp_path / "own" / "train")
+    with pytest.raises(ValueError, match="train but none called validation"):
+        data.load_pets(tmp_path / "own")
+    fill(tmp_path / "own" / "validation", ("cats",))
+    (tmp_path / "own" / "validation" / "dogs").mkdir()
+    with pytest.raises(ValueError, match="no pictures of dogs"):
+        data.load_pets(tmp_path / "own")
 
 
 def test_drawn_pets_are_balanced_and_in_one_split_only(monkeypatch):

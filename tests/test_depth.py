@@ -1,14 +1,14 @@
 """Networks of every depth learn from the same pictures, and are counted right."""
 
-import dataclasses
+import json
 
 import numpy as np
 import pytest
 
-from cnnbook import data, depth, model
+from cnnbook import data, depth, held_out, model, records
 from cnnbook.scores import Scores, binomial_interval
 
-RECIPE = model.Recipe(pictures=75 * 64, size=32)  # thirty epochs of 64 for each
+RECIPE = model.Recipe(pictures=30 * 64, size=32)
 
 
 def pets(rng, count=64):
@@ -52,20 +52,36 @@ def test_what_is_easy_is_learnt_at_every_depth(trials):
 
 
 def test_the_interval_is_that_of_the_accuracy():
-    trial = depth.Trial(1, 10, 100, 1.0, Scores(accuracy=0.8, loss=0.5, count=1000))
+    trial = depth.Trial(1, 10, 100, 5, 1.0, Scores(accuracy=0.8, loss=0.5, count=1000))
 
     assert trial.interval == binomial_interval(800, 1000)
 
 
-def test_trials_are_made_once_and_read_again(monkeypatch, tmp_path, rng, capsys):
-    monkeypatch.setenv("CNNBOOK_BUILD", str(tmp_path))
-    monkeypatch.setattr(data, "load_pets", lambda *args, **options: pets(rng, 8))
-    few = dataclasses.replace(RECIPE, pictures=8)
-    monkeypatch.setattr(model, "RECIPES", {"drawn": few})
+def test_scores_over_all_that_was_held_out_are_weighted_by_how_many_there_were():
+    few = depth.Trial(1, 10, 100, 5, 2.0, Scores(accuracy=1.0, loss=0.1, count=100))
+    many = depth.Trial(1, 10, 100, 5, 3.0, Scores(accuracy=0.6, loss=0.5, count=300))
 
-    made = depth.compare_depths_for_book("drawn")
-    assert "depth 4 of 4: accuracy" in capsys.readouterr().err
-    again = depth.compare_depths_for_book("drawn")
+    both = depth._in_all((few, many))
 
-    assert made == again
-    assert not capsys.readouterr().err
+    assert both.scores.accuracy == pytest.approx(0.7)  # 100 and 180 of 400
+    assert both.scores.loss == pytest.approx(0.4)
+    assert both.scores.count == 400
+    assert both.seconds == 5.0
+    assert (both.stages, both.epochs) == (1, 5)
+
+
+def test_the_record_is_of_the_networks_and_the_schedule_of_the_code():
+    record = records.read("depth")
+    assert record["recipe"] == json.loads(json.dumps(vars(model.PHOTOGRAPHS)))
+    assert (record["budget"], record["folds"]) == (held_out.BUDGET, held_out.FOLDS)
+    counts = records.read("classifier")["counts"]
+    judged = round(held_out.SHARE * counts["train"])
+    schedule = held_out.shortened(model.PHOTOGRAPHS)
+    for trial in depth.recorded():
+        network = model.build_classifier(filters=depth.FILTERS[: trial.stages])
+        assert trial.parameters == network.count_params()
+        assert trial.multiplications == depth.multiplications(network)
+        assert trial.epochs == schedule.epochs(counts["train"] - judged)
+        assert trial.scores.count == held_out.FOLDS * judged
+        right = trial.scores.accuracy * trial.scores.count
+        assert right == pytest.approx(round(right))

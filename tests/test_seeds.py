@@ -10,6 +10,9 @@ from PIL import Image
 
 from cnnbook import (
     cli,
+    data,
+    depth,
+    held_out,
     ingredients,
     model,
     network_files,
@@ -58,8 +61,6 @@ def test_results_are_measured_over_seeds_and_the_first_network_is_shipped(photos
     assert record["counts"] == {"train": 80, "validation": 40}
     shipped = model.load_classifier()
     assert shipped.class_names == ("cat", "dog")
-    from cnnbook import data
-
     validation = data.load_pets("photos", size=16).validation
     accuracy = model.evaluate(shipped, validation).accuracy
     assert accuracy == pytest.approx(record["runs"][0]["accuracy"])
@@ -69,6 +70,17 @@ def test_results_are_measured_over_seeds_and_the_first_network_is_shipped(photos
     assert groups["small"]["count"] == 1
     assert groups["dark"]["count"] == 4
     assert groups["none of these"]["count"] in range(5, 10)
+
+
+def test_what_a_build_on_photographs_reaches_is_recorded(photos):
+    result = CliRunner().invoke(cli.main, ["results", "build"])
+    assert result.exit_code == 0, result.output
+    record = records.read("build")
+    assert record["epochs"] == RECIPE.epochs(80)
+    assert np.sum(record["confusion"]) == record["counts"]["validation"] == 40
+    built = model.train_for_book("photos", progress=False)  # kept, so not trained again
+    assert record["seconds"] == built.seconds
+    assert record["accuracy"] == built.scores.accuracy
 
 
 def test_each_seed_is_trained_from_scratch(photos):
@@ -93,9 +105,7 @@ def test_ingredients_are_compared_on_training_pictures_alone(photos, monkeypatch
 
     monkeypatch.setattr(training, "train", seen)
     trials = ingredients.measure("photos", progress=False)
-    assert len(judged) == len(trials) * ingredients.FOLDS
-    from cnnbook import data
-
+    assert len(judged) == len(trials) * held_out.FOLDS
     pets = data.load_pets("photos", size=16)
     of_training = {image.tobytes() for image in pets.train.images}
     for learned, validation, _ in judged:
@@ -115,6 +125,39 @@ def test_ingredients_are_compared_on_training_pictures_alone(photos, monkeypatch
     again = ingredients.measure("photos", progress=False)
     assert again == trials
     assert not judged  # every training was kept
+
+
+def test_depths_are_compared_on_training_pictures_alone(photos, monkeypatch):
+    judged = []
+    train = depth.train
+
+    def seen(network, learned, validation, **options):
+        judged.append((learned, validation, options["seed"]))
+        return train(network, learned, validation, **options)
+
+    monkeypatch.setattr(depth, "train", seen)
+    result = CliRunner().invoke(cli.main, ["results", "depth"])
+    assert result.exit_code == 0, result.output
+    assert "depth 4 of 4: accuracy" in result.stderr
+    trials = depth.recorded()
+    assert records.read("depth")["folds"] == held_out.FOLDS
+    assert [trial.stages for trial in trials] == [1, 2, 3, 4]
+    assert [seed for *_, seed in judged] == [0] * 4 + [1] * 4
+    # Half of the recorded 320 pictures, and 64 to learn from: two epochs and a half.
+    assert all(trial.epochs == 2 for trial in trials)
+    assert all(trial.scores.count == 32 for trial in trials)
+
+    pets = data.load_pets("photos", size=16)
+    of_training = {image.tobytes() for image in pets.train.images}
+    for learned, validation, _ in judged:
+        one = {image.tobytes() for image in learned.images}
+        other = {image.tobytes() for image in validation.images}
+        assert not one & other
+        assert one | other == of_training
+
+    judged.clear()
+    assert depth.measure("photos", progress=False) == trials
+    assert not judged  # every comparison was kept
 
 
 def test_groups_are_those_of_the_file_and_the_darkest_tenth(photos):

@@ -94,6 +94,55 @@ def test_ctrl_c_stops_and_the_same_command_goes_on_to_the_same_network(tmp_path,
         np.testing.assert_array_equal(one, other)
 
 
+def test_ctrl_c_at_any_moment_is_answered_by_what_the_checkpoint_holds(
+    tmp_path, rng, monkeypatch
+):
+    folder = fill(tmp_path / "pictures", ("apples", "doors"), rng)
+    command = (folder, "--out", tmp_path / "my.keras", "--size", 16, "--epochs", 3)
+    train = model.train
+
+    def press_ctrl_c(*arguments, **options):
+        raise KeyboardInterrupt
+
+    def press_after_the_second_epoch_is_kept(*arguments, **options):
+        def after_epoch(done):
+            if done == 2:
+                raise KeyboardInterrupt
+
+        train(*arguments, **options, after_epoch=after_epoch)
+
+    kept = "2 of 3 epochs are in"
+    for pressed, told in (
+        (press_ctrl_c, "No epoch was complete"),
+        (press_after_the_second_epoch_is_kept, kept),
+        (press_ctrl_c, kept),  # before anything is read
+    ):
+        monkeypatch.setattr(model, "train", pressed)
+        stopped = run(*command)
+        assert stopped.exit_code == 130
+        assert told in stopped.stderr
+    monkeypatch.undo()
+    finished = run(*command)
+    assert finished.exit_code == 0, finished.output
+    assert "epoch 3/3" in finished.stderr
+    assert "epoch 2/3" not in finished.stderr
+
+
+def test_the_learning_rate_that_is_asked_for_is_taken(tmp_path, rng, monkeypatch):
+    folder = fill(tmp_path / "pictures", ("apples", "doors"), rng)
+    command = (folder, "--out", tmp_path / "my.keras", "--size", 16, "--epochs", 1)
+    asked_for = []
+
+    def train(*arguments, learning_rate, **options):
+        asked_for.append(learning_rate)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model, "train", train)
+    run(*command, "--learning-rate", 0.0125)
+    run(*command)
+    assert asked_for == [0.0125, model.PHOTOGRAPHS.learning_rate]
+
+
 def test_damaged_pictures_are_counted_and_listed(tmp_path, rng):
     folder = fill(tmp_path / "pictures", ("apples", "doors"), rng)
     (folder / "doors" / "7.png").write_bytes(b"no picture")

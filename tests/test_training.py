@@ -139,8 +139,22 @@ def test_a_last_step_that_diverges_is_noticed_and_leaves_no_checkpoint(
 
 
 def test_a_loss_that_is_not_a_number_ends_training_with_the_likely_cause(splits):
-    with pytest.raises(ValueError, match=r"diverged.*epoch 1.*learning_rate.*1e\+30"):
+    message = r"diverged.* at step \d+ of epoch 1\..*learning_rate \(now 1e\+30\)"
+    with pytest.raises(ValueError, match=message):
         train(build(), splits, learning_rate=1e30)
+
+
+@pytest.mark.parametrize("wrong", [0, -0.004, np.nan, np.inf])
+def test_a_learning_rate_is_above_zero(splits, wrong):
+    with pytest.raises(ValueError, match="learning_rate must be above 0; got"):
+        train(build(), splits, learning_rate=wrong)
+
+
+def test_pictures_of_one_class_alone_are_refused(splits):
+    ones = Split(splits[0].images, np.ones_like(splits[0].labels))
+    message = f"two or more; all {len(ones):,} are of class 1"
+    with pytest.raises(ValueError, match=message):
+        train(build(), (ones, splits[1]))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,6 @@ logger = logging.getLogger(__name__)
 # What a chapter that runs one of these modules finds trained already.
 COMMANDS = {
     "model": "train-for-book",
-    "depth": "compare-depths",
     "cheating": "train-cheats",
     "trust": "train-for-book --source drawn",
 }
