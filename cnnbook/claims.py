@@ -313,18 +313,19 @@ def depth_needs_activations(bent, straight):
     )
 
 
-def deeper_is_not_always_better(accuracy, intervals, costs):
+def deeper_is_not_always_better(accuracy, gains, costs):
     """Decide whether deeper networks are always better.
 
-    Borne out if some network is not surely better than one with a stage less: if its
-    accuracy does not lie above the other's 95 % interval.
+    Borne out if some network is not surely better than one with a stage less: if the
+    95 % interval of the difference, on the same pictures, does not lie above zero.
 
     Parameters
     ----------
     accuracy : dict of int to float
         For each number of stages, in order, all trained on the same budget.
-    intervals : dict of int to (float, float)
-        From `scores.binomial_interval`.
+    gains : dict of int to (float, float, float)
+        For each number of stages but the fewest, what the last stage adds to the
+        accuracy, and the ends of its interval; from `scores.paired_difference`.
     costs : dict of int to float
         Multiplications for one picture.
 
@@ -336,7 +337,7 @@ def deeper_is_not_always_better(accuracy, intervals, costs):
     --------
     >>> print(deeper_is_not_always_better(
     ...     {1: 0.7, 2: 0.8, 3: 0.81},
-    ...     {1: (0.6, 0.75), 2: (0.76, 0.84), 3: (0.77, 0.85)},
+    ...     {2: (0.1, 0.07, 0.13), 3: (0.01, -0.01, 0.03)},
     ...     {1: 2e6, 2: 5e6, 3: 8e6}))
     3 stages do best, with 81 % right; 1 stage gets 70 %, at 25 % of the cost. From 2
     to 3 stages the gain is within the margin of error, so deeper is not always better.
@@ -346,7 +347,7 @@ def deeper_is_not_always_better(accuracy, intervals, costs):
     flat = [
         (less, more)
         for less, more in itertools.pairwise(stages)
-        if not accuracy[more] > intervals[less][1]
+        if not gains[more][1] > 0
     ]
     worse = [(less, more) for less, more in flat if accuracy[more] < accuracy[less]]
     if not flat:

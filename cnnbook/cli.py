@@ -252,7 +252,9 @@ def train_cheats():
 
 
 @main.command(epilog=f"NAMES are some of: {', '.join(_RESULTS)}; by default all.")
-@click.argument("names", nargs=-1, type=click.Choice(list(_RESULTS)), metavar="NAMES")
+@click.argument(
+    "names", nargs=-1, type=click.Choice(list(_RESULTS)), metavar="[NAMES]..."
+)
 def results(names):
     """Measure the recorded results of the book anew, on photographs and drawings.
 

@@ -10,7 +10,13 @@ import numpy as np
 from cnnbook import build_folder, checkpoints, data, held_out, records
 from cnnbook.classifier import build_classifier
 from cnnbook.model import recipe_for
-from cnnbook.scores import Scores, binomial_interval, evaluate
+from cnnbook.scores import (
+    Scores,
+    binomial_interval,
+    evaluate,
+    paired_difference,
+    predict,
+)
 from cnnbook.training import train
 
 # Filters of each stage; a network of n stages has the first n.
@@ -33,6 +39,9 @@ class Trial:
         Time that training took, or all trainings that were put together.
     scores : Scores
         On pictures kept aside.
+    gained, lost : int
+        Of them, those that are right with this network and wrong with a stage less,
+        and the reverse.  Nothing, for one stage.
     """
 
     stages: int
@@ -41,12 +50,19 @@ class Trial:
     epochs: int
     seconds: float
     scores: Scores
+    gained: int = 0
+    lost: int = 0
 
     @property
     def interval(self):
         """The 95 % interval of its accuracy, (low, high)."""
         right = round(self.scores.accuracy * self.scores.count)
         return binomial_interval(right, self.scores.count)
+
+    @property
+    def gain(self):
+        """What the last stage adds to the accuracy: `scores.paired_difference`."""
+        return paired_difference(self.gained, self.lost, self.scores.count)
 
 
 def compare_depths(pets, recipe, *, progress=True):
@@ -66,7 +82,7 @@ def compare_depths(pets, recipe, *, progress=True):
         From one stage to four.
     """
     epochs = recipe.epochs(len(pets.train))
-    trials = []
+    trials, right_before = [], None
     for stages in range(1, len(FILTERS) + 1):
         network = build_classifier(
             pets.train.images.shape[1:], len(pets.class_names), filters=FILTERS[:stages]
@@ -81,14 +97,22 @@ def compare_depths(pets, recipe, *, progress=True):
             **recipe.rates,
             progress=False,
         )
+        seconds = time.monotonic() - start
+        answers = predict(network, pets.validation.images).argmax(axis=1)
+        right = answers == pets.validation.labels
+        if right_before is None:
+            right_before = right
         trial = Trial(
             stages=stages,
             parameters=network.count_params(),
             multiplications=multiplications(network),
             epochs=epochs,
-            seconds=time.monotonic() - start,
+            seconds=seconds,
             scores=evaluate(network, pets.validation),
+            gained=int((right & ~right_before).sum()),
+            lost=int((right_before & ~right).sum()),
         )
+        right_before = right
         trials.append(trial)
         if progress:
             print(
@@ -198,6 +222,8 @@ def _in_all(trials):
     return replace(
         trials[0],
         seconds=sum(trial.seconds for trial in trials),
+        gained=sum(trial.gained for trial in trials),
+        lost=sum(trial.lost for trial in trials),
         scores=Scores(
             accuracy=float(
                 np.average([t.scores.accuracy for t in trials], weights=counts)

@@ -9,7 +9,7 @@ import numpy as np
 from cnnbook import build_folder, checkpoints, data, held_out, records, training
 from cnnbook.classifier import build_classifier
 from cnnbook.model import recipe_for
-from cnnbook.scores import evaluate, predict
+from cnnbook.scores import evaluate, paired_difference, predict
 
 # A change that should change nothing: its difference shows what luck alone can do.
 ANOTHER_SEED = "another seed"
@@ -51,21 +51,8 @@ class Trial:
 
     @property
     def difference(self):
-        """What the change does to the accuracy, with the ends of its 95 % interval.
-
-        Both networks judged the same pictures, so that only those on which they differ
-        count [1]_.  The interval covers the chance of the pictures; the luck of a
-        training is not in it.
-
-        References
-        ----------
-        .. [1] A. Agresti, "Categorical data analysis", 3rd ed., Wiley 2013, section
-           11.1: the difference of dependent proportions.
-        """
-        share = (self.gained - self.lost) / self.count
-        spread = (self.gained + self.lost) / self.count - share**2
-        reach = 1.96 * float(np.sqrt(max(spread, 0) / self.count))
-        return share, share - reach, share + reach
+        """What the change does to the accuracy: `scores.paired_difference`."""
+        return paired_difference(self.gained, self.lost, self.count)
 
 
 def changes():

@@ -83,7 +83,7 @@ def train(
     batch_size : int
         Pictures per step; all of them, if there are fewer.
     learning_rate : float
-        The highest that it gets.
+        The highest that it gets; above 0.
     weight_decay : float
         Share of the weights, times the learning rate, that is taken off at each step.
     ingredients : collection of str
@@ -112,8 +112,9 @@ def train(
     ------
     ValueError
         If pictures or labels do not fit the network; if all training pictures are of
-        one class; if the checkpoint belongs to another training; or if the loss stops
-        being a number, which a smaller learning rate prevents.
+        one class; if the learning rate is not a finite number above 0; if the
+        checkpoint belongs to another training; or if the loss stops being a number,
+        which a smaller learning rate prevents.
     OSError
         If the checkpoint cannot be written; an older one stays good.
 
@@ -130,7 +131,9 @@ def train(
     check_whole(batch_size, "batch_size")
     check_whole(seed, "seed", least=0)
     if not 0 < learning_rate < math.inf:
-        raise ValueError(f"learning_rate must be above 0; got {learning_rate!r}")
+        raise ValueError(
+            f"learning_rate must be a finite number above 0; got {learning_rate!r}"
+        )
     ingredients = _known(ingredients)
     splits = [batches.checked(split, model) for split in (train, validation)]
     if len(classes := set(splits[0][1].tolist())) < 2:

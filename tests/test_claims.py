@@ -147,8 +147,9 @@ def test_depth_needs_activations_if_only_the_network_without_them_is_linear(
     assert says in finding.sentence
 
 
-def about(accuracy, margin=0.03):
-    return {stages: (a - margin, a + margin) for stages, a in accuracy.items()}
+def gains(accuracy, margin=0.03):
+    steps = {n: accuracy[n] - accuracy[n - 1] for n in accuracy if n > 1}
+    return {n: (step, step - margin, step + margin) for n, step in steps.items()}
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,7 @@ def test_deeper_is_not_always_better_if_a_stage_more_brings_no_sure_gain(
     accuracy = dict(enumerate(accuracies, start=1))
     costs = {1: 1e6, 2: 2e6, 3: 4e6, 4: 5e6}
 
-    finding = claims.deeper_is_not_always_better(accuracy, about(accuracy), costs)
+    finding = claims.deeper_is_not_always_better(accuracy, gains(accuracy), costs)
 
     assert finding.holds is holds
     assert says in finding.sentence
@@ -189,7 +190,7 @@ def test_the_cost_is_told_beside_the_accuracy():
     accuracy = {1: 0.6, 2: 0.8}
 
     finding = claims.deeper_is_not_always_better(
-        accuracy, about(accuracy), {1: 1e6, 2: 4e6}
+        accuracy, gains(accuracy), {1: 1e6, 2: 4e6}
     )
 
     assert "1 stage gets 60 %, at 25 % of the cost" in finding.sentence

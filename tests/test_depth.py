@@ -1,5 +1,6 @@
 """Networks of every depth learn from the same pictures, and are counted right."""
 
+import itertools
 import json
 
 import numpy as np
@@ -58,8 +59,9 @@ def test_the_interval_is_that_of_the_accuracy():
 
 
 def test_scores_over_all_that_was_held_out_are_weighted_by_how_many_there_were():
-    few = depth.Trial(1, 10, 100, 5, 2.0, Scores(accuracy=1.0, loss=0.1, count=100))
-    many = depth.Trial(1, 10, 100, 5, 3.0, Scores(accuracy=0.6, loss=0.5, count=300))
+    scores = [Scores(1.0, loss=0.1, count=100), Scores(0.6, loss=0.5, count=300)]
+    few = depth.Trial(2, 10, 100, 5, 2.0, scores[0], gained=20, lost=1)
+    many = depth.Trial(2, 10, 100, 5, 3.0, scores[1], gained=40, lost=9)
 
     both = depth._in_all((few, many))
 
@@ -67,7 +69,20 @@ def test_scores_over_all_that_was_held_out_are_weighted_by_how_many_there_were()
     assert both.scores.loss == pytest.approx(0.4)
     assert both.scores.count == 400
     assert both.seconds == 5.0
-    assert (both.stages, both.epochs) == (1, 5)
+    assert (both.stages, both.epochs) == (2, 5)
+    assert (both.gained, both.lost) == (60, 10)
+    # By hand: 50 of 400, and the variance of a -1, 0 or 1 is (70 - 50²/400) / 400.
+    difference, low, high = both.gain
+    assert difference == 0.125
+    assert high - difference == pytest.approx(1.96 * (0.159375 / 400) ** 0.5)
+    assert difference - low == pytest.approx(high - difference)
+
+
+def test_what_a_stage_gains_and_loses_is_the_difference_of_the_accuracies(trials):
+    for less, more in itertools.pairwise(trials):
+        right = [round(t.scores.accuracy * t.scores.count) for t in (less, more)]
+        assert right[1] - right[0] == more.gained - more.lost
+    assert (trials[0].gained, trials[0].lost) == (0, 0)
 
 
 def test_the_record_is_of_the_networks_and_the_schedule_of_the_code():
@@ -83,5 +98,9 @@ def test_the_record_is_of_the_networks_and_the_schedule_of_the_code():
         assert trial.multiplications == depth.multiplications(network)
         assert trial.epochs == schedule.epochs(counts["train"] - judged)
         assert trial.scores.count == held_out.FOLDS * judged
+        assert trial.gained + trial.lost <= trial.scores.count
         right = trial.scores.accuracy * trial.scores.count
         assert right == pytest.approx(round(right))
+    for less, more in itertools.pairwise(depth.recorded()):
+        gained = (more.scores.accuracy - less.scores.accuracy) * more.scores.count
+        assert more.gained - more.lost == pytest.approx(gained)

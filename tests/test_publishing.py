@@ -54,8 +54,12 @@ def test_pictures_that_the_book_was_built_from_are_shown_only_where_they_may_be(
             continue
         assert path.stem in {"training", "filters", "mistakes"}
         for cell in re.findall(r"^```\{code-cell\}.*?^```$", text, re.M | re.S):
-            if not re.search(r"pets\.(train|validation)\.images|top\.patches", cell):
+            if not re.search(r"\b(pets\.\w+|pictures)\.images|top\.patches", cell):
                 continue
+            assert (
+                not re.search(r"^\w+ = \w+\.\w+\.images\[", cell, re.M)
+                or "pet =" in cell
+            )
             if re.search(r"^(figures|portraits|charts|overlays)\.\w+\(", cell, re.M):
                 assert ") if publishing.may_show(pets) else None\n" in cell
                 drawn += 1

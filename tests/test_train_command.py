@@ -94,7 +94,7 @@ def test_ctrl_c_stops_and_the_same_command_goes_on_to_the_same_network(tmp_path,
         np.testing.assert_array_equal(one, other)
 
 
-def test_ctrl_c_at_any_moment_is_answered_by_what_the_checkpoint_holds(
+def test_ctrl_c_while_it_trains_is_answered_by_what_the_checkpoint_holds(
     tmp_path, rng, monkeypatch
 ):
     folder = fill(tmp_path / "pictures", ("apples", "doors"), rng)
@@ -140,7 +140,9 @@ def test_the_learning_rate_that_is_asked_for_is_taken(tmp_path, rng, monkeypatch
     monkeypatch.setattr(model, "train", train)
     run(*command, "--learning-rate", 0.0125)
     run(*command)
-    assert asked_for == [0.0125, model.PHOTOGRAPHS.learning_rate]
+    usual = model.PHOTOGRAPHS.learning_rate
+    assert asked_for == [0.0125, usual]
+    assert f"{usual:g} if you do not say" in " ".join(run("--help").stdout.split())
 
 
 def test_damaged_pictures_are_counted_and_listed(tmp_path, rng):

@@ -146,7 +146,7 @@ def test_a_loss_that_is_not_a_number_ends_training_with_the_likely_cause(splits)
 
 @pytest.mark.parametrize("wrong", [0, -0.004, np.nan, np.inf])
 def test_a_learning_rate_is_above_zero(splits, wrong):
-    with pytest.raises(ValueError, match="learning_rate must be above 0; got"):
+    with pytest.raises(ValueError, match="a finite number above 0; got"):
         train(build(), splits, learning_rate=wrong)
 
 

@@ -219,7 +219,7 @@ def decided(trials):
     by_stages = {trial.stages: trial for trial in trials}
     return claims.deeper_is_not_always_better(
         {n: trial.scores.accuracy for n, trial in by_stages.items()},
-        {n: trial.interval for n, trial in by_stages.items()},
+        {n: trial.gain for n, trial in by_stages.items() if n > 1},
         {n: trial.multiplications for n, trial in by_stages.items()},
     )
 
