@@ -27,6 +27,7 @@ from cnnbook_sphinx import (
     widget_data,
     widgets,
 )
+from cnnbook_sphinx.jobs import Job, JobError
 
 ROOT = Path(__file__).parents[1]
 
@@ -321,7 +322,7 @@ def data(tmp_path, monkeypatch):
         (folder / f"{tag}.txt").write_text("300 200 What is seen.")
         for kind in kinds:
             (folder / f"{kind}.js").write_text(embedding.data_script(kind, {}))
-    monkeypatch.setattr(widgets, "_data", lambda root: folder)
+    monkeypatch.setattr(widgets, "data_folder", lambda root: folder)
     return folder
 
 
@@ -521,49 +522,47 @@ def test_arrays_are_computed_once_and_again_when_their_code_changes(
         folder.mkdir(parents=True)
 
     monkeypatch.setattr(widgets, "_compute", compute)
-    monkeypatch.setattr(widgets.training, "train", lambda root, modules: None)
-    first = widgets._data(tmp_path)
-    assert widgets._data(tmp_path) == first
+    for job in widgets.jobs(tmp_path):
+        job.run()
+    assert widgets.jobs(tmp_path) == []
     other = tmp_path / "widget_data.py"
     other.write_text("from cnnbook import layers\n")
     monkeypatch.setattr(widgets.widget_data, "__file__", str(other))
-    second = widgets._data(tmp_path)
-    assert made == [first, second]
+    for job in widgets.jobs(tmp_path):
+        job.run()
+    assert len(set(made)) == 2
+    assert made[-1] == widgets.data_folder(tmp_path)
 
 
 @pytest.mark.parametrize("module", ["data", "vgg_weights"])
 def test_arrays_are_computed_again_when_pictures_or_weights_change(
     tmp_path, monkeypatch, module
 ):
-    monkeypatch.setattr(widgets, "_compute", lambda folder: None)
-    monkeypatch.setattr(widgets.training, "train", lambda root, modules: None)
-    before = widgets._data(tmp_path)
+    before = widgets.data_folder(tmp_path)
     others = stamps.OUTSIDE | {f"cnnbook.{module}": lambda: "others"}
     monkeypatch.setattr(stamps, "OUTSIDE", others)
-    assert widgets._data(tmp_path) != before
+    assert widgets.data_folder(tmp_path) != before
 
 
 def test_arrays_are_computed_again_with_other_versions(tmp_path, monkeypatch):
-    monkeypatch.setattr(widgets, "_compute", lambda folder: None)
-    monkeypatch.setattr(widgets.training, "train", lambda root, modules: None)
-    before = widgets._data(tmp_path)
+    before = widgets.data_folder(tmp_path)
     monkeypatch.setattr(build_folder, "versions", lambda: {"keras": "4.0"})
-    assert widgets._data(tmp_path) != before
+    assert widgets.data_folder(tmp_path) != before
 
 
-def test_the_classifier_is_trained_before_its_training_is_shown(tmp_path, monkeypatch):
-    done = []
-    monkeypatch.setattr(widgets, "_compute", lambda folder: done.append("computed"))
+def test_the_classifier_is_trained_before_its_training_is_shown(tmp_path):
+    [job] = widgets.jobs(tmp_path)
+    assert "train-for-book" in job.needs
+    assert "train-cheats" not in job.needs
 
-    def train(root, modules):
-        assert root == tmp_path
-        assert "cnnbook.model" in modules
-        assert "cnnbook.cheating" not in modules
-        done.append("trained")
 
-    monkeypatch.setattr(widgets.training, "train", train)
-    widgets._data(tmp_path)
-    assert done == ["trained", "computed"]
+def test_a_widget_without_its_arrays_leaves_its_text(build, monkeypatch, tmp_path):
+    """So it is where a build may run nothing and no earlier one has made them."""
+    monkeypatch.setattr(widgets, "data_folder", lambda root: tmp_path / "not-made")
+    out, warnings = build({"index.md": PLAYGROUND})
+    assert not warnings
+    assert "<p>See the <em>figure</em>.</p>" in (out / "index.html").read_text()
+    assert linked(out / "index.html") == []
 
 
 def test_arrays_that_cannot_be_computed_end_the_build_with_the_reason(
@@ -571,7 +570,7 @@ def test_arrays_that_cannot_be_computed_end_the_build_with_the_reason(
 ):
     broken = "import sys; sys.exit('the weights are gone')"
     monkeypatch.setattr(sys, "executable", write_program(tmp_path / "python", broken))
-    with pytest.raises(widgets.WidgetError, match="the weights are gone"):
+    with pytest.raises(JobError, match="the weights are gone"):
         widgets._compute(tmp_path / "data")
 
 
@@ -782,7 +781,8 @@ def test_a_training_that_fails_fails_the_build_with_its_message(book):
     (book.root / "no-photos").unlink()
     assert not passed
     assert "the photos are gone" in said
-    assert "train-for-book" in said
+    assert "`cnnbook train-for-book` ended with exit code 1" in said
+    assert "maps: not run, as it needs: train-for-book" in said
 
 
 def test_a_chapter_that_wrote_to_stderr_is_run_again_by_the_next_build(book):
@@ -814,10 +814,10 @@ def test_with_execution_off_nothing_runs_and_known_outputs_are_shown(book):
 # --- Settings that cannot be meant
 
 
-def test_an_unknown_way_to_execute_ends_the_build(monkeypatch):
-    monkeypatch.setenv("CNNBOOK_EXECUTE", "maybe")
-    with pytest.raises(ConfigError, match=r'"on" or "off"; got \'maybe\''):
-        execution.may_execute()
+def test_a_page_to_execute_that_is_not_there_ends_the_build(book):
+    passed, said = book.build(CNNBOOK_EXECUTE="atlas")
+    assert not passed
+    assert '"off" or the name of a page, such as "pooling"; got \'atlas\'' in said
 
 
 @pytest.mark.parametrize("error", [ValueError, FileNotFoundError])

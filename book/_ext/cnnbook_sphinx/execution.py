@@ -1,10 +1,12 @@
-"""Decide, page by page, whether its cells have to run, and prepare for it when so.
+"""Decide, page by page, whether its cells have to run, and have them run side by side.
 
 Jupyter Book compares a page with the cell cache by the text of its cells.  We add to
 that text a stamp of all else its outputs depend on (see `stamps`), make Sphinx read
-again every page whose stamp has changed, train the classifier before the first
-chapter that needs it, and honour ``CNNBOOK_EXECUTE=off``: then outputs computed
-earlier are shown and nothing runs.
+again every page whose stamp has changed, and, before it reads any, run the chapters
+that the cache does not hold, once the networks that they need are trained.
+
+``CNNBOOK_EXECUTE=off`` runs nothing and shows outputs computed earlier; with the name
+of a page, such as ``pooling``, that page alone is run.
 """
 
 import json
@@ -12,19 +14,17 @@ import os
 import re
 import subprocess
 import sys
-from functools import cache
-from itertools import chain
 from pathlib import Path
 
 import yaml
-from jupyter_cache import get_cache
-from myst_nb.core.read import create_nb_reader
 from sphinx.errors import ConfigError
 
-from cnnbook_sphinx import stamps, training
+from cnnbook_sphinx import chapters, jobs, stamps, training, widgets
 
-CACHE = Path("_build") / ".jupyter_cache"
-KERNELS = Path("_build") / ".ipython" / "profile_default"
+BUILT = Path("_build")
+CACHE = BUILT / ".jupyter_cache"
+TIMES = BUILT / "seconds.json"
+KERNELS = BUILT / ".ipython" / "profile_default"
 
 # TensorFlow greets on stderr from C++, whatever its log level.  That goes to a file;
 # what Python writes to stderr is still taken as a fault of the page.  The reader's own
@@ -51,6 +51,7 @@ def setup(app):
     os.environ["KERAS_BACKEND"] = "tensorflow"
     app.connect("config-inited", configure)
     app.connect("env-get-outdated", find_outdated)
+    app.connect("env-before-read-docs", run_ahead)
     app.connect("source-read", prepare)
 
 
@@ -64,7 +65,7 @@ def configure(app, config):
     (kernels / "ipython_kernel_config.py").write_text(settings, encoding="utf-8")
     os.environ["IPYTHONDIR"] = str(kernels.parent)
     config.nb_execution_cache_path = str(Path(app.srcdir) / CACHE)
-    if not may_execute():
+    if wanted() != "on":
         # Figures and values not computed yet are then missing by design.
         config.suppress_warnings = [
             *config.suppress_warnings,
@@ -73,12 +74,14 @@ def configure(app, config):
         ]
 
 
-def may_execute():
-    """Read ``CNNBOOK_EXECUTE``: True unless it is "off"."""
-    value = os.environ.get("CNNBOOK_EXECUTE", "") or "on"
-    if value not in {"on", "off"}:
-        raise ConfigError(f'CNNBOOK_EXECUTE must be "on" or "off"; got {value!r}')
-    return value == "on"
+def wanted():
+    """Read ``CNNBOOK_EXECUTE``: "on", "off", or the name of the one page to run."""
+    return os.environ.get("CNNBOOK_EXECUTE", "") or "on"
+
+
+def may_execute(docname):
+    """Tell whether the cells of a page may be run."""
+    return wanted() in {"on", Path(docname).name}
 
 
 def find_outdated(app, env, added, changed, removed):
@@ -92,23 +95,56 @@ def find_outdated(app, env, added, changed, removed):
     ]
 
 
+def run_ahead(app, env, docnames):
+    """Run the chapters about to be read whose outputs are not known, side by side."""
+    root = Path(app.srcdir)
+    named = wanted()
+    if named not in {"on", "off", *(Path(name).name for name in env.found_docs)}:
+        raise ConfigError(
+            'CNNBOOK_EXECUTE must be "on", "off" or the name of a page, such as '
+            f'"pooling"; got {named!r}'
+        )
+    texts = {
+        docname: Path(env.doc2path(docname)).read_text(encoding="utf-8")
+        for docname in env.found_docs
+    }
+    found = []
+    for docname in docnames:
+        text = texts[docname]
+        notebook = chapters.notebook_of(env, docname, _stamped(root, text))
+        if notebook is None or not may_execute(docname):
+            continue
+        chapters.forget_noise(env, notebook)
+        if not chapters.is_cached(env, notebook):
+            commands = training.commands_for(stamps.modules_behind(root, text))
+            found.append(chapters.job(env, docname, notebook, commands))
+    if any(may_execute(name) and "{widget}" in texts[name] for name in texts):
+        found += widgets.jobs(root)
+    needed = sorted(set().union(*(job.needs for job in found)))
+    found += [training.job(root, command) for command in needed]
+    if found:
+        _find_fonts()
+        jobs.run(found, root / TIMES)
+
+
 def prepare(app, docname, source):
-    """Stamp a chapter about to be read, and prepare whatever its cells need."""
+    """Stamp a chapter about to be read, and keep it from running here."""
     root = Path(app.srcdir)
     stamp = _stamp(root, source[0])
     if not stamp:
         return
+    source[0] = _stamped(root, source[0])
     app.env.metadata[docname]["stamp"] = stamp
-    source[0] = _with_metadata(source[0], kernelspec={"cnnbook_stamp": stamp})
-    if _is_cached(app, docname, source[0]):
-        return
-    if not may_execute():
+    if not chapters.is_cached(app.env, chapters.notebook_of(app.env, docname, source[0])):
         # Read again as soon as execution is allowed.
         app.env.metadata[docname]["stamp"] = "not executed"
         source[0] = _with_metadata(source[0], mystnb={"execution_mode": "off"})
-        return
-    _find_fonts()
-    training.train(root, stamps.modules_behind(root, source[0]))
+
+
+def _stamped(root, text):
+    """Return a page with its stamp where the cell cache takes notice of it."""
+    stamp = _stamp(root, text)
+    return _with_metadata(text, kernelspec={"cnnbook_stamp": stamp}) if stamp else text
 
 
 def _stamp(root, text):
@@ -132,29 +168,6 @@ def _with_metadata(text, **additions):
     return f"---\n{json.dumps(front_matter)}{padding}---\n{text[match.end() :]}"
 
 
-def _is_cached(app, docname, text):
-    """Tell whether the cell cache holds outputs of this chapter that can be shown."""
-    reader = create_nb_reader(
-        app.env.doc2path(docname), app.env.myst_config, app.env.mystnb_config, text
-    )
-    if reader is None:  # a plain page
-        return True
-    cells = get_cache(app.config.nb_execution_cache_path)
-    try:
-        record = cells.match_cache_notebook(reader.read(text))
-    except KeyError:
-        return False
-    outputs = chain.from_iterable(
-        cell.get("outputs", []) for cell in cells.get_cache_bundle(record.pk).nb.cells
-    )
-    if any(output.get("name") == "stderr" for output in outputs):
-        # That failed the build.  Run again: the cause may lie outside the chapter.
-        cells.remove_cache(record.pk)
-        return False
-    return True
-
-
-@cache
 def _find_fonts():
     """Let Matplotlib list this machine's fonts, which it does once in its life.
 

@@ -1,4 +1,4 @@
-"""Train the book's networks before the first chapter that needs them runs.
+"""Train the book's networks before the chapters that need them run.
 
 Whichever chapter happened to be read first would otherwise train them, in silence and
 inside one cell.  Here they train in a process of their own, which shows its progress on
@@ -7,15 +7,10 @@ the terminal and gives its memory back.
 
 import subprocess
 import sys
-from functools import cache
-
-from sphinx.errors import SphinxError
-from sphinx.util import logging
+from functools import partial
 
 from cnnbook_sphinx import stamps
-
-logger = logging.getLogger(__name__)
-
+from cnnbook_sphinx.jobs import Job, JobError
 
 # What a chapter that runs one of these modules finds trained already.
 COMMANDS = {
@@ -25,41 +20,51 @@ COMMANDS = {
 }
 
 
-class TrainingError(SphinxError):
-    """A network could not be trained."""
+def commands_for(modules):
+    """List the commands that train what some modules need.
 
-    category = "Training failed"
+    Parameters
+    ----------
+    modules : container of str
+        Full names of modules.
+
+    Returns
+    -------
+    commands : list of str
+        Arguments of ``cnnbook``.
+    """
+    return [
+        command
+        for module, command in COMMANDS.items()
+        if f"{stamps.PACKAGE}.{module}" in modules
+    ]
 
 
-def train(root, modules):
-    """Train what a chapter needs, unless it is there already; once per build.
+def job(root, command):
+    """Return the job that trains what a command trains, unless it is there already.
 
     Parameters
     ----------
     root : pathlib.Path
-        Where to run the commands: the top of the repository.
-    modules : container of str
-        Full names of the modules that the chapter runs.
+        Where to run the command: the top of the repository.
+    command : str
+        From `commands_for`.
 
-    Raises
-    ------
-    TrainingError
-        If a command fails; what it said is on the terminal.
+    Returns
+    -------
+    job : jobs.Job
+        Named as the command is.  It fails if the command does; what that said is on
+        the terminal.
     """
-    for module, command in COMMANDS.items():
-        if f"{stamps.PACKAGE}.{module}" in modules:
-            _run(root, command)
+    return Job(command, partial(_run, root, command))
 
 
-@cache
 def _run(root, command):
-    """Run one command of the package, once."""
-    logger.info("making sure that networks are trained (cnnbook %s)", command)
+    """Run one command of the package."""
     sys.stdout.flush()
     call = [sys.executable, "-m", stamps.PACKAGE, *command.split()]
     code = subprocess.run(call, cwd=root, check=False).returncode
     if code:
-        raise TrainingError(
-            f"`cnnbook {command}` ended with exit code {code}; its own message is "
-            "above.  No chapter that needs its networks was run."
+        raise JobError(
+            f"`cnnbook {command}` ended with exit code {code}; its own message is above"
         )

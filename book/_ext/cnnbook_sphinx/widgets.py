@@ -7,10 +7,9 @@
 The feature-map explorer opens on the layer that its option ``:layer:`` names.
 
 The arrays that they show are computed once, outside Sphinx, and kept until the package
-changes, or the pictures that the book's classifier learns from.  Where that classifier
-is not there yet, it is trained first, even for pages whose code does not run: the build
-keeps it, and chapters find it.  The arrays travel as scripts: a page that was opened
-from a folder can load nothing else.
+changes, or the pictures that the book's classifier learns from.  A build that is to run
+nothing, and finds none, leaves the text in their place.  The arrays travel as scripts: a
+page that was opened from a folder can load nothing else.
 """
 
 import hashlib
@@ -18,6 +17,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from docutils import nodes
@@ -27,16 +27,11 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.osutil import relative_uri
 
 from cnnbook_sphinx import stamps, training, widget_data
+from cnnbook_sphinx.jobs import Job, JobError
 
 CACHE = Path("_build") / "widgets"
 FOLDER = "widgets"  # within _static
 LATER = f"{FOLDER}/{widget_data.LATER}"
-
-
-class WidgetError(SphinxError):
-    """The arrays of a widget could not be computed."""
-
-    category = "Widget error"
 
 
 class widget(nodes.General, nodes.Element):
@@ -90,9 +85,11 @@ def copy_files(app, env):
     used = {tag for pages in env.metadata.values() for tag in _tags(pages)}
     if not used or app.builder.format != "html":
         return
+    data = data_folder(Path(app.srcdir))
+    if not data.exists():
+        return
     from cnnbook import embedding
 
-    data = _data(Path(app.srcdir))
     target = Path(app.outdir, "_static", FOLDER)
     target.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(embedding.STYLES, target / embedding.STYLES.name)
@@ -110,6 +107,8 @@ def copy_files(app, env):
 
 def add_scripts(app, pagename, templatename, context, doctree):
     """Link a page to the scripts of its widgets, in the order they need."""
+    if not data_folder(Path(app.srcdir)).exists():
+        return
     names = []
     for tag in _tags(app.env.metadata.get(pagename, {})):
         from cnnbook import embedding
@@ -122,7 +121,8 @@ def add_scripts(app, pagename, templatename, context, doctree):
 
 def visit_widget(translator, node):
     """Open the element, with a still picture that is fetched without JavaScript."""
-    if translator.builder.name == "epub":
+    data = data_folder(Path(translator.builder.srcdir))
+    if translator.builder.name == "epub" or not data.exists():
         return
     from cnnbook import embedding
 
@@ -136,7 +136,6 @@ def visit_widget(translator, node):
     if tag in embedding.LATER:
         options = options | {"folder": relative_uri(here, f"_static/{LATER}/")}
     translator.body.append(embedding.opening(tag, sets, styles, name=tag, **options))
-    data = _data(Path(translator.builder.srcdir))
     width, height, alt = (data / f"{tag}.txt").read_text("utf-8").split(" ", 2)
     source = relative_uri(here, f"_static/{FOLDER}/{tag}.webp")
     picture = embedding.image(source, width, height, alt)
@@ -145,7 +144,8 @@ def visit_widget(translator, node):
 
 def depart_widget(translator, node):
     """Close the element."""
-    if translator.builder.name != "epub":
+    data = data_folder(Path(translator.builder.srcdir))
+    if translator.builder.name != "epub" and data.exists():
         translator.body.append(f"</{node['tag']}>\n")
 
 
@@ -157,8 +157,8 @@ def _tags(metadata):
     return metadata.get(FOLDER, "").split()
 
 
-def _data(root):
-    """Return the folder of all arrays and still pictures, made where it is missing.
+def data_folder(root):
+    """Return the folder of all arrays and still pictures, which may not be there yet.
 
     Its name changes with the modules that compute them and with what these read.
     """
@@ -166,19 +166,32 @@ def _data(root):
     from cnnbook import build_folder
 
     package = Path(cnnbook.__file__).parent
-    code = Path(widget_data.__file__).read_text("utf-8")
-    digest = hashlib.sha256(code.encode())
-    needed = stamps.modules_behind(package.parent, f"```{{code-cell}}\n{code}```\n")
+    needed = _modules()
+    digest = hashlib.sha256(Path(widget_data.__file__).read_bytes())
     for file in (*needed.values(), *sorted(package.glob("weights/*.keras"))):
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     for name in sorted(needed.keys() & stamps.OUTSIDE.keys()):
         digest.update(stamps.OUTSIDE[name]().encode())
     digest.update(str(build_folder.versions()).encode())  # they decide what is learned
-    folder = root / CACHE / digest.hexdigest()[:16]
-    if not folder.exists():
-        training.train(root, needed)
-        _compute(folder)
-    return folder
+    return root / CACHE / digest.hexdigest()[:16]
+
+
+def jobs(root):
+    """List what computes the arrays: one job, or none where they are there already."""
+    folder = data_folder(root)
+    if folder.exists():
+        return []
+    needs = frozenset(training.commands_for(_modules()))
+    return [Job("what interactive figures show", partial(_compute, folder), needs=needs)]
+
+
+def _modules():
+    """Find the modules behind the arrays, as `stamps.modules_behind` does."""
+    import cnnbook
+
+    code = Path(widget_data.__file__).read_text("utf-8")
+    root = Path(cnnbook.__file__).parents[1]
+    return stamps.modules_behind(root, f"```{{code-cell}}\n{code}```\n")
 
 
 def _compute(folder):
@@ -192,7 +205,7 @@ def _compute(folder):
         check=False,
     )
     if done.returncode:
-        raise WidgetError(f"the arrays of widgets cannot be computed:\n{done.stderr}")
+        raise JobError(f"the arrays of widgets cannot be computed:\n{done.stderr}")
     for other in folder.parent.iterdir():  # made by older code, and complete
         if other != folder and "-" not in other.name:
             shutil.rmtree(other)

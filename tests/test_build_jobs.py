@@ -1,0 +1,136 @@
+"""What a build computes is run side by side, in an order that wastes no time."""
+
+import json
+import threading
+
+import pytest
+
+from cnnbook_sphinx import jobs
+from cnnbook_sphinx.jobs import Job, JobError
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch):
+    """Two cores, jobs that nobody has timed, and no limit on threads set by others."""
+    monkeypatch.setattr(jobs.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(jobs, "MEASURED", jobs.Path("nowhere"))
+    for name in jobs.THREADS:
+        monkeypatch.setenv(name, "")  # so that it is as it was after the test
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def times(tmp_path):
+    return tmp_path / "built" / "seconds.json"
+
+
+def note(order, name, needs=()):
+    """A job that notes when it was begun."""
+    return Job(name, lambda: order.append(name), needs=frozenset(needs))
+
+
+def test_two_jobs_run_at_the_same_time(times):
+    met = threading.Barrier(2, timeout=20)  # passed only by two at once
+    jobs.run([Job("a", met.wait), Job("b", met.wait)], times)
+
+
+def test_a_job_waits_for_what_it_needs(times, monkeypatch):
+    order = []
+    jobs.run([note(order, "page", ["network"]), note(order, "network")], times)
+    assert order == ["network", "page"]
+
+
+def test_what_is_there_already_need_not_be_waited_for(times):
+    order = []
+    jobs.run([note(order, "page", ["network of an earlier build"])], times)
+    assert order == ["page"]
+
+
+@pytest.mark.parametrize("known_from", ["an earlier build", "the book as measured"])
+def test_long_jobs_are_begun_first_and_those_that_long_ones_wait_for(
+    times, monkeypatch, tmp_path, known_from
+):
+    monkeypatch.setattr(jobs.os, "cpu_count", lambda: 1)
+    seconds = tmp_path / "seconds.json" if known_from != "an earlier build" else times
+    seconds.parent.mkdir(exist_ok=True)
+    monkeypatch.setattr(jobs, "MEASURED", seconds)
+    seconds.write_text(
+        json.dumps({"short": 1, "long": 9, "network": 2, "longest": 20, "middle": 5})
+    )
+    order = []
+    jobs.run(
+        [
+            *(note(order, name) for name in ("short", "long", "network", "middle")),
+            note(order, "longest", ["network"]),
+        ],
+        times,
+    )
+    assert order == ["network", "longest", "long", "middle", "short"]
+
+
+def test_the_times_of_a_build_are_kept_beside_those_of_earlier_ones(times):
+    times.parent.mkdir()
+    times.write_text('{"other": 3.5, "page": 100}')
+    jobs.run([Job("page", lambda: None)], times)
+    kept = json.loads(times.read_text())
+    assert kept["other"] == 3.5
+    assert kept["page"] < 50
+
+
+def test_a_file_of_times_that_was_cut_short_is_no_reason_to_stop(times):
+    times.parent.mkdir()
+    times.write_text('{"other": 3.')
+    jobs.run([Job("page", lambda: None)], times)
+    assert list(json.loads(times.read_text())) == ["page"]
+
+
+def test_a_failure_is_reported_and_keeps_only_what_needs_it_from_running(times):
+    def fail():
+        raise JobError("the photos are gone")
+
+    order = []
+    needing = [note(order, "page", ["network"]), note(order, "other")]
+    with pytest.raises(JobError) as error:
+        jobs.run([Job("network", fail), *needing], times)
+    assert str(error.value).split("\n\n") == [
+        "network: the photos are gone",
+        "page: not run, as it needs: network",
+    ]
+    assert order == ["other"]
+    assert list(json.loads(times.read_text())) == ["other"]
+
+
+def test_each_line_says_what_is_begun_how_many_there_are_and_how_long(
+    times, monkeypatch
+):
+    monkeypatch.setattr(jobs.os, "cpu_count", lambda: 1)
+    times.parent.mkdir()
+    times.write_text('{"training": 200, "pooling": 7}')
+    lines = []
+    monkeypatch.setattr(
+        jobs.logger, "info", lambda text, *values: lines.append(text % values)
+    )
+    jobs.run([Job("pooling", lambda: None), Job("training", lambda: None)], times)
+    assert lines == [
+        "[1 of 2] training; about 3 min left",
+        "[2 of 2] pooling; about 7 s left",
+    ]
+
+
+@pytest.mark.parametrize(("count", "threads"), [(1, "2"), (2, "1"), (9, "1")])
+def test_jobs_share_the_cores_among_them(times, monkeypatch, count, threads):
+    jobs.run([Job(str(number), lambda: None) for number in range(count)], times)
+    assert jobs.os.environ["TF_NUM_INTRAOP_THREADS"] == threads
+
+
+def test_an_interrupted_build_stops_what_is_running(times, monkeypatch):
+    stopped = threading.Event()
+
+    def interrupt(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs, "wait", interrupt)
+    running = Job("page", lambda: stopped.wait(timeout=20), stopped.set)
+    with pytest.raises(KeyboardInterrupt):
+        jobs.run([running], times)
+    assert stopped.is_set()
