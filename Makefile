@@ -2,54 +2,76 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALLED := $(VENV)/.installed
+# What the book needs, and all that work on it needs; each is installed when it is
+# first asked for.
+FOR_BOOK := $(VENV)/.for-book
+FOR_WORK := $(VENV)/.for-work
 HTML := _build/html/index.html
-PINNED := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip
+QUICK := CNNBOOK_EXECUTE=$(or $(NAME),off) $(BIN)/jupyter-book build . -n --keep-going --path-output _build/quick
 
 # TensorFlow greets every process on stderr, and a page treats stderr as an error.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install book quick serve test lint links bench results clean
+.PHONY: help install book chapter quick serve test check lint links bench results lock clean
 
 help:  ## print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(INSTALLED)  ## make .venv with the pinned versions (the others do it for you)
+install: $(FOR_WORK)  ## make .venv with the pinned versions (the others do it for you)
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(BIN)/uv: requirements/installer.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "cnnbook needs Python 3.11 to 3.13, and $(PYTHON) is %d.%d; choose another: make PYTHON=python3.12 ..." % v)'
-	@echo "Installing the pinned packages into $(VENV); this takes a minute or two."
 	$(PYTHON) -m venv $(VENV)
-	$(PINNED) install --quiet --disable-pip-version-check --editable ".[book,test,lint]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/installer.txt
 	@touch $@
 
-book: $(INSTALLED)  ## build the book into _build/html, training its classifier
+$(VENV)/.for-%: requirements/%.txt pyproject.toml $(BIN)/uv
+	@echo "Installing the pinned packages of requirements/$*.txt into $(VENV); this takes a minute or two."
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --require-hashes --compile-bytecode -r requirements/$*.txt
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --editable .
+	@touch $@
+
+book: $(FOR_BOOK)  ## build the book into _build/html, training its networks
 	$(BIN)/jupyter-book build . -W -n --keep-going
 	@echo "Open $(HTML)"
 
-quick: $(INSTALLED)  ## build the pages without running any code, for prose edits
-	CNNBOOK_EXECUTE=off $(BIN)/jupyter-book build . -W -n --keep-going --path-output _build/quick
+chapter: $(FOR_BOOK)  ## build one chapter and open it: make chapter NAME=pooling
+	@test -f "book/$(NAME).md" || { echo "Say which chapter: make chapter NAME=pooling (there is no book/$(NAME).md)"; exit 2; }
+	$(QUICK)
+	$(BIN)/python -m webbrowser "file://$(CURDIR)/_build/quick/_build/html/book/$(NAME).html"
+
+quick: $(FOR_BOOK)  ## build the pages without running any code, for prose edits
+	$(QUICK) -W
 	@echo "Open _build/quick/$(HTML)"
 
-serve: $(INSTALLED)  ## build, open in a browser, and rebuild on every edit
+serve: $(FOR_BOOK)  ## build, open in a browser, and rebuild on every edit
 	$(BIN)/python book/serve.py
 
-test: $(INSTALLED)  ## run the tests
-	$(BIN)/python -m pytest
+test: $(FOR_WORK)  ## run the tests
+	$(BIN)/python -m pytest -n 2 --durations 10
 
-lint: $(INSTALLED)  ## check style
+check: $(FOR_WORK)  ## run all tests but the slow ones, between commits
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+lint: $(FOR_WORK)  ## check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-links: $(INSTALLED)  ## check that the links in the book still answer (needs the network)
+links: $(FOR_BOOK)  ## check that the links in the book still answer (needs the network)
 	CNNBOOK_EXECUTE=off $(BIN)/jupyter-book build . --builder linkcheck --path-output _build/links
 
-bench: $(INSTALLED)  ## measure speed and size, and print a table
-	$(BIN)/python -m tests.bench
+bench: $(FOR_WORK)  ## measure speed and size: all, or one group with GROUP=layers
+	PYTHONPATH=book/_ext $(BIN)/python -m tests.bench $(GROUP)
 
-results: $(INSTALLED)  ## measure anew what chapters quote (photographs; two or three hours)
+results: $(FOR_BOOK)  ## measure anew what chapters quote (photographs; two or three hours)
 	$(BIN)/cnnbook results
+
+# The newest versions that pyproject.toml allows, for all systems and Pythons.
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+lock: $(BIN)/uv  ## choose and pin the newest versions of all packages
+	$(LOCK) --extra book pyproject.toml -o requirements/book.txt
+	$(LOCK) --extra book --extra test --extra lint -c requirements/book.txt pyproject.toml -o requirements/work.txt
 
 clean:  ## remove what was built, but not .venv
 	rm -rf _build

@@ -49,7 +49,9 @@ def project(tmp_path, monkeypatch):
     }
     for name, text in files.items():
         (package / name).write_text(text)
-    (tmp_path / "constraints.txt").write_text("# pinned\nnumpy==2.0.0\n")
+    pinned = tmp_path / "requirements" / "book.txt"
+    pinned.parent.mkdir()
+    pinned.write_text("numpy==2.0.0 \\\n    --hash=sha256:0\n")
     monkeypatch.delenv("CNNBOOK_PUBLISH", raising=False)
     return tmp_path
 
@@ -693,7 +695,7 @@ def small_book(tmp_path_factory):
         shutil.copytree(ROOT / "book" / name, root / "book" / name)
     files = {
         "_toc.yml": TOC,
-        "constraints.txt": "numpy==2.0.0\n",
+        "requirements/book.txt": "numpy==2.0.0\n",
         "book/index.md": INDEX,
         "book/maps.md": MAPS,
         "book/references.bib": "",

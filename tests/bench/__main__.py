@@ -1,4 +1,4 @@
-"""Run the benchmarks and print one table: ``python -m tests.bench [group ...]``."""
+"""Run the benchmarks, a table for each group: ``python -m tests.bench [group ...]``."""
 
 import multiprocessing
 import sys
@@ -27,15 +27,15 @@ def main(chosen):
         sys.exit(
             f"unknown group: {', '.join(unknown)}; choose from {', '.join(GROUPS)}"
         )
-    rows = []
     # A process for each group: what one leaves behind must not slow the next.
     with ProcessPoolExecutor(
         1, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1
     ) as pool:
         for name in chosen or GROUPS:
             print(f"measuring {name} …", file=sys.stderr, flush=True)
-            rows += pool.submit(measure_group, name).result()
-    print(tabulate([row.cells() for row in rows], Row.headers, disable_numparse=True))
+            rows = pool.submit(measure_group, name).result()
+            cells = [row.cells() for row in rows]
+            print(tabulate(cells, Row.headers, disable_numparse=True), flush=True)
 
 
 if __name__ == "__main__":

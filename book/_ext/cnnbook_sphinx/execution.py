@@ -135,7 +135,9 @@ def prepare(app, docname, source):
         return
     source[0] = _stamped(root, source[0])
     app.env.metadata[docname]["stamp"] = stamp
-    if not chapters.is_cached(app.env, chapters.notebook_of(app.env, docname, source[0])):
+    if not chapters.is_cached(
+        app.env, chapters.notebook_of(app.env, docname, source[0])
+    ):
         # Read again as soon as execution is allowed.
         app.env.metadata[docname]["stamp"] = "not executed"
         source[0] = _with_metadata(source[0], mystnb={"execution_mode": "off"})

@@ -80,7 +80,9 @@ def run(jobs, times):
     _share(cores // at_once)
     expected = _expected_seconds(jobs, times)
     urgency = _with_followers(jobs, expected)
-    order = TopologicalSorter({job.name: job.needs & jobs.keys() for job in jobs.values()})
+    order = TopologicalSorter(
+        {job.name: job.needs & jobs.keys() for job in jobs.values()}
+    )
     order.prepare()
     ready, running, taken, failures = [], {}, {}, {}
     numbers = itertools.count(1)

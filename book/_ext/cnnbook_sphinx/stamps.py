@@ -59,7 +59,7 @@ def stamp(root, text):
     Parameters
     ----------
     root : pathlib.Path
-        The folder that holds the package and ``constraints.txt``.
+        The folder that holds the package and ``requirements``.
     text : str
         A chapter's source.
 
@@ -158,11 +158,10 @@ OUTSIDE = {f"{PACKAGE}.data": _pictures, f"{PACKAGE}.vgg_weights": _weights}
 def _versions(root):
     """Write out Python's version and that of every package that we pin."""
     lines = [sys.version]
-    for line in (root / "constraints.txt").read_text(encoding="utf-8").splitlines():
-        name, pinned, _ = line.partition("==")
-        if pinned:
-            try:
-                lines.append(f"{name} {metadata.version(name)}")
-            except metadata.PackageNotFoundError:
-                lines.append(f"{name} absent")
+    pinned = (root / "requirements" / "book.txt").read_text(encoding="utf-8")
+    for name in re.findall(r"^([\w.-]+)==", pinned, re.M):
+        try:
+            lines.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:  # of another system
+            lines.append(f"{name} absent")
     return "\n".join(lines)

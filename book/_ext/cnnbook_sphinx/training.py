@@ -19,6 +19,9 @@ COMMANDS = {
     "trust": "train-for-book --source drawn",
 }
 
+# Without photographs these train the same network, once.
+AFTER = {"train-for-book --source drawn": {"train-for-book"}}
+
 
 def commands_for(modules):
     """List the commands that train what some modules need.
@@ -56,7 +59,8 @@ def job(root, command):
         Named as the command is.  It fails if the command does; what that said is on
         the terminal.
     """
-    return Job(command, partial(_run, root, command))
+    needs = frozenset(AFTER.get(command, ()))
+    return Job(command, partial(_run, root, command), needs=needs)
 
 
 def _run(root, command):

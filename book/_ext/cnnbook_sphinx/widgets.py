@@ -8,8 +8,8 @@ The feature-map explorer opens on the layer that its option ``:layer:`` names.
 
 The arrays that they show are computed once, outside Sphinx, and kept until the package
 changes, or the pictures that the book's classifier learns from.  A build that is to run
-nothing, and finds none, leaves the text in their place.  The arrays travel as scripts: a
-page that was opened from a folder can load nothing else.
+nothing, and finds none, leaves the text in their place.  The arrays travel as scripts:
+a page that was opened from a folder can load nothing else.
 """
 
 import hashlib
@@ -22,7 +22,6 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from sphinx.errors import SphinxError
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.osutil import relative_uri
 
@@ -182,7 +181,9 @@ def jobs(root):
     if folder.exists():
         return []
     needs = frozenset(training.commands_for(_modules()))
-    return [Job("what interactive figures show", partial(_compute, folder), needs=needs)]
+    return [
+        Job("what interactive figures show", partial(_compute, folder), needs=needs)
+    ]
 
 
 def _modules():
