@@ -159,6 +159,8 @@ class BuiltClassifier:
         From `train`.
     scores : Scores
         On the validation pictures.
+    parameters : int
+        Of the network.
     seconds : float
         Time that training took.
     versions : dict of str to str
@@ -174,6 +176,7 @@ class BuiltClassifier:
     epochs: int
     history: dict
     scores: Scores
+    parameters: int
     seconds: float
     versions: dict
 
@@ -315,6 +318,7 @@ def _train_into(folder, source, recipe, progress):
         "epochs": epochs,
         "history": history,
         "scores": asdict(evaluate(model, pets.validation)),
+        "parameters": model.count_params(),
         "seconds": seconds,
         "versions": build_folder.versions(),
     }

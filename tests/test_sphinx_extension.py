@@ -27,7 +27,7 @@ from cnnbook_sphinx import (
     widget_data,
     widgets,
 )
-from cnnbook_sphinx.jobs import Job, JobError
+from cnnbook_sphinx.jobs import JobError
 
 ROOT = Path(__file__).parents[1]
 
