@@ -4,6 +4,8 @@ Without either the checks skip and say why; where CI is set they fail instead.
 """
 
 import os
+from collections import defaultdict
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -43,7 +45,7 @@ def site():
 
 
 @pytest.fixture(scope="session")
-def browser(site):
+def browser():
     executable = find_browser()
     if executable is None:
         _do_without(
@@ -77,16 +79,32 @@ def origin(request, site):
     return request.getfixturevalue("http")
 
 
-@pytest.fixture
-def open_page(browser, address):
-    """Open pages; close them all, and insist that none complained."""
-    screens = []
+@pytest.fixture(scope="session")
+def screens(browser):
+    """The screens that are free, by their options: a new one takes a second."""
+    return defaultdict(list)
 
-    def open_one(tag, state="", origin=address, **options):
-        screens.append(Screen(browser, origin, tag, state, **options))
-        return screens[-1]
+
+@pytest.fixture
+def open_page(browser, screens, address):
+    """Open pages, and insist in the end that none complained.
+
+    Their screens are used again, but for those that are not to be `kept`: what a test
+    changes there would last.
+    """
+    used = []
+
+    def open_one(tag, state="", origin=address, page="", kept=True, **options):
+        free = screens[urlsplit(origin).scheme, repr(sorted(options.items()))]
+        screen = free.pop() if free and kept else Screen(browser, **options)
+        used.append((screen, free if kept else None))
+        return screen.open(origin, tag, state, page)
 
     yield open_one
-    for screen in screens:
-        screen.page.close()
-        assert screen.complaints == []
+    for screen, free in used:
+        if free is None:
+            screen.page.close()
+        else:
+            screen.leave()
+            free.append(screen)
+    assert [screen.complaints for screen, _ in used if screen.complaints] == []

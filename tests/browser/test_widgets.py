@@ -385,12 +385,6 @@ def encoded(image, kind, **options):
     return file.getvalue()
 
 
-def upload(screen, name, data):
-    file = {"name": name, "mimeType": "image/jpeg", "buffer": data}
-    screen.widget.locator("input[type=file]").set_input_files(file)
-    screen.page.wait_for_timeout(100)
-
-
 def sizes(screen):
     found = re.search(r"⌊\((\d+) .*⌊\((\d+) ", screen.text())
     return [int(number) for number in found.groups()]
@@ -403,8 +397,7 @@ def seen(screen):
 
 def test_a_jpeg_is_shrunk_and_keeps_its_proportions(open_page):
     screen = open_page(CONVOLUTION)
-    upload(screen, "a.jpg", encoded(Image.new("RGB", (640, 320), "#808080"), "jpeg"))
-    screen.page.wait_for_timeout(200)
+    screen.upload("a.jpg", encoded(Image.new("RGB", (640, 320), "#808080"), "jpeg"))
     assert sizes(screen) == [48, 96]
     assert seen(screen) == pytest.approx([128 / 255] * 9, abs=0.01)
     assert screen.chosen("Picture") == "own"
@@ -412,7 +405,7 @@ def test_a_jpeg_is_shrunk_and_keeps_its_proportions(open_page):
 
 def test_what_is_transparent_in_a_png_is_white(open_page):
     screen = open_page(CONVOLUTION)
-    upload(screen, "a.png", encoded(Image.new("RGBA", (50, 40), (0, 0, 0, 0)), "png"))
+    screen.upload("a.png", encoded(Image.new("RGBA", (50, 40), (0, 0, 0, 0)), "png"))
     assert sizes(screen) == [40, 50]
     assert seen(screen) == [1] * 9
 
@@ -423,7 +416,7 @@ def test_a_photo_taken_with_the_camera_turned_stands_upright(open_page):
     exif = Image.Exif()
     exif[0x0112] = 6
     screen = open_page(CONVOLUTION, "kernel=nothing&row=40&column=50")
-    upload(screen, "a.jpg", encoded(photo, "jpeg", exif=exif, quality=95))
+    screen.upload("a.jpg", encoded(photo, "jpeg", exif=exif, quality=95))
     assert sizes(screen) == [90, 60]
     assert seen(screen) == pytest.approx([1] * 9, abs=0.05)
 
@@ -432,10 +425,7 @@ def test_a_huge_photo_is_averaged_down_and_not_sampled(open_page):
     stripes = np.zeros((3000, 4200), np.uint8)
     stripes[:, ::2] = 255
     screen = open_page(CONVOLUTION)
-    upload(screen, "huge.png", encoded(Image.fromarray(stripes), "png"))
-    screen.page.wait_for_function(
-        "tag => document.querySelector(tag).state.picture === 'own'", arg=CONVOLUTION
-    )
+    screen.upload("huge.png", encoded(Image.fromarray(stripes), "png"))
     assert sizes(screen) == [69, 96]
     assert seen(screen) == pytest.approx([0.5] * 9, abs=0.03)
 
@@ -446,7 +436,7 @@ def test_a_huge_photo_is_averaged_down_and_not_sampled(open_page):
 )
 def test_a_broken_file_is_called_so_and_the_picture_stays(open_page, tag, data):
     screen = open_page(tag)
-    upload(screen, "letter.jpg", data)
+    screen.upload("letter.jpg", data)
     assert screen.alert() == [
         "“letter.jpg” is not a picture that this browser can read."
     ]
@@ -469,7 +459,8 @@ def test_a_picture_can_be_dropped(open_page):
         }""",
         [POOLING, data],
     )
-    screen.page.wait_for_timeout(200)
+    screen.wait_for("widget => widget.state.picture === 'own'")
+    screen.says()
     assert screen.map_size("The map") == [28, 18]
 
 
@@ -626,11 +617,13 @@ def test_two_widgets_share_the_address(open_page):
 
 def test_a_link_followed_on_the_same_page_is_obeyed_and_others_are_ignored(open_page):
     screen = open_page(POOLING, "window=5")
-    screen.page.evaluate("location.hash = '#summary'")
-    screen.page.wait_for_timeout(50)
+    follow = """link => new Promise(done => {
+      addEventListener("hashchange", done);
+      location.hash = link;
+    })"""
+    screen.page.evaluate(follow, "#summary")
     assert screen.widget.get_by_label("Window").input_value() == "5"
-    screen.page.evaluate(f"location.hash = '#{POOLING}?window=6'")
-    screen.page.wait_for_timeout(50)
+    screen.page.evaluate(follow, f"#{POOLING}?window=6")
     assert screen.widget.get_by_label("Window").input_value() == "6"
 
 
@@ -710,9 +703,10 @@ def test_without_javascript_the_text_below_the_widget_is_read(browser, address, 
 def test_the_text_stays_until_the_styles_come_or_cannot(browser, address, tag, end):
     page, held = browser.new_page(), []
     page.route("**/widget.css", lambda route: held.append(route))
-    page.goto(f"{address}{tag}.html", wait_until="domcontentloaded")
+    with page.expect_request("**/widget.css"):
+        page.goto(f"{address}{tag}.html", wait_until="domcontentloaded")
     text, canvas = page.get_by_text("See the figure."), page.locator(f"{tag} canvas")
-    page.wait_for_timeout(100)
+    page.evaluate("new Promise(requestAnimationFrame)")
     assert text.is_visible()
     assert not canvas.count()
     [route] = held
@@ -742,7 +736,7 @@ def test_without_its_arrays_a_widget_leaves_the_text(open_page, tag):
 
 @pytest.mark.parametrize("tag", TAGS)
 def test_a_widget_prints(open_page, tag):
-    screen = open_page(tag)
+    screen = open_page(tag, kept=False)
     screen.page.emulate_media(media="print")
     assert screen.widget.locator("canvas").first.is_visible()
     assert len(screen.page.pdf()) > 10_000
