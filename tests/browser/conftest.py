@@ -3,6 +3,7 @@
 Without either the checks skip and say why; where CI is set they fail instead.
 """
 
+import functools
 import os
 from collections import defaultdict
 from urllib.parse import urlsplit
@@ -20,9 +21,16 @@ from tests.browser.serving import (
 
 
 def pytest_generate_tests(metafunc):
-    """Run a test that takes a page on every page of the book, page by page."""
+    """Run a test that takes a page on every page of the book, page by page.
+
+    All that is asked of one page is asked in one process, which opens it once.
+    """
     if "page_name" in metafunc.fixturenames:
-        metafunc.parametrize("page_name", _pages() or ["none"], scope="module")
+        pages = [
+            pytest.param(name, marks=pytest.mark.xdist_group(name))
+            for name in _pages() or ["none"]
+        ]
+        metafunc.parametrize("page_name", pages, scope="module")
 
 
 def _pages():
@@ -80,6 +88,12 @@ def origin(request, site):
 
 
 @pytest.fixture(scope="session")
+def tab(browser):
+    """Give a page of the browser for each use, once: a new one takes a second."""
+    return functools.cache(lambda use: browser.new_page())
+
+
+@pytest.fixture(scope="session")
 def screens(browser):
     """The screens that are free, by their options: a new one takes a second."""
     return defaultdict(list)
@@ -94,11 +108,13 @@ def open_page(browser, screens, address):
     """
     used = []
 
-    def open_one(tag, state="", origin=address, page="", kept=True, **options):
+    def open_one(
+        tag, state="", origin=address, page="", *, kept=True, anew=True, **options
+    ):
         free = screens[urlsplit(origin).scheme, repr(sorted(options.items()))]
         screen = free.pop() if free and kept else Screen(browser, **options)
         used.append((screen, free if kept else None))
-        return screen.open(origin, tag, state, page)
+        return (screen.open if anew else screen.show)(origin, tag, state, page)
 
     yield open_one
     for screen, free in used:
@@ -108,3 +124,9 @@ def open_page(browser, screens, address):
             screen.leave()
             free.append(screen)
     assert [screen.complaints for screen, _ in used if screen.complaints] == []
+
+
+@pytest.fixture
+def look_at(open_page):
+    """Open pages for tests that change only a widget's state: they may share a page."""
+    return functools.partial(open_page, anew=False)

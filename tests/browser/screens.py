@@ -11,6 +11,11 @@ from cnnbook import embedding
 MINUS = "−"
 OPENINGS = itertools.count()  # of pages, one after the other
 
+FOLLOW = """(widget, state) => {
+  widget.shadowRoot.activeElement?.blur();
+  widget.restore(state);
+}"""
+
 # The rules of WCAG 2.2, levels A and AA; the others are matters of taste.
 AXE_OPTIONS = {
     "resultTypes": ["violations"],
@@ -63,7 +68,7 @@ class Screen:
     """
 
     def __init__(self, browser, **options):
-        self.page = browser.new_page(**options)
+        self.page, self.shown = browser.new_page(**options), None
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("requestfailed", self._fail)
@@ -72,7 +77,7 @@ class Screen:
     def open(self, origin, tag, state="", page=""):
         """Load a page with a widget of that tag in that state, whatever was there."""
         self.origin, self.tag, self.complaints = origin, tag, []
-        self.has_arrived = False
+        self.has_arrived, self.shown = False, None
         # Another query makes it another page, as another fragment does not.
         address = f"{origin}{page or tag}.html?{next(OPENINGS)}"
         self.page.goto(f"{address}{state and f'#{tag}?{state}'}", wait_until="commit")
@@ -81,9 +86,15 @@ class Screen:
         self.widget = self.page.locator(tag).first
         return self
 
-    def follow(self, state):
-        """Bring the widget into a state, as a link on its page does."""
-        self.widget.evaluate("(widget, state) => widget.restore(state)", state)
+    def show(self, origin, tag, state="", page=""):
+        """Open such a page, or follow a link on the one that was shown before."""
+        if self.shown != (origin, tag, page):
+            self.open(origin, tag, state, page)
+            self.shown = origin, tag, page
+        else:
+            self.complaints = []
+            self.widget.evaluate(FOLLOW, state)
+        return self
 
     def leave(self):
         """Take the mouse to where it points at nothing on the next page."""

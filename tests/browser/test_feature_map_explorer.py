@@ -8,7 +8,6 @@ import io
 import json
 import re
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -32,7 +31,6 @@ from tests.browser.screens import (
 )
 from tests.browser.serving import served
 from tests.browser.test_pages import PHONE
-from tests.test_export import alive, keras_outputs
 
 TAG = "feature-map-explorer"
 SIDES = (40, 56)
@@ -44,6 +42,10 @@ OWN = "Choose a file: your pictures stay with you, so no link can bring them bac
 
 
 def live_network():
+    import keras
+
+    from tests.test_export import alive
+
     network = keras.Sequential(
         [
             keras.Input((*SIDES, 3)),
@@ -72,6 +74,8 @@ def live_network():
 
 
 def recorded_network():
+    import keras
+
     options = {"padding": "same", "activation": "relu"}
     return keras.Sequential(
         [
@@ -88,13 +92,21 @@ def live():
     return live_network()
 
 
+def outputs_of(network, picture):
+    from tests.test_export import keras_outputs
+
+    return keras_outputs(network, picture)
+
+
 @pytest.fixture(scope="module")
 def outputs(live):
-    return keras_outputs(live, CAT / 255)
+    return outputs_of(live, CAT / 255)
 
 
 @pytest.fixture(scope="module")
 def recorded():
+    import keras
+
     keras.utils.set_random_seed(1)
     network = recorded_network()
     cat = images.model_cat((112, 112))
@@ -326,7 +338,7 @@ def test_pictures_are_read_where_the_page_was_opened_from_a_folder(folder, explo
 
 
 def test_a_layer_that_cannot_be_loaded_is_an_error_of_one_sentence(explore):
-    explorer = explore()
+    explorer = explore(kept=False)
     explorer.page.route("**/large-*", lambda route: route.abort())
     explorer.screen.choose("Layer", "large coarse")
     explorer.settle()
@@ -408,7 +420,7 @@ def test_on_a_phone_tiles_are_large_enough_to_be_tapped(explore):
 def test_a_tile_chosen_by_a_link_is_in_sight_and_stays_when_the_page_is_narrowed(
     explore,
 ):
-    explorer = explore("layer=classifier dilated&channel=69")
+    explorer = explore("layer=classifier dilated&channel=69", kept=False)
     sight = """widget => {
       const box = widget.sheet.part.firstChild;
       return [box.scrollTop, box.scrollHeight - box.clientHeight];
@@ -417,10 +429,11 @@ def test_a_tile_chosen_by_a_link_is_in_sight_and_stays_when_the_page_is_narrowed
     at, most = explorer.screen.widget.evaluate(sight)
     assert most - 15 <= at <= most
     explorer.page.set_viewport_size(PHONE)
-    explorer.page.wait_for_timeout(100)
-    after = explorer.sheet().bounding_box()
-    assert after["width"] <= 360
-    assert after["height"] > 2 * before["height"]
+    tall = """([sheet, height]) => sheet.getBoundingClientRect().height > height"""
+    explorer.page.wait_for_function(
+        tall, arg=[explorer.sheet().element_handle(), 2 * before["height"]]
+    )
+    assert explorer.sheet().bounding_box()["width"] <= 360
 
 
 def test_a_link_brings_back_layer_map_number_and_order(explore):
@@ -434,8 +447,8 @@ def test_a_link_brings_back_layer_map_number_and_order(explore):
     explorer.screen.canvas("The chosen map").focus()
     explorer.page.keyboard.press("Shift+ArrowDown")
     before, state = explorer.says(), explorer.state()
-    url = explorer.screen.saved()
-    other = explore(url.split("?", 1)[1])
+    link = explorer.screen.saved()
+    other = explore(link.split("?", 1)[1])
     assert other.state() == state
     assert other.says() == before
 
@@ -469,21 +482,16 @@ def test_a_picture_of_the_readers_own_is_cut_and_looked_at(explore, live):
     explorer = explore("layer=classifier conv&row=20&column=20&channel=1")
     file = io.BytesIO()
     Image.new("RGB", (300, 900), (255, 128, 0)).save(file, "png")
-    explorer.screen.widget.locator("input[type=file]").set_input_files(
-        {"name": "a.png", "mimeType": "image/png", "buffer": file.getvalue()}
-    )
-    explorer.page.wait_for_function(
-        "document.querySelector('feature-map-explorer').state.picture === 'own'"
-    )
+    explorer.screen.upload("a.png", file.getvalue())
     colour = np.ones((*SIDES, 3), "float32") * (np.array([255, 128, 0]) / 255)
-    expected = keras_outputs(live, colour)["conv"][20, 20, 1]
+    expected = outputs_of(live, colour)["conv"][20, 20, 1]
     assert explorer.value() == three_alike(expected)
 
 
 def test_another_picture_has_other_maps(explore, live):
     explorer = explore("layer=classifier strided&row=3&column=4&channel=5")
     explorer.screen.choose("Picture", "noise")
-    expected = keras_outputs(live, NOISE / 255)["strided"][3, 4, 5]
+    expected = outputs_of(live, NOISE / 255)["strided"][3, 4, 5]
     assert explorer.value() == three_alike(expected)
 
 
@@ -501,7 +509,7 @@ def test_the_explorer_is_accessible(explore, state, colours):
 
 
 def test_the_explorer_prints_and_nothing_moves_by_itself(explore):
-    explorer = explore("layer=large coarse")
+    explorer = explore("layer=large coarse", kept=False)
     assert explorer.page.evaluate("document.getAnimations().length") == 0
     explorer.page.emulate_media(media="print")
     assert explorer.sheet().is_visible()

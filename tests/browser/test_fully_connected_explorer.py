@@ -9,7 +9,6 @@ import json
 import re
 from decimal import Decimal
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -25,7 +24,6 @@ from tests.browser.screens import (
 )
 from tests.browser.serving import served
 from tests.browser.test_pages import PHONE
-from tests.test_export import alive
 
 TAG = "fully-connected-explorer"
 OTHER = "other"  # the page of the other network
@@ -37,6 +35,8 @@ SIDES = "cat", "dog"
 
 def halved(network):
     """The network with its weights rounded as they travel."""
+    import keras
+
     copy = keras.models.clone_model(network)
     rounded = (w.astype("float16").astype("float32") for w in network.get_weights())
     copy.set_weights([*rounded])
@@ -51,6 +51,10 @@ def classifier():
 @pytest.fixture(scope="module")
 def garden():
     """Grey pictures, a pooling over everything, three classes, and no bias."""
+    import keras
+
+    from tests.test_export import alive
+
     network = alive(
         keras.Sequential(
             [
@@ -92,6 +96,8 @@ def address(folder):
 
 def counted(network, picture, silent=()):
     """Votes, scores and probabilities by Keras, when channels of the maps are zero."""
+    import keras
+
     maps = activations.feature_maps(network, picture[None] / 255, "block3_pool")
     maps = maps["block3_pool"].copy()
     maps[..., list(silent)] = 0
@@ -261,12 +267,6 @@ def test_a_network_with_more_classes_is_asked_about_two_of_them(
 # --- Pictures of the reader's own
 
 
-def upload(screen, name, data):
-    file = {"name": name, "mimeType": "image/jpeg", "buffer": data}
-    screen.widget.locator("input[type=file]").set_input_files(file)
-    screen.page.wait_for_timeout(300)
-
-
 def png(picture):
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "png")
@@ -278,7 +278,7 @@ def test_a_photo_of_any_shape_is_cut_in_its_middle(open_page, classifier, name):
     wide = np.full((96, 300, 3), 255, np.uint8)
     wide[:, 102:198] = CAT
     screen = open_page(TAG, page=name)
-    upload(screen, "wide.png", png(wide))
+    screen.upload("wide.png", png(wide))
     assert screen.chosen("Picture") == "own"
     if name == OTHER:
         canvas = screen.widget.locator(".panel canvas")
@@ -291,7 +291,7 @@ def test_a_photo_of_any_shape_is_cut_in_its_middle(open_page, classifier, name):
 
 def test_the_same_picture_once_more_is_switched_as_before(open_page):
     screen = open_page(TAG, "off=3")
-    upload(screen, "cat.png", png(CAT))
+    screen.upload("cat.png", png(CAT))
     assert screen.chosen("Picture") == "own"
     box(screen, 5).click()
     assert screen.says().startswith("2 switched off")
@@ -304,7 +304,7 @@ def test_the_same_picture_once_more_is_switched_as_before(open_page):
 def test_a_broken_file_is_called_so_and_the_picture_stays(open_page):
     screen = open_page(TAG)
     says = screen.says()
-    upload(screen, "letter.jpg", b"Dear cat,")
+    screen.upload("letter.jpg", b"Dear cat,")
     assert screen.alert() == [
         "“letter.jpg” is not a picture that this browser can read."
     ]
@@ -375,7 +375,7 @@ def test_it_is_accessible(open_page, colours, state):
 
 
 def test_it_prints_and_nothing_moves_by_itself(open_page):
-    screen = open_page(TAG)
+    screen = open_page(TAG, kept=False)
     assert screen.page.evaluate("document.getAnimations().length") == 0
     screen.page.emulate_media(media="print")
     assert box(screen, 0).is_visible()

@@ -8,7 +8,6 @@ import io
 import json
 from urllib.parse import parse_qsl
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -26,7 +25,6 @@ from cnnbook import (
 from tests.browser.screens import as_in_the_book, page_of, put_code, violations
 from tests.browser.serving import served
 from tests.browser.test_pages import PHONE
-from tests.test_export import alive
 
 TAG = "photo-lab"
 OFF = "block1_relu%3D3%26block1_relu%3D13%26block2_relu%3D5"
@@ -48,6 +46,8 @@ def classifier():
 @pytest.fixture(scope="module")
 def halved(classifier):
     """The classifier with its weights rounded as they travel."""
+    import keras
+
     network = keras.models.clone_model(classifier)
     network.set_weights(
         [w.astype("float16").astype("float32") for w in classifier.get_weights()]
@@ -58,6 +58,10 @@ def halved(classifier):
 
 def farm(last="softmax", classes=3, channels=3):
     """A network of another make: other sizes, its white is 255, and three classes."""
+    import keras
+
+    from tests.test_export import alive
+
     network = alive(
         keras.Sequential(
             [
@@ -406,8 +410,7 @@ def test_hiding_can_be_stopped_and_a_change_stops_it(lab):
         lambda: screen.choose("Hide with", "grey"),
     ):
         button.click()
-        screen.page.wait_for_timeout(300)
-        assert screen.widget.evaluate(places) > 0
+        screen.wait_for("lab => lab.done.value > 0")
         stop()
         answered(screen)
         assert button.is_visible()
@@ -483,6 +486,8 @@ def test_a_network_of_grey_pictures_gets_grey_ones(lab, tmp_path):
 
 
 def test_a_file_that_holds_no_such_network_is_called_so(lab, tmp_path):
+    import keras
+
     screen = lab()
     before = shares(screen)
     maps = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
@@ -519,7 +524,7 @@ def test_a_network_can_be_dropped_and_is_not_run_as_a_script(lab, tmp_path):
         }""",
         [TAG, (tmp_path / "farm.js").read_text()],
     )
-    screen.page.wait_for_timeout(200)
+    screen.wait_for("lab => lab.names[0] === 'ant'")
     answered(screen)
     assert set(shares(screen)[0]) == {"ant", "bee", "cow"}
 

@@ -3,7 +3,6 @@
 import json
 import re
 
-import keras
 import numpy as np
 import pytest
 
@@ -17,7 +16,6 @@ from tests.browser.screens import (
 )
 from tests.browser.serving import served
 from tests.browser.test_pages import PHONE
-from tests.test_export import alive
 
 TAG = "training-scrubber"
 BARE = "bare"  # the page of another network, without a history
@@ -40,6 +38,8 @@ SIGNED = np.array([[0, 114, 178], [255, 255, 255], [230, 159, 0]])
 
 
 def network(activation="relu", channels=3):
+    import keras
+
     model = keras.Sequential(
         [
             keras.Input((24, 24, channels)),
@@ -58,16 +58,22 @@ def model():
     return network()
 
 
+def weights_of(model, *epochs):
+    from tests.test_export import alive
+
+    return {epoch: alive(model, seed=epoch).get_weights() for epoch in epochs}
+
+
 @pytest.fixture(scope="module")
 def checkpoints(model):
-    return {epoch: alive(model, seed=epoch).get_weights() for epoch in EPOCHS}
+    return weights_of(model, *EPOCHS)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, model, checkpoints):
     folder = tmp_path_factory.mktemp("scrubber")
     bent = network("tanh", channels=1)
-    kept = {epoch: alive(bent, seed=epoch).get_weights() for epoch in (3, 7)}
+    kept = weights_of(bent, 3, 7)
     for name, widget in (
         (TAG, network_widgets.training_scrubber(model, checkpoints, PICTURE, HISTORY)),
         (BARE, network_widgets.training_scrubber(bent, kept, PICTURE)),
@@ -120,6 +126,8 @@ def slider(screen):
 
 def computed(model, weights):
     """Maps and probabilities by Keras, with these weights."""
+    import keras
+
     before = model.get_weights()
     model.set_weights(weights)
     image = PICTURE[None].astype("float32") / 255
@@ -300,7 +308,7 @@ def test_it_is_accessible(open_page, colours, state):
 
 
 def test_it_prints_and_nothing_moves_by_itself(open_page):
-    screen = open_page(TAG)
+    screen = open_page(TAG, kept=False)
     says = screen.says()
     screen.page.wait_for_timeout(1200)
     assert screen.says() == says

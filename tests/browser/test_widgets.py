@@ -94,16 +94,16 @@ def grey(picture):
 
 
 @pytest.mark.parametrize("kernel", RULES)
-def test_every_kernel_gives_what_the_package_gives(open_page, kernel):
-    screen = open_page(CONVOLUTION, f"kernel={kernel}&row=7&column=9")
+def test_every_kernel_gives_what_the_package_gives(look_at, kernel):
+    screen = look_at(CONVOLUTION, f"kernel={kernel}&row=7&column=9")
     weights = np.array(RULES[kernel])[:, :, None, None]
     expected = layers.conv2d(grey(PICTURES["noise"]), weights)[0, 7, 9, 0]
     assert numbers_in(screen.says())[0] == three_alike(expected)
 
 
 @pytest.mark.parametrize("filter_", range(4))
-def test_filters_of_a_network_see_the_colours(open_page, filter_):
-    screen = open_page(CONVOLUTION)
+def test_filters_of_a_network_see_the_colours(look_at, filter_):
+    screen = look_at(CONVOLUTION)
     screen.choose("Kernel", f"f{filter_}")
     screen.canvas("The feature map").focus()
     screen.page.keyboard.press("Shift+ArrowUp")
@@ -127,7 +127,7 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
-def test_sizes_and_sums_follow_the_package_for_all_settings(open_page, settings):
+def test_sizes_and_sums_follow_the_package_for_all_settings(look_at, settings):
     size, stride, padding, dilation = settings.values()
     weights = np.random.default_rng(size).integers(-3, 4, (size, size))
     options = {"stride": stride, "dilation": dilation}
@@ -138,7 +138,7 @@ def test_sizes_and_sums_follow_the_package_for_all_settings(open_page, settings)
     place = [side - 1 for side in maps.shape]  # in a corner, on padding
     state = "&".join(f"{name}={value}" for name, value in settings.items())
     listed = "_".join(map(str, weights.ravel()))
-    screen = open_page(
+    screen = look_at(
         CONVOLUTION,
         f"{state}&kernel=own&weights={listed}&row={place[0]}&column={place[1]}",
     )
@@ -161,8 +161,8 @@ def test_the_sum_that_is_written_out_adds_up(open_page):
     assert answer == pytest.approx(total, abs=0.02)
 
 
-def test_the_keyboard_reaches_every_number_of_the_map(open_page):
-    screen = open_page(CONVOLUTION, "row=0&column=0")
+def test_the_keyboard_reaches_every_number_of_the_map(look_at):
+    screen = look_at(CONVOLUTION, "row=0&column=0")
     screen.canvas("The feature map").focus()
     for keys, place in (
         ("ArrowRight ArrowRight ArrowDown", (1, 2)),
@@ -191,8 +191,8 @@ def test_the_mouse_points_at_the_map_and_at_the_picture(open_page):
     assert "row 3, column 5 " in screen.says()  # the window around row 7, column 11
 
 
-def test_a_weight_is_edited_by_keyboard_alone(open_page):
-    screen = open_page(CONVOLUTION, "row=4&column=4")
+def test_a_weight_is_edited_by_keyboard_alone(look_at):
+    screen = look_at(CONVOLUTION, "row=4&column=4")
     cells = screen.widget.get_by_role("group", name="Kernel").get_by_role("textbox")
     cells.first.focus()
     for key in ("ArrowRight", "ArrowDown", "ArrowRight", "ArrowLeft"):
@@ -209,16 +209,16 @@ def test_a_weight_is_edited_by_keyboard_alone(open_page):
     assert tabbable.count("0") == 1
 
 
-def test_a_pixel_of_the_grid_is_edited(open_page):
-    screen = open_page(CONVOLUTION, "picture=grid&kernel=nothing&row=3&column=3")
+def test_a_pixel_of_the_grid_is_edited(look_at):
+    screen = look_at(CONVOLUTION, "picture=grid&kernel=nothing&row=3&column=3")
     cells = screen.widget.get_by_role("group", name="Pixels").get_by_role("textbox")
     assert cells.count() == 81
     cells.nth(4 * 9 + 4).fill("7")
     assert numbers_in(screen.says())[0] == 7
 
 
-def test_another_size_keeps_an_own_kernel_in_the_middle(open_page):
-    screen = open_page(CONVOLUTION, "kernel=own&weights=1_2_3_4_5_6_7_8_9")
+def test_another_size_keeps_an_own_kernel_in_the_middle(look_at):
+    screen = look_at(CONVOLUTION, "kernel=own&weights=1_2_3_4_5_6_7_8_9")
     size = screen.widget.get_by_label("Size")
     cells = screen.widget.get_by_role("group", name="Kernel").get_by_role("textbox")
     size.fill("5")
@@ -233,8 +233,8 @@ def test_another_size_keeps_an_own_kernel_in_the_middle(open_page):
 
 @pytest.mark.parametrize("kernel", ["own&weights=1_2_3_4_5_6_7_8_9", "f1", "blur"])
 @pytest.mark.parametrize("wrong", ["", "0", "2.5", "9"])
-def test_a_size_that_cannot_be_is_mended_whatever_the_kernel(open_page, kernel, wrong):
-    screen = open_page(CONVOLUTION, f"kernel={kernel}")
+def test_a_size_that_cannot_be_is_mended_whatever_the_kernel(look_at, kernel, wrong):
+    screen = look_at(CONVOLUTION, f"kernel={kernel}")
     size = screen.widget.get_by_label("Size")
     size.fill(wrong)
     assert screen.alert()[0].startswith("Size must be a whole number from 1 to 7; ")
@@ -244,8 +244,8 @@ def test_a_size_that_cannot_be_is_mended_whatever_the_kernel(open_page, kernel, 
     assert cells.get_by_role("textbox").count() == 25
 
 
-def test_an_underscore_is_no_number_and_leaves_no_trace(open_page):
-    screen = open_page(CONVOLUTION, "picture=grid")
+def test_an_underscore_is_no_number_and_leaves_no_trace(look_at):
+    screen = look_at(CONVOLUTION, "picture=grid")
     cell = (
         screen.widget.get_by_role("group", name="Pixels").get_by_role("textbox").first
     )
@@ -258,8 +258,8 @@ def test_an_underscore_is_no_number_and_leaves_no_trace(open_page):
 
 
 @pytest.mark.parametrize(("window", "stride"), [(2, 2), (3, 1), (4, 4), (5, 3)])
-def test_pools_give_what_the_package_gives(open_page, window, stride):
-    screen = open_page(POOLING, f"window={window}&stride={stride}&row=3&column=2")
+def test_pools_give_what_the_package_gives(look_at, window, stride):
+    screen = look_at(POOLING, f"window={window}&stride={stride}&row=3&column=2")
     kernel = np.array(RULES["upright edges"])[:, :, None, None]
     edges = layers.relu(layers.conv2d(grey(PICTURES["noise"]), kernel))
     for label, pool in (
@@ -274,8 +274,8 @@ def test_pools_give_what_the_package_gives(open_page, window, stride):
 
 
 @pytest.mark.parametrize("what", ["edges", "brightness"])
-def test_the_changes_after_a_shift_are_those_of_the_chapter(open_page, what):
-    screen = open_page(POOLING, f"what={what}&window=3&stride=3")
+def test_the_changes_after_a_shift_are_those_of_the_chapter(look_at, what):
+    screen = look_at(POOLING, f"what={what}&window=3&stride=3")
     slider = screen.widget.get_by_role("slider")
     slider.focus()
     screen.page.keyboard.press("ArrowRight")
@@ -321,8 +321,8 @@ FUNCTIONS = {
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_values_and_slopes_are_those_of_the_package(open_page, name):
-    screen = open_page(ACTIVATION, f"bend={name}")
+def test_values_and_slopes_are_those_of_the_package(look_at, name):
+    screen = look_at(ACTIVATION, f"bend={name}")
     function, h = FUNCTIONS[name], 1e-5
     for x in (-4.0, -0.5, 0.75, 3.0):
         screen.widget.get_by_label("x", exact=True).fill(str(x))
@@ -334,14 +334,14 @@ def test_values_and_slopes_are_those_of_the_package(open_page, name):
         assert ("saturated" in screen.says()) == (abs(slope) < 0.05)
 
 
-def test_at_a_corner_the_slope_is_the_one_that_training_takes(open_page):
-    screen = open_page(ACTIVATION, "bend=relu&x=0")
+def test_at_a_corner_the_slope_is_the_one_that_training_takes(look_at):
+    screen = look_at(ACTIVATION, "bend=relu&x=0")
     assert numbers_in(screen.says()) == [0, 0, 0]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_the_share_of_a_map_that_is_saturated_is_right(open_page, name):
-    screen = open_page(ACTIVATION, f"bend={name}")
+def test_the_share_of_a_map_that_is_saturated_is_right(look_at, name):
+    screen = look_at(ACTIVATION, f"bend={name}")
     function, h = FUNCTIONS[name], 1e-4
     flat = np.abs(function(MAP + h) - function(MAP - h)) / (2 * h) < 0.05
     share = re.search(r"(\d+)% lie where", screen.text())
@@ -365,8 +365,8 @@ def test_x_follows_the_slider_the_plot_and_the_map(open_page):
     assert numbers_in(screen.says())[0] == pytest.approx(MAP[3, 5], abs=0.02)
 
 
-def test_two_layers_are_one_until_something_bends_between_them(open_page):
-    screen = open_page(ACTIVATION, "a=2&b=-1&c=-1.5&d=0.5")
+def test_two_layers_are_one_until_something_bends_between_them(look_at):
+    screen = look_at(ACTIVATION, "a=2&b=-1&c=-1.5&d=0.5")
     assert "One layer does both at once: −3 · x + 2" in screen.text()
     two, one = screen.widget.locator("svg").last.locator("path").all()[1:]
     assert two.get_attribute("d") == one.get_attribute("d")
@@ -516,9 +516,9 @@ def test_a_picture_can_be_dropped(open_page):
     ],
 )
 def test_a_setting_that_cannot_be_is_called_so_and_mended(
-    open_page, tag, label, value, sentence
+    look_at, tag, label, value, sentence
 ):
-    screen = open_page(tag)
+    screen = look_at(tag)
     field = screen.widget.get_by_label(label)
     good = field.input_value()
     field.fill(value)
@@ -561,8 +561,8 @@ def test_a_link_to_what_cannot_be_gives_one_sentence(open_page, state, sentence)
     assert screen.widget.get_by_label("Stride").is_visible()
 
 
-def test_a_place_outside_the_map_means_its_edge(open_page):
-    screen = open_page(CONVOLUTION, "row=9999&column=-5")
+def test_a_place_outside_the_map_means_its_edge(look_at):
+    screen = look_at(CONVOLUTION, "row=9999&column=-5")
     assert "row 27, column 0 " in screen.says()
 
 
@@ -643,8 +643,8 @@ ALL = [
 
 
 @pytest.mark.parametrize(("tag", "state"), ALL)
-def test_a_widget_fits_a_phone_and_answers_to_touch(open_page, tag, state):
-    screen = open_page(tag, state, viewport=PHONE, has_touch=True, is_mobile=True)
+def test_a_widget_fits_a_phone_and_answers_to_touch(look_at, tag, state):
+    screen = look_at(tag, state, viewport=PHONE, has_touch=True, is_mobile=True)
     assert screen.page.evaluate("document.documentElement.scrollWidth") == 360
     if state == "stride=0":
         return
@@ -656,8 +656,8 @@ def test_a_widget_fits_a_phone_and_answers_to_touch(open_page, tag, state):
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize(("tag", "state"), ALL)
-def test_a_widget_is_accessible(open_page, tag, state, colours):
-    screen = open_page(tag, state, color_scheme=colours)
+def test_a_widget_is_accessible(look_at, tag, state, colours):
+    screen = look_at(tag, state, color_scheme=colours)
     found = violations(screen.page)
     assert not found, json.dumps(found, indent=2)[:3000]
 
