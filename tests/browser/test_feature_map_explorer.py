@@ -4,6 +4,7 @@ The pages are of these tests' own: a small network with layers of every kind, an
 whose maps come as pictures.
 """
 
+import functools
 import io
 import json
 import re
@@ -204,6 +205,12 @@ def explore(open_page):
     return open_one
 
 
+@pytest.fixture
+def look(explore):
+    """Explore, on a page that tests share which change only the widget's state."""
+    return functools.partial(explore, anew=False)
+
+
 def ends(window):
     """The first and the last of each slice, as the page writes them."""
     return tuple(
@@ -215,8 +222,8 @@ def ends(window):
 # --- The network in the page
 
 
-def test_the_page_and_keras_agree_on_a_number_of_every_layer(explore, outputs):
-    explorer = explore()
+def test_the_page_and_keras_agree_on_a_number_of_every_layer(look, outputs):
+    explorer = look()
     for name, output in outputs.items():
         explorer.go(f"classifier {name}", row=7, column=5, channel=2)
         says = explorer.says()
@@ -230,9 +237,9 @@ def test_the_page_and_keras_agree_on_a_number_of_every_layer(explore, outputs):
         assert explorer.value() == pytest.approx(expected, rel=6e-3, abs=2e-4), name
 
 
-def test_what_every_layer_sees_is_what_the_package_works_out(explore, live, outputs):
+def test_what_every_layer_sees_is_what_the_package_works_out(look, live, outputs):
     names = list(outputs)
-    explorer = explore()
+    explorer = look()
     for number, name in enumerate(names[1:], start=1):
         sides = outputs[name].shape[:2] if outputs[name].ndim == 3 else (1, 1)
         for place in {
@@ -247,14 +254,14 @@ def test_what_every_layer_sees_is_what_the_package_works_out(explore, live, outp
             assert seen[names[0]] == ends(field.window(*place)), (name, place)
 
 
-def test_positions_that_see_nothing_but_padding_say_so(explore):
-    seen = explore("layer=classifier pad&row=0&column=30").seen()
+def test_positions_that_see_nothing_but_padding_say_so(look):
+    seen = look("layer=classifier pad&row=0&column=30").seen()
     assert seen["pool"] == ((), ())
     assert seen[next(reversed(seen))] == ((), ())
 
 
-def test_silent_maps_are_counted_and_crossed_out(explore, outputs):
-    explorer = explore("layer=classifier relu")
+def test_silent_maps_are_counted_and_crossed_out(look, outputs):
+    explorer = look("layer=classifier relu")
     silent = activations.silent_channels(outputs["relu"][None])[0]
     assert silent[4]
     assert f"{silent.sum()} of 6 maps are silent" in explorer.screen.text()
@@ -264,8 +271,8 @@ def test_silent_maps_are_counted_and_crossed_out(explore, outputs):
     assert marked == silent.tolist()
 
 
-def test_the_strongest_maps_come_first(explore, outputs):
-    explorer = explore("layer=classifier dilated")
+def test_the_strongest_maps_come_first(look, outputs):
+    explorer = look("layer=classifier dilated")
     expected = measures.strongest(outputs["dilated"], 70).tolist()
     assert explorer.order()[:20] == expected[:20]
     assert explorer.says().startswith(f"Map {expected[0]}, ")
@@ -289,11 +296,11 @@ def test_numbers_without_a_map_are_cells_with_the_names_of_classes(explore, outp
 # --- The network that comes as pictures
 
 
-def test_recorded_numbers_are_about_right(explore, recorded):
+def test_recorded_numbers_are_about_right(look, recorded):
     _, maps, _, sets = recorded
-    off = []
+    explorer, off = look(), []
     for name, values in maps.items():
-        explorer = explore(f"layer=large {name}")
+        explorer.go(f"large {name}")
         shrunk = layers.avg_pool2d(values[None], max(1, len(values) // 56))[0]
         shown = explorer.screen.widget.evaluate(
             "widget => [widget.asked.map.shape, [...widget.asked.map.data]]"
@@ -309,10 +316,10 @@ def test_recorded_numbers_are_about_right(explore, recorded):
 
 
 def test_a_number_of_a_shrunk_map_sees_what_all_that_it_is_a_mean_of_see(
-    explore, recorded
+    look, recorded
 ):
     network, *_ = recorded
-    seen = explore("layer=large fine&row=10&column=0").seen()
+    seen = look("layer=large fine&row=10&column=0").seen()
     assert list(seen) == ["means of 2 × 2", "fine", "photo"]
     field = activations.receptive_field(network, "fine", input_size=(112, 112))
     (first, _), (last, _) = (ends(field.window(row, 0)) for row in (20, 21))
@@ -392,8 +399,8 @@ def test_maps_and_numbers_are_chosen_by_keyboard(explore):
     assert f"Map {below}, row 1, column 0," in explorer.says()
 
 
-def test_another_layer_is_opened_at_the_same_part_of_the_picture(explore):
-    explorer = explore("layer=classifier relu&row=30&column=14")
+def test_another_layer_is_opened_at_the_same_part_of_the_picture(look):
+    explorer = look("layer=classifier relu&row=30&column=14")
     explorer.screen.choose("Layer", "classifier pool")
     assert "row 15, column 7," in explorer.says()
     explorer.screen.choose("Layer", "large fine")  # 112 by 112, shown as 56 by 56
@@ -457,8 +464,8 @@ def test_a_link_brings_back_layer_map_number_and_order(explore):
     "state",
     ["channel=999&row=-4&column=1e9", "channel=x&row=x&column=", "channel=2.7&row=0.5"],
 )
-def test_numbers_that_do_not_exist_become_those_nearest(explore, state):
-    explorer = explore(f"layer=classifier relu&{state}")
+def test_numbers_that_do_not_exist_become_those_nearest(look, state):
+    explorer = look(f"layer=classifier relu&{state}")
     assert re.match(r"Map \d, row \d+, column \d+,", explorer.says())
     assert explorer.screen.alert() == []
 
@@ -488,8 +495,8 @@ def test_a_picture_of_the_readers_own_is_cut_and_looked_at(explore, live):
     assert explorer.value() == three_alike(expected)
 
 
-def test_another_picture_has_other_maps(explore, live):
-    explorer = explore("layer=classifier strided&row=3&column=4&channel=5")
+def test_another_picture_has_other_maps(look, live):
+    explorer = look("layer=classifier strided&row=3&column=4&channel=5")
     explorer.screen.choose("Picture", "noise")
     expected = outputs_of(live, NOISE / 255)["strided"][3, 4, 5]
     assert explorer.value() == three_alike(expected)
@@ -502,8 +509,8 @@ STATES = ["layer=large coarse", "layer=classifier logits", "order=size"]
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("state", STATES)
-def test_the_explorer_is_accessible(explore, state, colours):
-    explorer = explore(state, color_scheme=colours)
+def test_the_explorer_is_accessible(look, state, colours):
+    explorer = look(state, color_scheme=colours)
     found = violations(explorer.page)
     assert not found, json.dumps(found, indent=2)[:3000]
 

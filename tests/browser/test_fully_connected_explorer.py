@@ -135,8 +135,8 @@ def box(screen, number):
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_every_filter_has_the_vote_that_keras_gives_it(open_page, classifier, name):
-    screen = open_page(TAG, f"picture={name.replace(' ', '+')}")
+def test_every_filter_has_the_vote_that_keras_gives_it(look_at, classifier, name):
+    screen = look_at(TAG, f"picture={name.replace(' ', '+')}")
     votes, *_ = counted(classifier, PICTURES[name])
     shown = rows(screen)
     lead = votes[:, 0] - votes[:, 1]
@@ -145,8 +145,8 @@ def test_every_filter_has_the_vote_that_keras_gives_it(open_page, classifier, na
     assert np.all(np.diff(np.abs(lead[[*shown]])) <= 1e-5)  # the strongest first
 
 
-def test_the_bars_run_to_the_side_that_they_speak_for(open_page):
-    screen = open_page(TAG)
+def test_the_bars_run_to_the_side_that_they_speak_for(look_at):
+    screen = look_at(TAG)
     shown = rows(screen)
     longest = max(map(abs, shown.values()))
     bars = screen.widget.locator(".votes i").evaluate_all(
@@ -168,9 +168,9 @@ def test_the_bars_run_to_the_side_that_they_speak_for(open_page):
 @pytest.mark.parametrize("off", ["", "33", "3_12_47", "_".join(map(str, range(64)))])
 @pytest.mark.parametrize("name", PICTURES)
 def test_scores_and_probabilities_are_keras_s_before_and_after(
-    open_page, classifier, name, off
+    look_at, classifier, name, off
 ):
-    screen = open_page(TAG, f"picture={name.replace(' ', '+')}&off={off}")
+    screen = look_at(TAG, f"picture={name.replace(' ', '+')}&off={off}")
     silent = [int(number) for number in off.split("_") if number]
     for (sums, shares), none in zip(verdicts(screen), ((), silent), strict=True):
         _, scores, expected = counted(classifier, PICTURES[name], none)
@@ -182,8 +182,8 @@ def test_scores_and_probabilities_are_keras_s_before_and_after(
     assert screen.says() == f"{len(silent)} switched off: {winner}"
 
 
-def test_the_sums_add_up_to_the_last_digit(open_page):
-    screen = open_page(TAG, "off=3_12_47_60_1_2")
+def test_the_sums_add_up_to_the_last_digit(look_at):
+    screen = look_at(TAG, "off=3_12_47_60_1_2")
     for sums, _ in verdicts(screen):
         assert len(sums) == 3
         for bias, votes, score in sums:
@@ -225,8 +225,8 @@ def test_the_strongest_go_one_by_one_and_all_come_back(open_page, classifier):
     assert "off" not in screen.saved()
 
 
-def test_when_none_is_left_nothing_more_happens(open_page):
-    screen = open_page(TAG, "off=" + "_".join(map(str, range(64))))
+def test_when_none_is_left_nothing_more_happens(look_at):
+    screen = look_at(TAG, "off=" + "_".join(map(str, range(64))))
     says = screen.says()
     screen.widget.get_by_role("button", name="Switch the strongest off").click()
     assert screen.says() == says
@@ -238,9 +238,9 @@ def test_when_none_is_left_nothing_more_happens(open_page):
 
 @pytest.mark.parametrize(("target", "against"), [(0, 1), (2, 0), (1, 2), (1, 1)])
 def test_a_network_with_more_classes_is_asked_about_two_of_them(
-    open_page, garden, target, against
+    look_at, garden, target, against
 ):
-    screen = open_page(TAG, page=OTHER)
+    screen = look_at(TAG, page=OTHER)
     screen.choose("Votes for", str(target))
     screen.choose("against", str(against))
     picture = images.load_image(CAT, (20, 30)).mean(axis=-1, keepdims=True)
@@ -357,8 +357,8 @@ def test_a_link_to_what_cannot_be_gives_one_sentence(open_page, state, sentence)
 # --- Every reader
 
 
-def test_it_fits_a_phone_and_its_rows_can_be_hit(open_page):
-    screen = open_page(TAG, viewport=PHONE, has_touch=True, is_mobile=True)
+def test_it_fits_a_phone_and_its_rows_can_be_hit(look_at):
+    screen = look_at(TAG, viewport=PHONE, has_touch=True, is_mobile=True)
     assert screen.page.evaluate("document.documentElement.scrollWidth") == 360
     for label in screen.widget.locator(".votes label").all()[:5]:
         assert label.bounding_box()["height"] >= 32
@@ -368,8 +368,8 @@ def test_it_fits_a_phone_and_its_rows_can_be_hit(open_page):
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("state", ["", "off=3_33", "off=99"])
-def test_it_is_accessible(open_page, colours, state):
-    screen = open_page(TAG, state, color_scheme=colours)
+def test_it_is_accessible(look_at, colours, state):
+    screen = look_at(TAG, state, color_scheme=colours)
     found = violations(screen.page)
     assert not found, json.dumps(found, indent=2)[:3000]
 

@@ -142,9 +142,9 @@ def computed(model, weights):
 
 @pytest.mark.parametrize("step", range(len(EPOCHS)))
 def test_each_step_shows_the_maps_and_probabilities_of_its_weights(
-    open_page, model, checkpoints, step
+    look_at, model, checkpoints, step
 ):
-    screen = open_page(TAG, f"step={step}")
+    screen = look_at(TAG, f"step={step}")
     everything = [computed(model, checkpoints[epoch]) for epoch in EPOCHS]
     maps, shares = everything[step]
     epoch, last, *said = numbers_in(screen.says())
@@ -163,18 +163,18 @@ def test_each_step_shows_the_maps_and_probabilities_of_its_weights(
 
 
 @pytest.mark.parametrize("step", range(len(EPOCHS)))
-def test_each_step_shows_the_filters_on_one_scale(open_page, checkpoints, step):
+def test_each_step_shows_the_filters_on_one_scale(look_at, checkpoints, step):
     kernels = np.stack([checkpoints[epoch][0] for epoch in EPOCHS])
     expected = 255 * (0.5 + kernels / (2 * np.abs(kernels).max()))
-    pictures = tiles(open_page(TAG, f"step={step}"))["Filters of conv; grey is 0"]
+    pictures = tiles(look_at(TAG, f"step={step}"))["Filters of conv; grey is 0"]
     assert len(pictures) == 10
     for number, picture in enumerate(pictures):
         assert np.abs(picture - expected[step, ..., number]).max() <= 1
 
 
 @pytest.mark.parametrize(("step", "marked"), [(0, 0), (1, 20), (2, 40), (3, 100)])
-def test_the_curves_are_marked_at_the_epoch(open_page, step, marked):
-    screen = open_page(TAG, f"step={step}")
+def test_the_curves_are_marked_at_the_epoch(look_at, step, marked):
+    screen = look_at(TAG, f"step={step}")
     screen.says()
     panels = screen.widget.locator(".pair .panel").all()
     tops = {"loss": 1.25, "accuracy": 0.8}
@@ -195,8 +195,8 @@ def test_the_curves_are_marked_at_the_epoch(open_page, step, marked):
                 assert value.endswith("–")
 
 
-def test_maps_with_signs_and_grey_pictures_are_shown_too(open_page):
-    screen = open_page(TAG, page=BARE)
+def test_maps_with_signs_and_grey_pictures_are_shown_too(look_at):
+    screen = look_at(TAG, page=BARE)
     assert screen.widget.locator("svg").count() == 0  # there is no history
     low, high = limits(screen)
     assert low == -high < 0
@@ -293,16 +293,16 @@ def test_a_link_to_what_cannot_be_gives_one_sentence(open_page, step, got):
 # --- Every reader
 
 
-def test_it_fits_a_phone(open_page):
-    screen = open_page(TAG, viewport=PHONE, has_touch=True, is_mobile=True)
+def test_it_fits_a_phone(look_at):
+    screen = look_at(TAG, viewport=PHONE, has_touch=True, is_mobile=True)
     assert screen.page.evaluate("document.documentElement.scrollWidth") == 360
     assert screen.widget.get_by_role("button").bounding_box()["height"] >= 32
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("state", ["", "step=2", "step=9"])
-def test_it_is_accessible(open_page, colours, state):
-    screen = open_page(TAG, state, color_scheme=colours)
+def test_it_is_accessible(look_at, colours, state):
+    screen = look_at(TAG, state, color_scheme=colours)
     found = violations(screen.page)
     assert not found, json.dumps(found, indent=2)[:3000]
 
