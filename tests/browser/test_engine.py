@@ -14,6 +14,8 @@ import pytest
 from cnnbook import activation_functions, export, model
 from tests.browser.serving import served
 
+pytestmark = pytest.mark.xdist_group("engine")
+
 STATIC = Path(export.__file__).parent / "static"
 
 # Of tests.test_export, which needs Keras and is therefore read late.

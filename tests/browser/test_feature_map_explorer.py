@@ -33,6 +33,8 @@ from tests.browser.screens import (
 from tests.browser.serving import served
 from tests.browser.test_pages import PHONE
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("feature-map-explorer")]
+
 TAG = "feature-map-explorer"
 SIDES = (40, 56)
 CAT = np.round(255 * images.model_cat(SIDES)).astype(np.uint8)

@@ -25,6 +25,8 @@ from tests.browser.screens import (
 from tests.browser.serving import served
 from tests.browser.test_pages import PHONE
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("fully-connected-explorer")]
+
 TAG = "fully-connected-explorer"
 OTHER = "other"  # the page of the other network
 CAT = (images.model_cat((96, 96)) * 255).round().astype(np.uint8)

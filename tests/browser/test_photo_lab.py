@@ -27,6 +27,8 @@ from tests.browser.screens import as_in_the_book, page_of, put_code, violations
 from tests.browser.serving import served
 from tests.browser.test_pages import PHONE
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("photo-lab")]
+
 TAG = "photo-lab"
 OFF = "block1_relu%3D3%26block1_relu%3D13%26block2_relu%3D5"
 

@@ -17,6 +17,8 @@ from tests.browser.screens import (
 from tests.browser.serving import served
 from tests.browser.test_pages import PHONE
 
+pytestmark = pytest.mark.xdist_group("training-scrubber")
+
 TAG = "training-scrubber"
 BARE = "bare"  # the page of another network, without a history
 PICTURE = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)

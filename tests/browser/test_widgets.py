@@ -26,6 +26,8 @@ from tests.browser.screens import (
 from tests.browser.serving import served
 from tests.browser.test_pages import PHONE
 
+pytestmark = pytest.mark.xdist_group("widgets")
+
 # The others have files of their own.
 TAGS = CONVOLUTION, POOLING, ACTIVATION = [*embedding.TAKES][:3]
 RULES = {  # a kernel of three by three for each name
