@@ -7,7 +7,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.bench.measuring import Row
 from tests.browser.serving import LAUNCH_OPTIONS, SITE, find_browser, served
-from tests.browser.test_pages import Visit
+from tests.browser.test_pages import DESKTOP, Visit
 
 
 def measure():
@@ -42,9 +42,10 @@ def weights_of_pages():
             executable_path=executable, args=LAUNCH_OPTIONS
         )
         for page in sorted((SITE / "book").glob("*.html")):
-            visit = Visit(browser, f"{address}book/{page.name}")
+            empty = browser.new_page(viewport=DESKTOP)
+            visit = Visit(empty, f"{address}book/{page.name}")
             weights[page.name] = visit.bytes_before_figures()
-            visit.page.close()
+            empty.close()
         browser.close()
     heaviest = max(weights, key=weights.get)
     weight = weights[heaviest] / 1e6

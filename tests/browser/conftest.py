@@ -3,7 +3,10 @@
 Without either the checks skip and say why; where CI is set they fail instead.
 """
 
+import functools
 import os
+from collections import defaultdict
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -18,9 +21,16 @@ from tests.browser.serving import (
 
 
 def pytest_generate_tests(metafunc):
-    """Run a test that takes a page on every page of the book, page by page."""
+    """Run a test that takes a page on every page of the book, page by page.
+
+    All that is asked of one page is asked in one process, which opens it once.
+    """
     if "page_name" in metafunc.fixturenames:
-        metafunc.parametrize("page_name", _pages() or ["none"], scope="module")
+        pages = [
+            pytest.param(name, marks=pytest.mark.xdist_group(name))
+            for name in _pages() or ["none"]
+        ]
+        metafunc.parametrize("page_name", pages, scope="module")
 
 
 def _pages():
@@ -43,7 +53,7 @@ def site():
 
 
 @pytest.fixture(scope="session")
-def browser(site):
+def browser():
     executable = find_browser()
     if executable is None:
         _do_without(
@@ -77,16 +87,46 @@ def origin(request, site):
     return request.getfixturevalue("http")
 
 
-@pytest.fixture
-def open_page(browser, address):
-    """Open pages; close them all, and insist that none complained."""
-    screens = []
+@pytest.fixture(scope="session")
+def tab(browser):
+    """Give a page of the browser for each use, once: a new one takes a second."""
+    return functools.cache(lambda use: browser.new_page())
 
-    def open_one(tag, state="", origin=address, **options):
-        screens.append(Screen(browser, origin, tag, state, **options))
-        return screens[-1]
+
+@pytest.fixture(scope="session")
+def screens(browser):
+    """The screens that are free, by their options: a new one takes a second."""
+    return defaultdict(list)
+
+
+@pytest.fixture
+def open_page(browser, screens, address):
+    """Open pages, and insist in the end that none complained.
+
+    Their screens are used again, but for those that are not to be `kept`: what a test
+    changes there would last.
+    """
+    used = []
+
+    def open_one(
+        tag, state="", origin=address, page="", *, kept=True, anew=True, **options
+    ):
+        free = screens[urlsplit(origin).scheme, repr(sorted(options.items()))]
+        screen = free.pop() if free and kept else Screen(browser, **options)
+        used.append((screen, free if kept else None))
+        return (screen.open if anew else screen.show)(origin, tag, state, page)
 
     yield open_one
-    for screen in screens:
-        screen.page.close()
-        assert screen.complaints == []
+    for screen, free in used:
+        if free is None:
+            screen.page.close()
+        else:
+            screen.leave()
+            free.append(screen)
+    assert [screen.complaints for screen, _ in used if screen.complaints] == []
+
+
+@pytest.fixture
+def look_at(open_page):
+    """Open pages for tests that change only a widget's state: they may share a page."""
+    return functools.partial(open_page, anew=False)

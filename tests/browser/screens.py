@@ -1,5 +1,6 @@
 """Pages with a widget each, and what the tests of all widgets ask of them."""
 
+import itertools
 import re
 import shutil
 
@@ -8,6 +9,12 @@ import pytest
 from cnnbook import embedding
 
 MINUS = "−"
+OPENINGS = itertools.count()  # of pages, one after the other
+
+FOLLOW = """(widget, state) => {
+  widget.shadowRoot.activeElement?.blur();
+  widget.restore(state);
+}"""
 
 # The rules of WCAG 2.2, levels A and AA; the others are matters of taste.
 AXE_OPTIONS = {
@@ -20,7 +27,8 @@ def violations(page):
     """List the rules of accessibility that a page breaks."""
     from axe_playwright_python.sync_playwright import Axe
 
-    return Axe().run(page, options=AXE_OPTIONS).response["violations"]
+    axe = Axe("") if page.evaluate("'axe' in window") else Axe()
+    return axe.run(page, options=AXE_OPTIONS).response["violations"]
 
 
 def page_of(inside):
@@ -54,18 +62,48 @@ def as_in_the_book(widget, **options):
 
 
 class Screen:
-    """A page with a widget, and all that it complained about or asked others for."""
+    """A tab of the browser, for one page with a widget after the other.
 
-    def __init__(self, browser, origin, tag, state="", page="", **options):
-        self.complaints = []
-        self.page = browser.new_page(**options)
+    It keeps all that the page complains about or asks others for.
+    """
+
+    def __init__(self, browser, **options):
+        self.page, self.shown = browser.new_page(**options), None
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("requestfailed", lambda r: self.complaints.append(r.url))
+        self.page.on("requestfailed", self._fail)
         self.page.on("request", self._check)
-        self.origin = origin
-        self.page.goto(f"{origin}{page or tag}.html{state and f'#{tag}?{state}'}")
+
+    def open(self, origin, tag, state="", page=""):
+        """Load a page with a widget of that tag in that state, whatever was there."""
+        self.origin, self.tag, self.complaints = origin, tag, []
+        self.has_arrived, self.shown = False, None
+        # Another query makes it another page, as another fragment does not.
+        address = f"{origin}{page or tag}.html?{next(OPENINGS)}"
+        self.page.goto(f"{address}{state and f'#{tag}?{state}'}", wait_until="commit")
+        self.has_arrived = True
+        self.page.wait_for_load_state()
         self.widget = self.page.locator(tag).first
+        return self
+
+    def show(self, origin, tag, state="", page=""):
+        """Open such a page, or follow a link on the one that was shown before."""
+        if self.shown != (origin, tag, page):
+            self.open(origin, tag, state, page)
+            self.shown = origin, tag, page
+        else:
+            self.complaints = []
+            self.widget.evaluate(FOLLOW, state)
+        return self
+
+    def leave(self):
+        """Take the mouse to where it points at nothing on the next page."""
+        self.page.mouse.move(0, 0)
+
+    def _fail(self, request):
+        # What the page before still waits for is dropped.
+        if self.has_arrived or request.failure != "net::ERR_ABORTED":
+            self.complaints.append(request.url)
 
     def _check(self, request):
         if not request.url.startswith((self.origin, "data:", "blob:")):
@@ -97,8 +135,25 @@ class Screen:
         return self.canvas(label).evaluate("canvas => canvas.cells.slice(0, 2)")
 
     def saved(self):
-        self.page.wait_for_timeout(400)
-        return self.page.url
+        """The fragment of the address, once the last change has been saved."""
+        # Widgets wait as long; a timer that is set later goes off later.
+        self.page.evaluate("new Promise((done) => setTimeout(done, 300))")
+        return self.page.evaluate("location.hash")
+
+    def upload(self, name, data):
+        """Pick a picture, and wait until it is shown or refused."""
+        file = {"name": name, "mimeType": "image/jpeg", "buffer": data}
+        self.widget.locator("input[type=file]").set_input_files(file)
+        self.wait_for(
+            """widget => widget.state.picture === "own"
+                 || widget.shadowRoot.querySelector("[role=alert]").textContent"""
+        )
+
+    def wait_for(self, condition):
+        """Wait until a function of the widget gives something true."""
+        self.page.wait_for_function(
+            f"tag => ({condition})(document.querySelector(tag))", arg=self.tag
+        )
 
 
 def numbers_in(text):

@@ -8,15 +8,19 @@ import json
 import shutil
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 
 from cnnbook import activation_functions, export, model
 from tests.browser.serving import served
-from tests.test_export import NETWORKS, image_for, keras_outputs, off_by
+
+pytestmark = pytest.mark.xdist_group("engine")
 
 STATIC = Path(export.__file__).parent / "static"
+
+# Of tests.test_export, which needs Keras and is therefore read late.
+NETWORKS = ["plain", "shipped", "normalised", "pools", "activated", "voting", "nested"]
+NETWORKS += [f"random{seed}" for seed in range(8)]
 
 MOST_OFF = 1e-4  # as a part of a layer's range
 
@@ -52,7 +56,28 @@ def as_numbers(carried):
 
 @pytest.fixture(scope="module")
 def networks():
-    return {name: make() for name, make in NETWORKS.items()}
+    from tests import test_export
+
+    assert [*test_export.NETWORKS] == NETWORKS
+    return {name: make() for name, make in test_export.NETWORKS.items()}
+
+
+@pytest.fixture(scope="module")
+def computed(networks):
+    """An image for each network, and what Keras computes of it."""
+    from tests.test_export import image_for, keras_outputs
+
+    images = {name: image_for(network) for name, network in networks.items()}
+    return {
+        name: (image, keras_outputs(networks[name], image))
+        for name, image in images.items()
+    }
+
+
+def is_close(ours, theirs):
+    from tests.test_export import off_by
+
+    return off_by(ours, theirs) <= MOST_OFF
 
 
 @pytest.fixture(scope="module")
@@ -104,25 +129,25 @@ def error_of(page, script, argument=None):
 
 @pytest.mark.parametrize("where", RUN)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_layer_gives_what_keras_gives(page, networks, name, where):
-    network = networks[name]
-    image = image_for(network)
+def test_every_layer_gives_what_keras_gives(page, computed, name, where):
+    image, theirs = computed[name]
     ours = as_numbers(page.evaluate(RUN[where], [name, image.ravel().tolist()]))
-    theirs = keras_outputs(network, image)
     assert list(ours) == list(theirs)
     for layer in theirs:
         assert ours[layer].shape == theirs[layer].shape
-        assert off_by(ours[layer], theirs[layer]) <= MOST_OFF, layer
+        assert is_close(ours[layer], theirs[layer]), layer
 
 
 def test_half_precision_gives_what_keras_gives_with_weights_rounded_alike(page, rng):
+    from tests.test_export import keras_outputs
+
     image = rng.random((96, 96, 3), np.float32)
     network = model.load_classifier()
     network.set_weights([w.astype("float16") for w in network.get_weights()])
     ours = page.evaluate(RUN["on the page"], ["halved", image.ravel().tolist()])
     theirs = keras_outputs(network, image)
     for layer, output in as_numbers(ours).items():
-        assert off_by(output, theirs[layer]) <= MOST_OFF, layer
+        assert is_close(output, theirs[layer]), layer
 
 
 @pytest.mark.parametrize("kind", ["relu", "leaky_relu", "sigmoid", "tanh", "gelu"])
@@ -143,11 +168,15 @@ def test_softmax_of_large_scores_does_not_overflow(page):
     assert ours == pytest.approx([1 / (1 + np.exp(-1)), 1 / (1 + np.e), 0])
 
 
-def test_only_layers_up_to_the_one_asked_for_are_computed(page, networks):
-    image = image_for(networks["plain"]).ravel().tolist()
+def test_only_layers_up_to_the_one_asked_for_are_computed(page, computed):
+    image, _ = computed["plain"]
     run = """image => Object.keys(
       cnnbook.network("plain").run(image, {upTo: "block1_relu"}))"""
-    assert page.evaluate(run, image) == ["intensities", "block1_conv", "block1_relu"]
+    assert page.evaluate(run, image.ravel().tolist()) == [
+        "intensities",
+        "block1_conv",
+        "block1_relu",
+    ]
 
 
 def test_a_network_tells_its_facts_and_its_weights(page, networks):
@@ -170,34 +199,35 @@ def test_a_network_tells_its_facts_and_its_weights(page, networks):
 
 
 def test_silent_channels_are_zero_and_all_that_follows_is_computed_without(
-    page, networks
+    page, networks, computed
 ):
+    import keras
+
     network = networks["shipped"]
-    image = image_for(network)
+    image, whole = computed["shipped"]
     silent = {"block2_relu": [0, 7], "flatten": [4, 9215]}
     run = """([image, silent]) =>
       carry(cnnbook.network("shipped").run(image, {silent}))"""
     ours = as_numbers(page.evaluate(run, [image.ravel().tolist(), silent]))
-    whole = keras_outputs(network, image)
-    assert off_by(ours["block2_conv"], whole["block2_conv"]) <= MOST_OFF
+    assert is_close(ours["block2_conv"], whole["block2_conv"])
     values = whole["block2_relu"].copy()
     values[..., [0, 7]] = 0
     x = keras.ops.convert_to_tensor(values[None])
     for name in ("block2_pool", "block3_conv", "block3_relu", "block3_pool"):
         x = network.get_layer(name)(x)
-        assert off_by(ours[name], np.asarray(x)[0]) <= MOST_OFF
+        assert is_close(ours[name], np.asarray(x)[0])
     votes = np.asarray(x).reshape(1, -1).copy()
     votes[0, [4, 9215]] = 0
     expected = np.asarray(network.get_layer("logits")(votes))[0]
-    assert off_by(ours["logits"], expected) <= MOST_OFF
+    assert is_close(ours["logits"], expected)
 
 
 # --- A file that a reader picks
 
 
-def test_a_picked_file_is_read_without_running_it(page, folder, networks):
+def test_a_picked_file_is_read_without_running_it(page, folder, computed):
     text = (folder / "voting.js").read_text()
-    image = image_for(networks["voting"])
+    image, theirs = computed["voting"]
     run = """([text, image]) => {
       const register = cnnbook.register;
       cnnbook.register = () => { throw new Error("was run"); };
@@ -206,8 +236,8 @@ def test_a_picked_file_is_read_without_running_it(page, folder, networks):
       return carry(outputs);
     }"""
     ours = as_numbers(page.evaluate(run, [text, image.ravel().tolist()]))
-    for layer, output in keras_outputs(networks["voting"], image).items():
-        assert off_by(ours[layer], output) <= MOST_OFF
+    for layer, output in theirs.items():
+        assert is_close(ours[layer], output)
 
 
 NO_FILE = "This is no whole file of a network exported by cnnbook."

@@ -4,11 +4,11 @@ The pages are of these tests' own: a small network with layers of every kind, an
 whose maps come as pictures.
 """
 
+import functools
 import io
 import json
 import re
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -32,7 +32,8 @@ from tests.browser.screens import (
 )
 from tests.browser.serving import served
 from tests.browser.test_pages import PHONE
-from tests.test_export import alive, keras_outputs
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("feature-map-explorer")]
 
 TAG = "feature-map-explorer"
 SIDES = (40, 56)
@@ -44,6 +45,10 @@ OWN = "Choose a file: your pictures stay with you, so no link can bring them bac
 
 
 def live_network():
+    import keras
+
+    from tests.test_export import alive
+
     network = keras.Sequential(
         [
             keras.Input((*SIDES, 3)),
@@ -72,6 +77,8 @@ def live_network():
 
 
 def recorded_network():
+    import keras
+
     options = {"padding": "same", "activation": "relu"}
     return keras.Sequential(
         [
@@ -88,13 +95,21 @@ def live():
     return live_network()
 
 
+def outputs_of(network, picture):
+    from tests.test_export import keras_outputs
+
+    return keras_outputs(network, picture)
+
+
 @pytest.fixture(scope="module")
 def outputs(live):
-    return keras_outputs(live, CAT / 255)
+    return outputs_of(live, CAT / 255)
 
 
 @pytest.fixture(scope="module")
 def recorded():
+    import keras
+
     keras.utils.set_random_seed(1)
     network = recorded_network()
     cat = images.model_cat((112, 112))
@@ -192,6 +207,12 @@ def explore(open_page):
     return open_one
 
 
+@pytest.fixture
+def look(explore):
+    """Explore, on a page that tests share which change only the widget's state."""
+    return functools.partial(explore, anew=False)
+
+
 def ends(window):
     """The first and the last of each slice, as the page writes them."""
     return tuple(
@@ -203,8 +224,8 @@ def ends(window):
 # --- The network in the page
 
 
-def test_the_page_and_keras_agree_on_a_number_of_every_layer(explore, outputs):
-    explorer = explore()
+def test_the_page_and_keras_agree_on_a_number_of_every_layer(look, outputs):
+    explorer = look()
     for name, output in outputs.items():
         explorer.go(f"classifier {name}", row=7, column=5, channel=2)
         says = explorer.says()
@@ -218,9 +239,9 @@ def test_the_page_and_keras_agree_on_a_number_of_every_layer(explore, outputs):
         assert explorer.value() == pytest.approx(expected, rel=6e-3, abs=2e-4), name
 
 
-def test_what_every_layer_sees_is_what_the_package_works_out(explore, live, outputs):
+def test_what_every_layer_sees_is_what_the_package_works_out(look, live, outputs):
     names = list(outputs)
-    explorer = explore()
+    explorer = look()
     for number, name in enumerate(names[1:], start=1):
         sides = outputs[name].shape[:2] if outputs[name].ndim == 3 else (1, 1)
         for place in {
@@ -235,14 +256,14 @@ def test_what_every_layer_sees_is_what_the_package_works_out(explore, live, outp
             assert seen[names[0]] == ends(field.window(*place)), (name, place)
 
 
-def test_positions_that_see_nothing_but_padding_say_so(explore):
-    seen = explore("layer=classifier pad&row=0&column=30").seen()
+def test_positions_that_see_nothing_but_padding_say_so(look):
+    seen = look("layer=classifier pad&row=0&column=30").seen()
     assert seen["pool"] == ((), ())
     assert seen[next(reversed(seen))] == ((), ())
 
 
-def test_silent_maps_are_counted_and_crossed_out(explore, outputs):
-    explorer = explore("layer=classifier relu")
+def test_silent_maps_are_counted_and_crossed_out(look, outputs):
+    explorer = look("layer=classifier relu")
     silent = activations.silent_channels(outputs["relu"][None])[0]
     assert silent[4]
     assert f"{silent.sum()} of 6 maps are silent" in explorer.screen.text()
@@ -252,8 +273,8 @@ def test_silent_maps_are_counted_and_crossed_out(explore, outputs):
     assert marked == silent.tolist()
 
 
-def test_the_strongest_maps_come_first(explore, outputs):
-    explorer = explore("layer=classifier dilated")
+def test_the_strongest_maps_come_first(look, outputs):
+    explorer = look("layer=classifier dilated")
     expected = measures.strongest(outputs["dilated"], 70).tolist()
     assert explorer.order()[:20] == expected[:20]
     assert explorer.says().startswith(f"Map {expected[0]}, ")
@@ -277,11 +298,11 @@ def test_numbers_without_a_map_are_cells_with_the_names_of_classes(explore, outp
 # --- The network that comes as pictures
 
 
-def test_recorded_numbers_are_about_right(explore, recorded):
+def test_recorded_numbers_are_about_right(look, recorded):
     _, maps, _, sets = recorded
-    off = []
+    explorer, off = look(), []
     for name, values in maps.items():
-        explorer = explore(f"layer=large {name}")
+        explorer.go(f"large {name}")
         shrunk = layers.avg_pool2d(values[None], max(1, len(values) // 56))[0]
         shown = explorer.screen.widget.evaluate(
             "widget => [widget.asked.map.shape, [...widget.asked.map.data]]"
@@ -297,10 +318,10 @@ def test_recorded_numbers_are_about_right(explore, recorded):
 
 
 def test_a_number_of_a_shrunk_map_sees_what_all_that_it_is_a_mean_of_see(
-    explore, recorded
+    look, recorded
 ):
     network, *_ = recorded
-    seen = explore("layer=large fine&row=10&column=0").seen()
+    seen = look("layer=large fine&row=10&column=0").seen()
     assert list(seen) == ["means of 2 × 2", "fine", "photo"]
     field = activations.receptive_field(network, "fine", input_size=(112, 112))
     (first, _), (last, _) = (ends(field.window(row, 0)) for row in (20, 21))
@@ -326,7 +347,7 @@ def test_pictures_are_read_where_the_page_was_opened_from_a_folder(folder, explo
 
 
 def test_a_layer_that_cannot_be_loaded_is_an_error_of_one_sentence(explore):
-    explorer = explore()
+    explorer = explore(kept=False)
     explorer.page.route("**/large-*", lambda route: route.abort())
     explorer.screen.choose("Layer", "large coarse")
     explorer.settle()
@@ -380,8 +401,8 @@ def test_maps_and_numbers_are_chosen_by_keyboard(explore):
     assert f"Map {below}, row 1, column 0," in explorer.says()
 
 
-def test_another_layer_is_opened_at_the_same_part_of_the_picture(explore):
-    explorer = explore("layer=classifier relu&row=30&column=14")
+def test_another_layer_is_opened_at_the_same_part_of_the_picture(look):
+    explorer = look("layer=classifier relu&row=30&column=14")
     explorer.screen.choose("Layer", "classifier pool")
     assert "row 15, column 7," in explorer.says()
     explorer.screen.choose("Layer", "large fine")  # 112 by 112, shown as 56 by 56
@@ -408,7 +429,7 @@ def test_on_a_phone_tiles_are_large_enough_to_be_tapped(explore):
 def test_a_tile_chosen_by_a_link_is_in_sight_and_stays_when_the_page_is_narrowed(
     explore,
 ):
-    explorer = explore("layer=classifier dilated&channel=69")
+    explorer = explore("layer=classifier dilated&channel=69", kept=False)
     sight = """widget => {
       const box = widget.sheet.part.firstChild;
       return [box.scrollTop, box.scrollHeight - box.clientHeight];
@@ -417,10 +438,11 @@ def test_a_tile_chosen_by_a_link_is_in_sight_and_stays_when_the_page_is_narrowed
     at, most = explorer.screen.widget.evaluate(sight)
     assert most - 15 <= at <= most
     explorer.page.set_viewport_size(PHONE)
-    explorer.page.wait_for_timeout(100)
-    after = explorer.sheet().bounding_box()
-    assert after["width"] <= 360
-    assert after["height"] > 2 * before["height"]
+    tall = """([sheet, height]) => sheet.getBoundingClientRect().height > height"""
+    explorer.page.wait_for_function(
+        tall, arg=[explorer.sheet().element_handle(), 2 * before["height"]]
+    )
+    assert explorer.sheet().bounding_box()["width"] <= 360
 
 
 def test_a_link_brings_back_layer_map_number_and_order(explore):
@@ -434,8 +456,8 @@ def test_a_link_brings_back_layer_map_number_and_order(explore):
     explorer.screen.canvas("The chosen map").focus()
     explorer.page.keyboard.press("Shift+ArrowDown")
     before, state = explorer.says(), explorer.state()
-    url = explorer.screen.saved()
-    other = explore(url.split("?", 1)[1])
+    link = explorer.screen.saved()
+    other = explore(link.split("?", 1)[1])
     assert other.state() == state
     assert other.says() == before
 
@@ -444,8 +466,8 @@ def test_a_link_brings_back_layer_map_number_and_order(explore):
     "state",
     ["channel=999&row=-4&column=1e9", "channel=x&row=x&column=", "channel=2.7&row=0.5"],
 )
-def test_numbers_that_do_not_exist_become_those_nearest(explore, state):
-    explorer = explore(f"layer=classifier relu&{state}")
+def test_numbers_that_do_not_exist_become_those_nearest(look, state):
+    explorer = look(f"layer=classifier relu&{state}")
     assert re.match(r"Map \d, row \d+, column \d+,", explorer.says())
     assert explorer.screen.alert() == []
 
@@ -469,21 +491,16 @@ def test_a_picture_of_the_readers_own_is_cut_and_looked_at(explore, live):
     explorer = explore("layer=classifier conv&row=20&column=20&channel=1")
     file = io.BytesIO()
     Image.new("RGB", (300, 900), (255, 128, 0)).save(file, "png")
-    explorer.screen.widget.locator("input[type=file]").set_input_files(
-        {"name": "a.png", "mimeType": "image/png", "buffer": file.getvalue()}
-    )
-    explorer.page.wait_for_function(
-        "document.querySelector('feature-map-explorer').state.picture === 'own'"
-    )
+    explorer.screen.upload("a.png", file.getvalue())
     colour = np.ones((*SIDES, 3), "float32") * (np.array([255, 128, 0]) / 255)
-    expected = keras_outputs(live, colour)["conv"][20, 20, 1]
+    expected = outputs_of(live, colour)["conv"][20, 20, 1]
     assert explorer.value() == three_alike(expected)
 
 
-def test_another_picture_has_other_maps(explore, live):
-    explorer = explore("layer=classifier strided&row=3&column=4&channel=5")
+def test_another_picture_has_other_maps(look, live):
+    explorer = look("layer=classifier strided&row=3&column=4&channel=5")
     explorer.screen.choose("Picture", "noise")
-    expected = keras_outputs(live, NOISE / 255)["strided"][3, 4, 5]
+    expected = outputs_of(live, NOISE / 255)["strided"][3, 4, 5]
     assert explorer.value() == three_alike(expected)
 
 
@@ -494,14 +511,14 @@ STATES = ["layer=large coarse", "layer=classifier logits", "order=size"]
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("state", STATES)
-def test_the_explorer_is_accessible(explore, state, colours):
-    explorer = explore(state, color_scheme=colours)
+def test_the_explorer_is_accessible(look, state, colours):
+    explorer = look(state, color_scheme=colours)
     found = violations(explorer.page)
     assert not found, json.dumps(found, indent=2)[:3000]
 
 
 def test_the_explorer_prints_and_nothing_moves_by_itself(explore):
-    explorer = explore("layer=large coarse")
+    explorer = explore("layer=large coarse", kept=False)
     assert explorer.page.evaluate("document.getAnimations().length") == 0
     explorer.page.emulate_media(media="print")
     assert explorer.sheet().is_visible()

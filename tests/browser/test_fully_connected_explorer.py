@@ -9,7 +9,6 @@ import json
 import re
 from decimal import Decimal
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -25,7 +24,8 @@ from tests.browser.screens import (
 )
 from tests.browser.serving import served
 from tests.browser.test_pages import PHONE
-from tests.test_export import alive
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("fully-connected-explorer")]
 
 TAG = "fully-connected-explorer"
 OTHER = "other"  # the page of the other network
@@ -37,6 +37,8 @@ SIDES = "cat", "dog"
 
 def halved(network):
     """The network with its weights rounded as they travel."""
+    import keras
+
     copy = keras.models.clone_model(network)
     rounded = (w.astype("float16").astype("float32") for w in network.get_weights())
     copy.set_weights([*rounded])
@@ -51,6 +53,10 @@ def classifier():
 @pytest.fixture(scope="module")
 def garden():
     """Grey pictures, a pooling over everything, three classes, and no bias."""
+    import keras
+
+    from tests.test_export import alive
+
     network = alive(
         keras.Sequential(
             [
@@ -92,6 +98,8 @@ def address(folder):
 
 def counted(network, picture, silent=()):
     """Votes, scores and probabilities by Keras, when channels of the maps are zero."""
+    import keras
+
     maps = activations.feature_maps(network, picture[None] / 255, "block3_pool")
     maps = maps["block3_pool"].copy()
     maps[..., list(silent)] = 0
@@ -129,8 +137,8 @@ def box(screen, number):
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_every_filter_has_the_vote_that_keras_gives_it(open_page, classifier, name):
-    screen = open_page(TAG, f"picture={name.replace(' ', '+')}")
+def test_every_filter_has_the_vote_that_keras_gives_it(look_at, classifier, name):
+    screen = look_at(TAG, f"picture={name.replace(' ', '+')}")
     votes, *_ = counted(classifier, PICTURES[name])
     shown = rows(screen)
     lead = votes[:, 0] - votes[:, 1]
@@ -139,8 +147,8 @@ def test_every_filter_has_the_vote_that_keras_gives_it(open_page, classifier, na
     assert np.all(np.diff(np.abs(lead[[*shown]])) <= 1e-5)  # the strongest first
 
 
-def test_the_bars_run_to_the_side_that_they_speak_for(open_page):
-    screen = open_page(TAG)
+def test_the_bars_run_to_the_side_that_they_speak_for(look_at):
+    screen = look_at(TAG)
     shown = rows(screen)
     longest = max(map(abs, shown.values()))
     bars = screen.widget.locator(".votes i").evaluate_all(
@@ -162,9 +170,9 @@ def test_the_bars_run_to_the_side_that_they_speak_for(open_page):
 @pytest.mark.parametrize("off", ["", "33", "3_12_47", "_".join(map(str, range(64)))])
 @pytest.mark.parametrize("name", PICTURES)
 def test_scores_and_probabilities_are_keras_s_before_and_after(
-    open_page, classifier, name, off
+    look_at, classifier, name, off
 ):
-    screen = open_page(TAG, f"picture={name.replace(' ', '+')}&off={off}")
+    screen = look_at(TAG, f"picture={name.replace(' ', '+')}&off={off}")
     silent = [int(number) for number in off.split("_") if number]
     for (sums, shares), none in zip(verdicts(screen), ((), silent), strict=True):
         _, scores, expected = counted(classifier, PICTURES[name], none)
@@ -176,8 +184,8 @@ def test_scores_and_probabilities_are_keras_s_before_and_after(
     assert screen.says() == f"{len(silent)} switched off: {winner}"
 
 
-def test_the_sums_add_up_to_the_last_digit(open_page):
-    screen = open_page(TAG, "off=3_12_47_60_1_2")
+def test_the_sums_add_up_to_the_last_digit(look_at):
+    screen = look_at(TAG, "off=3_12_47_60_1_2")
     for sums, _ in verdicts(screen):
         assert len(sums) == 3
         for bias, votes, score in sums:
@@ -219,8 +227,8 @@ def test_the_strongest_go_one_by_one_and_all_come_back(open_page, classifier):
     assert "off" not in screen.saved()
 
 
-def test_when_none_is_left_nothing_more_happens(open_page):
-    screen = open_page(TAG, "off=" + "_".join(map(str, range(64))))
+def test_when_none_is_left_nothing_more_happens(look_at):
+    screen = look_at(TAG, "off=" + "_".join(map(str, range(64))))
     says = screen.says()
     screen.widget.get_by_role("button", name="Switch the strongest off").click()
     assert screen.says() == says
@@ -232,9 +240,9 @@ def test_when_none_is_left_nothing_more_happens(open_page):
 
 @pytest.mark.parametrize(("target", "against"), [(0, 1), (2, 0), (1, 2), (1, 1)])
 def test_a_network_with_more_classes_is_asked_about_two_of_them(
-    open_page, garden, target, against
+    look_at, garden, target, against
 ):
-    screen = open_page(TAG, page=OTHER)
+    screen = look_at(TAG, page=OTHER)
     screen.choose("Votes for", str(target))
     screen.choose("against", str(against))
     picture = images.load_image(CAT, (20, 30)).mean(axis=-1, keepdims=True)
@@ -261,12 +269,6 @@ def test_a_network_with_more_classes_is_asked_about_two_of_them(
 # --- Pictures of the reader's own
 
 
-def upload(screen, name, data):
-    file = {"name": name, "mimeType": "image/jpeg", "buffer": data}
-    screen.widget.locator("input[type=file]").set_input_files(file)
-    screen.page.wait_for_timeout(300)
-
-
 def png(picture):
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "png")
@@ -278,7 +280,7 @@ def test_a_photo_of_any_shape_is_cut_in_its_middle(open_page, classifier, name):
     wide = np.full((96, 300, 3), 255, np.uint8)
     wide[:, 102:198] = CAT
     screen = open_page(TAG, page=name)
-    upload(screen, "wide.png", png(wide))
+    screen.upload("wide.png", png(wide))
     assert screen.chosen("Picture") == "own"
     if name == OTHER:
         canvas = screen.widget.locator(".panel canvas")
@@ -291,7 +293,7 @@ def test_a_photo_of_any_shape_is_cut_in_its_middle(open_page, classifier, name):
 
 def test_the_same_picture_once_more_is_switched_as_before(open_page):
     screen = open_page(TAG, "off=3")
-    upload(screen, "cat.png", png(CAT))
+    screen.upload("cat.png", png(CAT))
     assert screen.chosen("Picture") == "own"
     box(screen, 5).click()
     assert screen.says().startswith("2 switched off")
@@ -304,7 +306,7 @@ def test_the_same_picture_once_more_is_switched_as_before(open_page):
 def test_a_broken_file_is_called_so_and_the_picture_stays(open_page):
     screen = open_page(TAG)
     says = screen.says()
-    upload(screen, "letter.jpg", b"Dear cat,")
+    screen.upload("letter.jpg", b"Dear cat,")
     assert screen.alert() == [
         "“letter.jpg” is not a picture that this browser can read."
     ]
@@ -357,8 +359,8 @@ def test_a_link_to_what_cannot_be_gives_one_sentence(open_page, state, sentence)
 # --- Every reader
 
 
-def test_it_fits_a_phone_and_its_rows_can_be_hit(open_page):
-    screen = open_page(TAG, viewport=PHONE, has_touch=True, is_mobile=True)
+def test_it_fits_a_phone_and_its_rows_can_be_hit(look_at):
+    screen = look_at(TAG, viewport=PHONE, has_touch=True, is_mobile=True)
     assert screen.page.evaluate("document.documentElement.scrollWidth") == 360
     for label in screen.widget.locator(".votes label").all()[:5]:
         assert label.bounding_box()["height"] >= 32
@@ -368,14 +370,14 @@ def test_it_fits_a_phone_and_its_rows_can_be_hit(open_page):
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("state", ["", "off=3_33", "off=99"])
-def test_it_is_accessible(open_page, colours, state):
-    screen = open_page(TAG, state, color_scheme=colours)
+def test_it_is_accessible(look_at, colours, state):
+    screen = look_at(TAG, state, color_scheme=colours)
     found = violations(screen.page)
     assert not found, json.dumps(found, indent=2)[:3000]
 
 
 def test_it_prints_and_nothing_moves_by_itself(open_page):
-    screen = open_page(TAG)
+    screen = open_page(TAG, kept=False)
     assert screen.page.evaluate("document.getAnimations().length") == 0
     screen.page.emulate_media(media="print")
     assert box(screen, 0).is_visible()

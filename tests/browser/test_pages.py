@@ -1,12 +1,16 @@
 """Every page of the built book is whole, offline, light and open to all readers."""
 
 import json
+from contextlib import contextmanager
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 
 from cnnbook import embedding
 from tests.browser.screens import violations
+
+pytestmark = pytest.mark.slow
 
 DESKTOP = {"width": 1366, "height": 900}
 PHONE = {"width": 360, "height": 760}
@@ -47,6 +51,13 @@ OVERFLOW = """
 }).map(part => part.outerHTML.slice(0, 120))
 """
 
+STARTED = """tags => Object.fromEntries(
+  [...document.querySelectorAll(tags)].map((widget) =>
+    [widget.localName, Boolean(widget.shadowRoot?.textContent)]))
+"""
+
+OPEN_ALL = "document.querySelectorAll('details').forEach(d => d.open = true)"
+
 LOAD_ALL_IMAGES = """
 Promise.all([...document.images].map(image => {
   image.dataset.wasLazy = image.loading === "lazy";
@@ -57,31 +68,66 @@ Promise.all([...document.images].map(image => {
 
 
 class Visit:
-    """One page, opened, with a record of all it asked for and complained about."""
+    """An address on a page, with a record of all it asked for and complained about."""
 
-    def __init__(self, browser, url, *, view=DESKTOP, colours="light"):
-        self.url = url
-        self.complaints = []
-        self.sizes = {}
-        self.page = browser.new_page(viewport=view, color_scheme=colours)
-        self.page.on("request", self._check_address)
-        self.page.on("requestfailed", lambda r: self._complain("failed", r.url))
-        self.page.on("response", self._weigh)
-        self.page.on("pageerror", lambda error: self._complain("script", error))
-        self.page.on("console", self._listen)
-        self.page.goto(url, wait_until="load")
+    def __init__(self, page, url, colours="light"):
+        self.page, self.url = page, url
+        self.complaints, self.sizes = [], {}
+        self.has_arrived = False
+        self.listeners = {
+            "request": self._check_address,
+            "requestfailed": self._fail,
+            "response": self._weigh,
+            "pageerror": lambda error: self._complain("script", error),
+            "console": self._listen,
+        }
+        for event, listener in self.listeners.items():
+            page.on(event, listener)
+        page.emulate_media(color_scheme=colours)
+        page.goto(url, wait_until="commit")
+        self.has_arrived = True
+        page.wait_for_load_state("load")
+        self.wait_for(colours)
+        self.sizes_before_figures = dict(self.sizes)
+        page.evaluate(LOAD_ALL_IMAGES)
+
+    def turn(self, colours):
+        """Let the reader change the colours."""
+        self.page.emulate_media(color_scheme=colours)
+        self.wait_for(colours)
+
+    def wait_for(self, colours):
         self.page.wait_for_function(
             "colours => document.documentElement.dataset.theme == colours", arg=colours
         )
-        self.sizes_before_figures = dict(self.sizes)
-        self.page.evaluate(LOAD_ALL_IMAGES)
+
+    def leave(self):
+        """Leave nothing behind for the next visit with the same page."""
+        for event, listener in self.listeners.items():
+            self.page.remove_listener(event, listener)
+        self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
 
     def bytes_before_figures(self):
         sizes = self.sizes_before_figures
         return sum(size for url, size in sizes.items() if "/_images/" not in url)
 
-    def images(self):
-        return self.page.evaluate(IMAGES)
+    def found(self, picture=None):
+        """What is there to be judged, whatever becomes of the page."""
+        if picture:
+            self.page.screenshot(path=picture, full_page=True)
+        return SimpleNamespace(
+            complaints=[*self.complaints],
+            images=self.page.evaluate(IMAGES),
+            picture=picture,
+            started=self.page.evaluate(STARTED, ", ".join(embedding.TAKES)),
+        )
+
+    def grave_faults(self):
+        return {
+            fault["id"]: [node["html"] for node in fault["nodes"]]
+            for fault in violations(self.page)
+            if fault["impact"] in {"serious", "critical"}
+        }
 
     def _complain(self, what, about):
         self.complaints.append(f"{what}: {about}")
@@ -90,6 +136,11 @@ class Visit:
         here, there = urlsplit(self.url), urlsplit(request.url)
         if there.scheme not in {"data", "blob"} and here[:2] != there[:2]:
             self._complain("another host", request.url)
+
+    def _fail(self, request):
+        # What the address before still waits for is dropped.
+        if self.has_arrived or request.failure != "net::ERR_ABORTED":
+            self._complain("failed", request.url)
 
     def _weigh(self, response):
         if response.status >= 400:
@@ -101,32 +152,61 @@ class Visit:
             self._complain("console", message.text)
 
 
-@pytest.fixture(scope="module")
-def on_a_desk(browser, http, page_name):
-    visit = Visit(browser, http + page_name)
-    yield visit
-    visit.page.close()
+# --- A page of the book is opened three times; each visit is recorded, and then judged.
 
 
-@pytest.fixture(scope="module")
-def at_night(browser, http, page_name):
-    visit = Visit(browser, http + page_name, colours="dark")
+@contextmanager
+def visited(page, url, view, colours="light"):
+    page.set_viewport_size(view)
+    visit = Visit(page, url, colours)
     yield visit
-    visit.page.close()
+    visit.leave()
 
 
 @pytest.fixture(scope="module")
-def on_a_phone(browser, http, page_name):
-    visit = Visit(browser, http + page_name, view=PHONE, colours="dark")
-    yield visit
-    visit.page.close()
+def picture_of(site, page_name):
+    """Where the screenshot of a visit goes, for people to look at."""
+    name = f"{page_name.replace('/', '-')}.png"
+    return lambda where: site.parent / "screenshots" / where / name
 
 
 @pytest.fixture(scope="module")
-def in_a_folder(browser, site, page_name):
-    visit = Visit(browser, f"{site.as_uri()}/{page_name}")
-    yield visit
-    visit.page.close()
+def desk(tab, http, page_name):
+    with visited(tab("desk"), http + page_name, DESKTOP) as visit:
+        yield visit
+
+
+@pytest.fixture(scope="module")
+def on_a_desk(desk, picture_of):
+    found = desk.found(picture_of("on_a_desk"))
+    found.grave = desk.grave_faults()
+    found.sizes, found.weight = desk.sizes, desk.bytes_before_figures()
+    return found
+
+
+@pytest.fixture(scope="module")
+def at_night(desk, on_a_desk, picture_of):
+    """The page on the desk, when the lights go out."""
+    desk.turn("dark")
+    found = desk.found(picture_of("at_night"))
+    found.grave = desk.grave_faults()
+    return found
+
+
+@pytest.fixture(scope="module")
+def on_a_phone(tab, http, page_name, picture_of):
+    with visited(tab("phone"), http + page_name, PHONE, "dark") as visit:
+        found = visit.found(picture_of("on_a_phone"))
+        visit.page.evaluate(OPEN_ALL)
+        width = visit.page.evaluate("document.documentElement.scrollWidth")
+        found.extent = width, visit.page.evaluate(OVERFLOW)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def in_a_folder(tab, site, page_name):
+    with visited(tab("folder"), f"{site.as_uri()}/{page_name}", DESKTOP) as visit:
+        yield visit.found()
 
 
 @pytest.fixture(
@@ -141,30 +221,22 @@ def test_a_page_asks_no_other_host_and_nothing_fails(visit):
 
 
 def test_every_interactive_figure_of_a_page_has_started(visit):
-    started = visit.page.evaluate(
-        """tags => Object.fromEntries(
-             [...document.querySelectorAll(tags)].map((widget) =>
-               [widget.localName, Boolean(widget.shadowRoot?.textContent)]))""",
-        ", ".join(embedding.TAKES),
-    )
-    assert all(started.values()), started
+    assert all(visit.started.values()), visit.started
 
 
 @pytest.mark.parametrize("where", ["on_a_desk", "at_night", "on_a_phone"])
-def test_a_page_can_be_looked_at_whole(request, site, page_name, where):
+def test_a_page_can_be_looked_at_whole(request, page_name, where):
     """Leaves a picture of every page for people to look at."""
-    page = request.getfixturevalue(where).page
-    picture = site.parent / "screenshots" / where / f"{page_name.replace('/', '-')}.png"
-    page.screenshot(path=picture, full_page=True)
+    picture = request.getfixturevalue(where).picture
     assert picture.stat().st_size > 10_000  # a blank page is smaller
 
 
 def test_a_page_is_light_before_its_own_figures(on_a_desk):
-    assert on_a_desk.bytes_before_figures() <= MOST_BYTES_OF_A_PAGE
+    assert on_a_desk.weight <= MOST_BYTES_OF_A_PAGE
 
 
 def test_figures_are_light_and_fetched_only_when_needed(on_a_desk):
-    for image in on_a_desk.images():
+    for image in on_a_desk.images:
         assert image["lazy"], image
         assert image["hasRoom"], f"the page jumps when this arrives: {image}"
         is_sheet = image["figure"].startswith("fig-sheet-")
@@ -173,36 +245,27 @@ def test_figures_are_light_and_fetched_only_when_needed(on_a_desk):
 
 
 def test_every_picture_is_described(on_a_desk):
-    for image in on_a_desk.images():
+    for image in on_a_desk.images:
         assert len(image["alt"]) > 10, image
 
 
 def test_pictures_keep_their_pixels_in_the_dark(on_a_phone):
-    for image in on_a_phone.images():
+    for image in on_a_phone.images:
         assert image["effects"] == [], image
 
 
 def test_a_page_fits_a_phone(on_a_phone):
-    page = on_a_phone.page
-    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-    width = page.evaluate("document.documentElement.scrollWidth")
-    assert (width, page.evaluate(OVERFLOW)) == (PHONE["width"], [])
+    assert on_a_phone.extent == (PHONE["width"], [])
 
 
 @pytest.mark.parametrize("where", ["on_a_desk", "at_night"])
 def test_a_page_is_accessible_in_the_light_and_in_the_dark(request, page_name, where):
-    found = violations(request.getfixturevalue(where).page)
-    grave = {
-        fault["id"]: [node["html"] for node in fault["nodes"]]
-        for fault in found
-        if fault["impact"] in {"serious", "critical"}
-    }
+    grave = request.getfixturevalue(where).grave
     assert not grave, json.dumps(grave, indent=2)
 
 
-def test_the_front_door_leads_to_the_first_page(browser, origin):
-    page = browser.new_page()
+def test_the_front_door_leads_to_the_first_page(tab, origin):
+    page = tab(urlsplit(origin).scheme)
     page.goto(f"{origin}index.html", wait_until="commit")
     page.wait_for_url("**/book/index.html")
     assert page.locator("article h1").is_visible()
-    page.close()

@@ -4,11 +4,11 @@ The page is of these tests' own, with the classifier that comes with the package
 networks come as files, as readers bring them.
 """
 
+import functools
 import io
 import json
 from urllib.parse import parse_qsl
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -26,7 +26,8 @@ from cnnbook import (
 from tests.browser.screens import as_in_the_book, page_of, put_code, violations
 from tests.browser.serving import served
 from tests.browser.test_pages import PHONE
-from tests.test_export import alive
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("photo-lab")]
 
 TAG = "photo-lab"
 OFF = "block1_relu%3D3%26block1_relu%3D13%26block2_relu%3D5"
@@ -48,6 +49,8 @@ def classifier():
 @pytest.fixture(scope="module")
 def halved(classifier):
     """The classifier with its weights rounded as they travel."""
+    import keras
+
     network = keras.models.clone_model(classifier)
     network.set_weights(
         [w.astype("float16").astype("float32") for w in classifier.get_weights()]
@@ -58,6 +61,10 @@ def halved(classifier):
 
 def farm(last="softmax", classes=3, channels=3):
     """A network of another make: other sizes, its white is 255, and three classes."""
+    import keras
+
+    from tests.test_export import alive
+
     network = alive(
         keras.Sequential(
             [
@@ -104,6 +111,12 @@ def lab(open_page):
         return screen
 
     return open_lab
+
+
+@pytest.fixture
+def same_lab(lab):
+    """Open the lab, on a page that tests share which bring no more than photos."""
+    return functools.partial(lab, anew=False)
 
 
 def answered(screen):
@@ -196,9 +209,9 @@ def test_the_lab_opens_with_the_cat_and_with_what_keras_says_of_her(lab, halved)
 @pytest.mark.parametrize(
     "shape", [(300, 451, 3), (96, 97, 3), (20, 30, 3), (700, 130, 3), (1000, 1024, 3)]
 )
-def test_a_photo_is_cut_and_resized_as_the_package_does_it(lab, halved, shape):
+def test_a_photo_is_cut_and_resized_as_the_package_does_it(same_lab, halved, shape):
     """To the last digit, whatever its size up to 1,024 pixels."""
-    screen, photo = lab(), Image.fromarray(noise(*shape))
+    screen, photo = same_lab(), Image.fromarray(noise(*shape))
     upload(screen, "a.png", encoded(photo, "png"))
     expected = images.load_image(photo, (96, 96))
     np.testing.assert_allclose(given(screen), expected, atol=1e-5)
@@ -206,19 +219,19 @@ def test_a_photo_is_cut_and_resized_as_the_package_does_it(lab, halved, shape):
     assert screen.chosen("Picture") == "own"
 
 
-def test_a_jpeg_is_read_as_the_package_reads_it(lab):
+def test_a_jpeg_is_read_as_the_package_reads_it(same_lab):
     data = encoded(Image.fromarray(CAT).resize((400, 300)), "jpeg")
-    screen = lab()
+    screen = same_lab()
     upload(screen, "a.jpg", data)
     assert np.abs(given(screen) - images.load_image(data, (96, 96))).max() < 0.03
 
 
-def test_what_is_transparent_in_a_png_is_white(lab):
+def test_what_is_transparent_in_a_png_is_white(same_lab):
     pixels = np.dstack([CAT, np.full((96, 96), 255, np.uint8)])
     pixels[:40, :, 3] = 0
     pixels[40:60, :, 3] = 128
     data = encoded(Image.fromarray(pixels), "png")
-    screen = lab()
+    screen = same_lab()
     upload(screen, "a.png", data)
     np.testing.assert_allclose(
         given(screen), images.load_image(data, (96, 96)), atol=0.01
@@ -227,20 +240,20 @@ def test_what_is_transparent_in_a_png_is_white(lab):
 
 
 @pytest.mark.parametrize("turned", [3, 6, 8])
-def test_a_photo_taken_with_the_camera_turned_stands_upright(lab, turned):
+def test_a_photo_taken_with_the_camera_turned_stands_upright(same_lab, turned):
     exif = Image.Exif()
     exif[0x0112] = turned
     photo = Image.fromarray(CAT).resize((160, 120))
     data = encoded(photo, "jpeg", exif=exif, quality=95)
-    screen = lab()
+    screen = same_lab()
     upload(screen, "a.jpg", data)
     assert np.abs(given(screen) - images.load_image(data, (96, 96))).max() < 0.03
 
 
-def test_a_photo_of_twelve_megapixels_is_averaged_down(lab):
+def test_a_photo_of_twelve_megapixels_is_averaged_down(same_lab):
     large = Image.fromarray(CAT).resize((4000, 3000), Image.Resampling.BICUBIC)
     data = encoded(large, "jpeg", quality=90)
-    screen = lab()
+    screen = same_lab()
     upload(screen, "large.jpg", data)
     off = np.abs(given(screen) - images.load_image(data, (96, 96)))
     assert off.mean() < 0.01
@@ -255,8 +268,10 @@ def test_a_photo_of_twelve_megapixels_is_averaged_down(lab):
         ("photo.png", b"no", "Your own network"),
     ],
 )
-def test_a_file_that_is_no_picture_is_called_so_and_all_stays(lab, name, data, label):
-    screen = lab("stride=16")
+def test_a_file_that_is_no_picture_is_called_so_and_all_stays(
+    same_lab, name, data, label
+):
+    screen = same_lab("stride=16")
     before = shares(screen)
     upload(screen, name, data, label)
     assert screen.alert() == [f"“{name}” is not a picture that this browser can read."]
@@ -269,8 +284,8 @@ def test_a_file_that_is_no_picture_is_called_so_and_all_stays(lab, name, data, l
 # --- Maps, and channels that are switched off
 
 
-def test_the_sheet_has_the_maps_of_every_layer(lab, halved):
-    screen = lab()
+def test_the_sheet_has_the_maps_of_every_layer(same_lab, halved):
+    screen = same_lab()
     found = activations.feature_maps(halved, CAT[None] / 255)
     select = screen.widget.get_by_role("combobox", name="Layer")
     listed = select.locator("option").evaluate_all("all => all.map(one => one.value)")
@@ -286,10 +301,10 @@ def test_the_sheet_has_the_maps_of_every_layer(lab, halved):
         np.testing.assert_allclose(ours, maps[0], atol=1e-4 * np.abs(maps).max())
 
 
-def test_without_channels_the_answer_is_keras_s_without_them(lab, halved):
+def test_without_channels_the_answer_is_keras_s_without_them(same_lab, halved):
     without = ablation.knock_out(halved, "block1_relu", [3, 13])
     without = ablation.knock_out(without, "block2_relu", 5)
-    screen = lab(f"silent={OFF}&layer=block2_relu")
+    screen = same_lab(f"silent={OFF}&layer=block2_relu")
     names = ("cat", "dog")
     assert shares(screen) == [
         shown(halved, CAT / 255, names),
@@ -306,8 +321,8 @@ def test_without_channels_the_answer_is_keras_s_without_them(lab, halved):
     assert len(shares(screen)) == 1
 
 
-def test_the_keyboard_switches_channels_off_and_on(lab):
-    screen = lab()
+def test_the_keyboard_switches_channels_off_and_on(same_lab):
+    screen = same_lab()
     screen.canvas("Channels").focus()
     for key, state in (
         ("ArrowRight", ""),
@@ -337,8 +352,8 @@ def test_a_channel_is_switched_off_by_mouse_and_by_finger(lab, by):
     assert screen.widget.evaluate("lab => lab.state.silent") == ""
 
 
-def test_another_layer_starts_at_a_channel_that_it_has(lab):
-    screen = lab("layer=block3_relu&channel=40")
+def test_another_layer_starts_at_a_channel_that_it_has(same_lab):
+    screen = same_lab("layer=block3_relu&channel=40")
     screen.choose("Layer", "block1_relu")
     answered(screen)
     assert screen.widget.evaluate("lab => lab.state.channel") == 0
@@ -348,8 +363,8 @@ def test_another_layer_starts_at_a_channel_that_it_has(lab):
     assert screen.widget.evaluate("lab => lab.state.silent") == "block1_relu=0"
 
 
-def test_a_click_behind_the_last_channel_switches_nothing(lab):
-    screen = lab()
+def test_a_click_behind_the_last_channel_switches_nothing(same_lab):
+    screen = same_lab()
     box = screen.canvas("Channels").bounding_box()
     end = {"x": box["width"] - 5, "y": box["height"] - 30}
     screen.canvas("Channels").click(position=end)
@@ -406,8 +421,7 @@ def test_hiding_can_be_stopped_and_a_change_stops_it(lab):
         lambda: screen.choose("Hide with", "grey"),
     ):
         button.click()
-        screen.page.wait_for_timeout(300)
-        assert screen.widget.evaluate(places) > 0
+        screen.wait_for("lab => lab.done.value > 0")
         stop()
         answered(screen)
         assert button.is_visible()
@@ -483,6 +497,8 @@ def test_a_network_of_grey_pictures_gets_grey_ones(lab, tmp_path):
 
 
 def test_a_file_that_holds_no_such_network_is_called_so(lab, tmp_path):
+    import keras
+
     screen = lab()
     before = shares(screen)
     maps = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
@@ -519,7 +535,7 @@ def test_a_network_can_be_dropped_and_is_not_run_as_a_script(lab, tmp_path):
         }""",
         [TAG, (tmp_path / "farm.js").read_text()],
     )
-    screen.page.wait_for_timeout(200)
+    screen.wait_for("lab => lab.names[0] === 'ant'")
     answered(screen)
     assert set(shares(screen)[0]) == {"ant", "bee", "cow"}
 
@@ -585,8 +601,8 @@ def test_a_link_to_what_cannot_be_gives_one_sentence(lab, state, sentence):
 # --- Every reader
 
 
-def test_the_lab_fits_a_phone_and_offers_its_camera(lab):
-    screen = lab(f"silent={OFF}", viewport=PHONE, has_touch=True, is_mobile=True)
+def test_the_lab_fits_a_phone_and_offers_its_camera(same_lab):
+    screen = same_lab(f"silent={OFF}", viewport=PHONE, has_touch=True, is_mobile=True)
     assert screen.page.evaluate("document.documentElement.scrollWidth") == 360
     camera = screen.widget.get_by_label("Take one")
     assert camera.is_visible()
@@ -598,8 +614,8 @@ def test_the_lab_fits_a_phone_and_offers_its_camera(lab):
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("state", [f"silent={OFF}", "stride=0"])
-def test_the_lab_is_accessible(lab, state, colours):
-    screen = lab(state, color_scheme=colours)
+def test_the_lab_is_accessible(same_lab, state, colours):
+    screen = same_lab(state, color_scheme=colours)
     found = violations(screen.page)
     assert not found, json.dumps(found, indent=2)[:3000]
 

@@ -1,13 +1,15 @@
 """A reader finds chapters by searching, on a server and in a folder."""
 
+from urllib.parse import urlsplit
+
 import pytest
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def page(browser):
-    page = browser.new_page()
-    yield page
-    page.close()
+def page(tab, origin):
+    return tab(urlsplit(origin).scheme)
 
 
 def test_search_finds_a_chapter(page, origin):

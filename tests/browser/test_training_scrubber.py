@@ -3,7 +3,6 @@
 import json
 import re
 
-import keras
 import numpy as np
 import pytest
 
@@ -17,7 +16,8 @@ from tests.browser.screens import (
 )
 from tests.browser.serving import served
 from tests.browser.test_pages import PHONE
-from tests.test_export import alive
+
+pytestmark = pytest.mark.xdist_group("training-scrubber")
 
 TAG = "training-scrubber"
 BARE = "bare"  # the page of another network, without a history
@@ -40,6 +40,8 @@ SIGNED = np.array([[0, 114, 178], [255, 255, 255], [230, 159, 0]])
 
 
 def network(activation="relu", channels=3):
+    import keras
+
     model = keras.Sequential(
         [
             keras.Input((24, 24, channels)),
@@ -58,16 +60,22 @@ def model():
     return network()
 
 
+def weights_of(model, *epochs):
+    from tests.test_export import alive
+
+    return {epoch: alive(model, seed=epoch).get_weights() for epoch in epochs}
+
+
 @pytest.fixture(scope="module")
 def checkpoints(model):
-    return {epoch: alive(model, seed=epoch).get_weights() for epoch in EPOCHS}
+    return weights_of(model, *EPOCHS)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, model, checkpoints):
     folder = tmp_path_factory.mktemp("scrubber")
     bent = network("tanh", channels=1)
-    kept = {epoch: alive(bent, seed=epoch).get_weights() for epoch in (3, 7)}
+    kept = weights_of(bent, 3, 7)
     for name, widget in (
         (TAG, network_widgets.training_scrubber(model, checkpoints, PICTURE, HISTORY)),
         (BARE, network_widgets.training_scrubber(bent, kept, PICTURE)),
@@ -120,6 +128,8 @@ def slider(screen):
 
 def computed(model, weights):
     """Maps and probabilities by Keras, with these weights."""
+    import keras
+
     before = model.get_weights()
     model.set_weights(weights)
     image = PICTURE[None].astype("float32") / 255
@@ -134,9 +144,9 @@ def computed(model, weights):
 
 @pytest.mark.parametrize("step", range(len(EPOCHS)))
 def test_each_step_shows_the_maps_and_probabilities_of_its_weights(
-    open_page, model, checkpoints, step
+    look_at, model, checkpoints, step
 ):
-    screen = open_page(TAG, f"step={step}")
+    screen = look_at(TAG, f"step={step}")
     everything = [computed(model, checkpoints[epoch]) for epoch in EPOCHS]
     maps, shares = everything[step]
     epoch, last, *said = numbers_in(screen.says())
@@ -155,18 +165,18 @@ def test_each_step_shows_the_maps_and_probabilities_of_its_weights(
 
 
 @pytest.mark.parametrize("step", range(len(EPOCHS)))
-def test_each_step_shows_the_filters_on_one_scale(open_page, checkpoints, step):
+def test_each_step_shows_the_filters_on_one_scale(look_at, checkpoints, step):
     kernels = np.stack([checkpoints[epoch][0] for epoch in EPOCHS])
     expected = 255 * (0.5 + kernels / (2 * np.abs(kernels).max()))
-    pictures = tiles(open_page(TAG, f"step={step}"))["Filters of conv; grey is 0"]
+    pictures = tiles(look_at(TAG, f"step={step}"))["Filters of conv; grey is 0"]
     assert len(pictures) == 10
     for number, picture in enumerate(pictures):
         assert np.abs(picture - expected[step, ..., number]).max() <= 1
 
 
 @pytest.mark.parametrize(("step", "marked"), [(0, 0), (1, 20), (2, 40), (3, 100)])
-def test_the_curves_are_marked_at_the_epoch(open_page, step, marked):
-    screen = open_page(TAG, f"step={step}")
+def test_the_curves_are_marked_at_the_epoch(look_at, step, marked):
+    screen = look_at(TAG, f"step={step}")
     screen.says()
     panels = screen.widget.locator(".pair .panel").all()
     tops = {"loss": 1.25, "accuracy": 0.8}
@@ -187,8 +197,8 @@ def test_the_curves_are_marked_at_the_epoch(open_page, step, marked):
                 assert value.endswith("–")
 
 
-def test_maps_with_signs_and_grey_pictures_are_shown_too(open_page):
-    screen = open_page(TAG, page=BARE)
+def test_maps_with_signs_and_grey_pictures_are_shown_too(look_at):
+    screen = look_at(TAG, page=BARE)
     assert screen.widget.locator("svg").count() == 0  # there is no history
     low, high = limits(screen)
     assert low == -high < 0
@@ -285,22 +295,22 @@ def test_a_link_to_what_cannot_be_gives_one_sentence(open_page, step, got):
 # --- Every reader
 
 
-def test_it_fits_a_phone(open_page):
-    screen = open_page(TAG, viewport=PHONE, has_touch=True, is_mobile=True)
+def test_it_fits_a_phone(look_at):
+    screen = look_at(TAG, viewport=PHONE, has_touch=True, is_mobile=True)
     assert screen.page.evaluate("document.documentElement.scrollWidth") == 360
     assert screen.widget.get_by_role("button").bounding_box()["height"] >= 32
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("state", ["", "step=2", "step=9"])
-def test_it_is_accessible(open_page, colours, state):
-    screen = open_page(TAG, state, color_scheme=colours)
+def test_it_is_accessible(look_at, colours, state):
+    screen = look_at(TAG, state, color_scheme=colours)
     found = violations(screen.page)
     assert not found, json.dumps(found, indent=2)[:3000]
 
 
 def test_it_prints_and_nothing_moves_by_itself(open_page):
-    screen = open_page(TAG)
+    screen = open_page(TAG, kept=False)
     says = screen.says()
     screen.page.wait_for_timeout(1200)
     assert screen.says() == says

@@ -26,6 +26,8 @@ from tests.browser.screens import (
 from tests.browser.serving import served
 from tests.browser.test_pages import PHONE
 
+pytestmark = pytest.mark.xdist_group("widgets")
+
 # The others have files of their own.
 TAGS = CONVOLUTION, POOLING, ACTIVATION = [*embedding.TAKES][:3]
 RULES = {  # a kernel of three by three for each name
@@ -94,16 +96,16 @@ def grey(picture):
 
 
 @pytest.mark.parametrize("kernel", RULES)
-def test_every_kernel_gives_what_the_package_gives(open_page, kernel):
-    screen = open_page(CONVOLUTION, f"kernel={kernel}&row=7&column=9")
+def test_every_kernel_gives_what_the_package_gives(look_at, kernel):
+    screen = look_at(CONVOLUTION, f"kernel={kernel}&row=7&column=9")
     weights = np.array(RULES[kernel])[:, :, None, None]
     expected = layers.conv2d(grey(PICTURES["noise"]), weights)[0, 7, 9, 0]
     assert numbers_in(screen.says())[0] == three_alike(expected)
 
 
 @pytest.mark.parametrize("filter_", range(4))
-def test_filters_of_a_network_see_the_colours(open_page, filter_):
-    screen = open_page(CONVOLUTION)
+def test_filters_of_a_network_see_the_colours(look_at, filter_):
+    screen = look_at(CONVOLUTION)
     screen.choose("Kernel", f"f{filter_}")
     screen.canvas("The feature map").focus()
     screen.page.keyboard.press("Shift+ArrowUp")
@@ -127,7 +129,7 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
-def test_sizes_and_sums_follow_the_package_for_all_settings(open_page, settings):
+def test_sizes_and_sums_follow_the_package_for_all_settings(look_at, settings):
     size, stride, padding, dilation = settings.values()
     weights = np.random.default_rng(size).integers(-3, 4, (size, size))
     options = {"stride": stride, "dilation": dilation}
@@ -138,7 +140,7 @@ def test_sizes_and_sums_follow_the_package_for_all_settings(open_page, settings)
     place = [side - 1 for side in maps.shape]  # in a corner, on padding
     state = "&".join(f"{name}={value}" for name, value in settings.items())
     listed = "_".join(map(str, weights.ravel()))
-    screen = open_page(
+    screen = look_at(
         CONVOLUTION,
         f"{state}&kernel=own&weights={listed}&row={place[0]}&column={place[1]}",
     )
@@ -161,8 +163,8 @@ def test_the_sum_that_is_written_out_adds_up(open_page):
     assert answer == pytest.approx(total, abs=0.02)
 
 
-def test_the_keyboard_reaches_every_number_of_the_map(open_page):
-    screen = open_page(CONVOLUTION, "row=0&column=0")
+def test_the_keyboard_reaches_every_number_of_the_map(look_at):
+    screen = look_at(CONVOLUTION, "row=0&column=0")
     screen.canvas("The feature map").focus()
     for keys, place in (
         ("ArrowRight ArrowRight ArrowDown", (1, 2)),
@@ -191,8 +193,8 @@ def test_the_mouse_points_at_the_map_and_at_the_picture(open_page):
     assert "row 3, column 5 " in screen.says()  # the window around row 7, column 11
 
 
-def test_a_weight_is_edited_by_keyboard_alone(open_page):
-    screen = open_page(CONVOLUTION, "row=4&column=4")
+def test_a_weight_is_edited_by_keyboard_alone(look_at):
+    screen = look_at(CONVOLUTION, "row=4&column=4")
     cells = screen.widget.get_by_role("group", name="Kernel").get_by_role("textbox")
     cells.first.focus()
     for key in ("ArrowRight", "ArrowDown", "ArrowRight", "ArrowLeft"):
@@ -209,16 +211,16 @@ def test_a_weight_is_edited_by_keyboard_alone(open_page):
     assert tabbable.count("0") == 1
 
 
-def test_a_pixel_of_the_grid_is_edited(open_page):
-    screen = open_page(CONVOLUTION, "picture=grid&kernel=nothing&row=3&column=3")
+def test_a_pixel_of_the_grid_is_edited(look_at):
+    screen = look_at(CONVOLUTION, "picture=grid&kernel=nothing&row=3&column=3")
     cells = screen.widget.get_by_role("group", name="Pixels").get_by_role("textbox")
     assert cells.count() == 81
     cells.nth(4 * 9 + 4).fill("7")
     assert numbers_in(screen.says())[0] == 7
 
 
-def test_another_size_keeps_an_own_kernel_in_the_middle(open_page):
-    screen = open_page(CONVOLUTION, "kernel=own&weights=1_2_3_4_5_6_7_8_9")
+def test_another_size_keeps_an_own_kernel_in_the_middle(look_at):
+    screen = look_at(CONVOLUTION, "kernel=own&weights=1_2_3_4_5_6_7_8_9")
     size = screen.widget.get_by_label("Size")
     cells = screen.widget.get_by_role("group", name="Kernel").get_by_role("textbox")
     size.fill("5")
@@ -233,8 +235,8 @@ def test_another_size_keeps_an_own_kernel_in_the_middle(open_page):
 
 @pytest.mark.parametrize("kernel", ["own&weights=1_2_3_4_5_6_7_8_9", "f1", "blur"])
 @pytest.mark.parametrize("wrong", ["", "0", "2.5", "9"])
-def test_a_size_that_cannot_be_is_mended_whatever_the_kernel(open_page, kernel, wrong):
-    screen = open_page(CONVOLUTION, f"kernel={kernel}")
+def test_a_size_that_cannot_be_is_mended_whatever_the_kernel(look_at, kernel, wrong):
+    screen = look_at(CONVOLUTION, f"kernel={kernel}")
     size = screen.widget.get_by_label("Size")
     size.fill(wrong)
     assert screen.alert()[0].startswith("Size must be a whole number from 1 to 7; ")
@@ -244,8 +246,8 @@ def test_a_size_that_cannot_be_is_mended_whatever_the_kernel(open_page, kernel, 
     assert cells.get_by_role("textbox").count() == 25
 
 
-def test_an_underscore_is_no_number_and_leaves_no_trace(open_page):
-    screen = open_page(CONVOLUTION, "picture=grid")
+def test_an_underscore_is_no_number_and_leaves_no_trace(look_at):
+    screen = look_at(CONVOLUTION, "picture=grid")
     cell = (
         screen.widget.get_by_role("group", name="Pixels").get_by_role("textbox").first
     )
@@ -258,8 +260,8 @@ def test_an_underscore_is_no_number_and_leaves_no_trace(open_page):
 
 
 @pytest.mark.parametrize(("window", "stride"), [(2, 2), (3, 1), (4, 4), (5, 3)])
-def test_pools_give_what_the_package_gives(open_page, window, stride):
-    screen = open_page(POOLING, f"window={window}&stride={stride}&row=3&column=2")
+def test_pools_give_what_the_package_gives(look_at, window, stride):
+    screen = look_at(POOLING, f"window={window}&stride={stride}&row=3&column=2")
     kernel = np.array(RULES["upright edges"])[:, :, None, None]
     edges = layers.relu(layers.conv2d(grey(PICTURES["noise"]), kernel))
     for label, pool in (
@@ -274,8 +276,8 @@ def test_pools_give_what_the_package_gives(open_page, window, stride):
 
 
 @pytest.mark.parametrize("what", ["edges", "brightness"])
-def test_the_changes_after_a_shift_are_those_of_the_chapter(open_page, what):
-    screen = open_page(POOLING, f"what={what}&window=3&stride=3")
+def test_the_changes_after_a_shift_are_those_of_the_chapter(look_at, what):
+    screen = look_at(POOLING, f"what={what}&window=3&stride=3")
     slider = screen.widget.get_by_role("slider")
     slider.focus()
     screen.page.keyboard.press("ArrowRight")
@@ -321,8 +323,8 @@ FUNCTIONS = {
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_values_and_slopes_are_those_of_the_package(open_page, name):
-    screen = open_page(ACTIVATION, f"bend={name}")
+def test_values_and_slopes_are_those_of_the_package(look_at, name):
+    screen = look_at(ACTIVATION, f"bend={name}")
     function, h = FUNCTIONS[name], 1e-5
     for x in (-4.0, -0.5, 0.75, 3.0):
         screen.widget.get_by_label("x", exact=True).fill(str(x))
@@ -334,14 +336,14 @@ def test_values_and_slopes_are_those_of_the_package(open_page, name):
         assert ("saturated" in screen.says()) == (abs(slope) < 0.05)
 
 
-def test_at_a_corner_the_slope_is_the_one_that_training_takes(open_page):
-    screen = open_page(ACTIVATION, "bend=relu&x=0")
+def test_at_a_corner_the_slope_is_the_one_that_training_takes(look_at):
+    screen = look_at(ACTIVATION, "bend=relu&x=0")
     assert numbers_in(screen.says()) == [0, 0, 0]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_the_share_of_a_map_that_is_saturated_is_right(open_page, name):
-    screen = open_page(ACTIVATION, f"bend={name}")
+def test_the_share_of_a_map_that_is_saturated_is_right(look_at, name):
+    screen = look_at(ACTIVATION, f"bend={name}")
     function, h = FUNCTIONS[name], 1e-4
     flat = np.abs(function(MAP + h) - function(MAP - h)) / (2 * h) < 0.05
     share = re.search(r"(\d+)% lie where", screen.text())
@@ -365,8 +367,8 @@ def test_x_follows_the_slider_the_plot_and_the_map(open_page):
     assert numbers_in(screen.says())[0] == pytest.approx(MAP[3, 5], abs=0.02)
 
 
-def test_two_layers_are_one_until_something_bends_between_them(open_page):
-    screen = open_page(ACTIVATION, "a=2&b=-1&c=-1.5&d=0.5")
+def test_two_layers_are_one_until_something_bends_between_them(look_at):
+    screen = look_at(ACTIVATION, "a=2&b=-1&c=-1.5&d=0.5")
     assert "One layer does both at once: −3 · x + 2" in screen.text()
     two, one = screen.widget.locator("svg").last.locator("path").all()[1:]
     assert two.get_attribute("d") == one.get_attribute("d")
@@ -385,12 +387,6 @@ def encoded(image, kind, **options):
     return file.getvalue()
 
 
-def upload(screen, name, data):
-    file = {"name": name, "mimeType": "image/jpeg", "buffer": data}
-    screen.widget.locator("input[type=file]").set_input_files(file)
-    screen.page.wait_for_timeout(100)
-
-
 def sizes(screen):
     found = re.search(r"⌊\((\d+) .*⌊\((\d+) ", screen.text())
     return [int(number) for number in found.groups()]
@@ -403,8 +399,7 @@ def seen(screen):
 
 def test_a_jpeg_is_shrunk_and_keeps_its_proportions(open_page):
     screen = open_page(CONVOLUTION)
-    upload(screen, "a.jpg", encoded(Image.new("RGB", (640, 320), "#808080"), "jpeg"))
-    screen.page.wait_for_timeout(200)
+    screen.upload("a.jpg", encoded(Image.new("RGB", (640, 320), "#808080"), "jpeg"))
     assert sizes(screen) == [48, 96]
     assert seen(screen) == pytest.approx([128 / 255] * 9, abs=0.01)
     assert screen.chosen("Picture") == "own"
@@ -412,7 +407,7 @@ def test_a_jpeg_is_shrunk_and_keeps_its_proportions(open_page):
 
 def test_what_is_transparent_in_a_png_is_white(open_page):
     screen = open_page(CONVOLUTION)
-    upload(screen, "a.png", encoded(Image.new("RGBA", (50, 40), (0, 0, 0, 0)), "png"))
+    screen.upload("a.png", encoded(Image.new("RGBA", (50, 40), (0, 0, 0, 0)), "png"))
     assert sizes(screen) == [40, 50]
     assert seen(screen) == [1] * 9
 
@@ -423,7 +418,7 @@ def test_a_photo_taken_with_the_camera_turned_stands_upright(open_page):
     exif = Image.Exif()
     exif[0x0112] = 6
     screen = open_page(CONVOLUTION, "kernel=nothing&row=40&column=50")
-    upload(screen, "a.jpg", encoded(photo, "jpeg", exif=exif, quality=95))
+    screen.upload("a.jpg", encoded(photo, "jpeg", exif=exif, quality=95))
     assert sizes(screen) == [90, 60]
     assert seen(screen) == pytest.approx([1] * 9, abs=0.05)
 
@@ -432,10 +427,7 @@ def test_a_huge_photo_is_averaged_down_and_not_sampled(open_page):
     stripes = np.zeros((3000, 4200), np.uint8)
     stripes[:, ::2] = 255
     screen = open_page(CONVOLUTION)
-    upload(screen, "huge.png", encoded(Image.fromarray(stripes), "png"))
-    screen.page.wait_for_function(
-        "tag => document.querySelector(tag).state.picture === 'own'", arg=CONVOLUTION
-    )
+    screen.upload("huge.png", encoded(Image.fromarray(stripes), "png"))
     assert sizes(screen) == [69, 96]
     assert seen(screen) == pytest.approx([0.5] * 9, abs=0.03)
 
@@ -446,7 +438,7 @@ def test_a_huge_photo_is_averaged_down_and_not_sampled(open_page):
 )
 def test_a_broken_file_is_called_so_and_the_picture_stays(open_page, tag, data):
     screen = open_page(tag)
-    upload(screen, "letter.jpg", data)
+    screen.upload("letter.jpg", data)
     assert screen.alert() == [
         "“letter.jpg” is not a picture that this browser can read."
     ]
@@ -469,7 +461,8 @@ def test_a_picture_can_be_dropped(open_page):
         }""",
         [POOLING, data],
     )
-    screen.page.wait_for_timeout(200)
+    screen.wait_for("widget => widget.state.picture === 'own'")
+    screen.says()
     assert screen.map_size("The map") == [28, 18]
 
 
@@ -525,9 +518,9 @@ def test_a_picture_can_be_dropped(open_page):
     ],
 )
 def test_a_setting_that_cannot_be_is_called_so_and_mended(
-    open_page, tag, label, value, sentence
+    look_at, tag, label, value, sentence
 ):
-    screen = open_page(tag)
+    screen = look_at(tag)
     field = screen.widget.get_by_label(label)
     good = field.input_value()
     field.fill(value)
@@ -570,8 +563,8 @@ def test_a_link_to_what_cannot_be_gives_one_sentence(open_page, state, sentence)
     assert screen.widget.get_by_label("Stride").is_visible()
 
 
-def test_a_place_outside_the_map_means_its_edge(open_page):
-    screen = open_page(CONVOLUTION, "row=9999&column=-5")
+def test_a_place_outside_the_map_means_its_edge(look_at):
+    screen = look_at(CONVOLUTION, "row=9999&column=-5")
     assert "row 27, column 0 " in screen.says()
 
 
@@ -626,11 +619,13 @@ def test_two_widgets_share_the_address(open_page):
 
 def test_a_link_followed_on_the_same_page_is_obeyed_and_others_are_ignored(open_page):
     screen = open_page(POOLING, "window=5")
-    screen.page.evaluate("location.hash = '#summary'")
-    screen.page.wait_for_timeout(50)
+    follow = """link => new Promise(done => {
+      addEventListener("hashchange", done);
+      location.hash = link;
+    })"""
+    screen.page.evaluate(follow, "#summary")
     assert screen.widget.get_by_label("Window").input_value() == "5"
-    screen.page.evaluate(f"location.hash = '#{POOLING}?window=6'")
-    screen.page.wait_for_timeout(50)
+    screen.page.evaluate(follow, f"#{POOLING}?window=6")
     assert screen.widget.get_by_label("Window").input_value() == "6"
 
 
@@ -650,8 +645,8 @@ ALL = [
 
 
 @pytest.mark.parametrize(("tag", "state"), ALL)
-def test_a_widget_fits_a_phone_and_answers_to_touch(open_page, tag, state):
-    screen = open_page(tag, state, viewport=PHONE, has_touch=True, is_mobile=True)
+def test_a_widget_fits_a_phone_and_answers_to_touch(look_at, tag, state):
+    screen = look_at(tag, state, viewport=PHONE, has_touch=True, is_mobile=True)
     assert screen.page.evaluate("document.documentElement.scrollWidth") == 360
     if state == "stride=0":
         return
@@ -663,8 +658,8 @@ def test_a_widget_fits_a_phone_and_answers_to_touch(open_page, tag, state):
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize(("tag", "state"), ALL)
-def test_a_widget_is_accessible(open_page, tag, state, colours):
-    screen = open_page(tag, state, color_scheme=colours)
+def test_a_widget_is_accessible(look_at, tag, state, colours):
+    screen = look_at(tag, state, color_scheme=colours)
     found = violations(screen.page)
     assert not found, json.dumps(found, indent=2)[:3000]
 
@@ -710,9 +705,10 @@ def test_without_javascript_the_text_below_the_widget_is_read(browser, address, 
 def test_the_text_stays_until_the_styles_come_or_cannot(browser, address, tag, end):
     page, held = browser.new_page(), []
     page.route("**/widget.css", lambda route: held.append(route))
-    page.goto(f"{address}{tag}.html", wait_until="domcontentloaded")
+    with page.expect_request("**/widget.css"):
+        page.goto(f"{address}{tag}.html", wait_until="domcontentloaded")
     text, canvas = page.get_by_text("See the figure."), page.locator(f"{tag} canvas")
-    page.wait_for_timeout(100)
+    page.evaluate("new Promise(requestAnimationFrame)")
     assert text.is_visible()
     assert not canvas.count()
     [route] = held
@@ -742,7 +738,7 @@ def test_without_its_arrays_a_widget_leaves_the_text(open_page, tag):
 
 @pytest.mark.parametrize("tag", TAGS)
 def test_a_widget_prints(open_page, tag):
-    screen = open_page(tag)
+    screen = open_page(tag, kept=False)
     screen.page.emulate_media(media="print")
     assert screen.widget.locator("canvas").first.is_visible()
     assert len(screen.page.pdf()) > 10_000
