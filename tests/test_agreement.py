@@ -6,7 +6,9 @@ import pytest
 import tensorflow as tf
 
 from cnnbook import explanations, model
-from tests.test_architectures import ARCHITECTURES, SIZE, build, photos
+from tests.test_architectures import ARCHITECTURES, SIZE, both, photos
+
+pytestmark = pytest.mark.xdist_group("architectures")
 
 CLOSE = 1e-4  # of the largest value in a map
 # Float32 sums of a network so deep depend on the order in which threads add them up; a
@@ -24,7 +26,7 @@ def off_by(ours, theirs):
 @pytest.fixture(scope="module", params=ARCHITECTURES)
 def classifier(request):
     """A published trunk as a layer of a classifier of three classes."""
-    trunk = build(request.param)
+    _, trunk = both(request.param)
     inputs = keras.Input((SIZE, SIZE, 3))
     maps = keras.layers.GlobalAveragePooling2D()(trunk(inputs))
     scores = keras.layers.Dense(3, name="scores")(maps)
