@@ -11,7 +11,7 @@ from keras import layers as kl
 from cnnbook.activations import feature_maps, receptive_field
 from tests.test_activations import with_random_weights
 
-pytestmark = pytest.mark.xdist_group("architectures")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("architectures")]
 
 SIZE = 64
 JOINS = kl.Add | kl.Concatenate | kl.Multiply

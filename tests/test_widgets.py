@@ -13,6 +13,8 @@ from PIL import Image
 
 from cnnbook import classifier, embedding, layers, network_widgets, widgets
 
+pytestmark = pytest.mark.xdist_group("widgets")
+
 MAKERS = {
     "convolution-playground": widgets.convolution_playground,
     "pooling-playground": widgets.pooling_playground,
