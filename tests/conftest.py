@@ -1,9 +1,13 @@
 """Fixtures that several test modules share."""
 
+import functools
 import os
+import shutil
 
 import numpy as np
 import pytest
+
+from cnnbook import build_folder
 
 # TensorFlow greets on stderr; only errors are news.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -14,3 +18,27 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the book and the comma
 def rng():
     """A fresh generator with the same seed for every test."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def built_from(tmp_path_factory):
+    """Return a function of a source: the book's classifier, as a build trains it.
+
+    The one that the book was built with, if it was; else it is trained, once, and
+    not into the checkout.  Who uses it is in the group "built", for one training.
+    """
+    folder = tmp_path_factory.mktemp("build")
+    kept = build_folder.find_build_folder() / "classifier"
+    if kept.is_dir():
+        unfinished = shutil.ignore_patterns(".*")
+        shutil.copytree(kept, folder / "classifier", ignore=unfinished)
+
+    @functools.cache
+    def built(source):
+        from cnnbook import model
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CNNBOOK_BUILD", str(folder))
+            return model.train_for_book(source, progress=False)
+
+    return built

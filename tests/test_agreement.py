@@ -6,12 +6,14 @@ import pytest
 import tensorflow as tf
 
 from cnnbook import explanations, model
-from tests.test_architectures import ARCHITECTURES, SIZE, build, photos
+from tests.test_architectures import ARCHITECTURES, SIZE, both, photos
+
+pytestmark = pytest.mark.xdist_group("architectures")
 
 CLOSE = 1e-4  # of the largest value in a map
-# Float32 sums of a network so deep depend on the order in which threads add them up; a
-# wrong class or layer would be off by far more.
-DEEP = 2e-2
+# Float32 sums of a network so deep depend on the order in which threads add them up,
+# which comes to less than a hundredth of this.
+DEEP = 1e-3
 
 
 def off_by(ours, theirs):
@@ -24,7 +26,7 @@ def off_by(ours, theirs):
 @pytest.fixture(scope="module", params=ARCHITECTURES)
 def classifier(request):
     """A published trunk as a layer of a classifier of three classes."""
-    trunk = build(request.param)
+    _, trunk = both(request.param)
     inputs = keras.Input((SIZE, SIZE, 3))
     maps = keras.layers.GlobalAveragePooling2D()(trunk(inputs))
     scores = keras.layers.Dense(3, name="scores")(maps)
@@ -40,6 +42,7 @@ def images(rng):
 # --- Five architectures, each inside another model
 
 
+@pytest.mark.slow
 def test_saliency_is_the_gradient_of_the_logit(classifier, images):
     network, _, logits = classifier
 
@@ -56,6 +59,7 @@ def test_saliency_is_the_gradient_of_the_logit(classifier, images):
     np.testing.assert_allclose(found.score, logits(images)[:, 2], rtol=DEEP, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_grad_cam_weighs_the_last_maps_by_their_mean_gradients(classifier, images):
     network, trunk, logits = classifier
     found = explanations.grad_cam(network, images, 1)
@@ -72,6 +76,7 @@ def test_grad_cam_weighs_the_last_maps_by_their_mean_gradients(classifier, image
     assert found.values.shape == maps.shape[:3]
 
 
+@pytest.mark.slow
 def test_occlusion_is_the_change_of_the_logit_at_each_place(classifier, images):
     network, _, logits = classifier
     window = SIZE // 2

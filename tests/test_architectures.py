@@ -1,5 +1,6 @@
 """Published architectures: their maps are Keras's own, and their windows hold."""
 
+import functools
 from collections import Counter
 
 import keras
@@ -10,9 +11,20 @@ from keras import layers as kl
 from cnnbook.activations import feature_maps, receptive_field
 from tests.test_activations import with_random_weights
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("architectures")]
+
 SIZE = 64
 JOINS = kl.Add | kl.Concatenate | kl.Multiply
-ARCHITECTURES = ["VGG19", "ResNet50", "MobileNetV2", "DenseNet121", "EfficientNetB0"]
+
+# Where each is cut, as compiling takes its time for every layer: what comes behind is
+# more of the same, as a test shows.
+ARCHITECTURES = {
+    "VGG19": "block5_pool",  # the whole
+    "ResNet50": "conv3_block2_out",
+    "MobileNetV2": "block_6_project_BN",
+    "DenseNet121": "conv3_block2_concat",
+    "EfficientNetB0": "block3b_add",
+}
 
 # What comes before the first convolution, and is still the image.
 LEFT_OUT = {
@@ -41,11 +53,26 @@ FIELDS = {
 }
 
 
-def build(name):
+def publish(name, size=(SIZE, SIZE)):
+    """Build an architecture as it was published, without its top."""
     make = getattr(keras.applications, name)
-    model = make(weights=None, include_top=False, input_shape=(SIZE, SIZE, 3))
+    model = make(weights=None, include_top=False, input_shape=(*size, 3))
     model.name = name
+    return model
+
+
+def cut(published):
+    """Return the network up to where it is cut, alive."""
+    end = published.get_layer(ARCHITECTURES[published.name]).output
+    model = keras.Model(published.input, end, name=published.name)
     return alive(with_random_weights(model))
+
+
+@functools.cache
+def both(name):
+    """Return a network as published and as cut; their layers are the same."""
+    published = publish(name)
+    return published, cut(published)
 
 
 def alive(model):
@@ -61,8 +88,18 @@ def alive(model):
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
-def model(request):
-    return build(request.param)
+def architecture(request):
+    return both(request.param)
+
+
+@pytest.fixture
+def published(architecture):
+    return architecture[0]
+
+
+@pytest.fixture
+def model(architecture):
+    return architecture[1]
 
 
 def photos(rng, count, rows=SIZE, columns=SIZE):
@@ -97,6 +134,19 @@ def assert_same_maps(ours, theirs):
         np.testing.assert_allclose(ours[name], maps, atol=1e-4 * span, err_msg=name)
 
 
+def kinds(model):
+    """Return the kinds of layers, each with its geometry."""
+    options = "kernel_size", "pool_size", "strides", "dilation_rate", "activation"
+    return {
+        (type(layer), *(str(getattr(layer, name, None)) for name in options))
+        for layer in model.layers
+    }
+
+
+def test_behind_the_cut_there_is_no_layer_of_another_kind(published, model):
+    assert kinds(model) == kinds(published)
+
+
 def test_the_maps_of_all_layers_equal_those_of_a_plain_submodel(model, rng):
     images, names = photos(rng, 2), spatial_layers(model)
 
@@ -128,8 +178,7 @@ def test_inside_another_model_it_has_the_same_maps_from_its_first_convolution_on
 
 
 def test_a_published_model_of_any_size_takes_photos_of_any_size(rng):
-    model = keras.applications.MobileNetV2(weights=None, include_top=False)
-    alive(with_random_weights(model))
+    model = cut(publish("MobileNetV2", size=(None, None)))
     names = spatial_layers(model)[::9]
     for size in ((40, 56), (33, 64)):
         images = photos(rng, 2, *size)
@@ -188,9 +237,9 @@ def test_no_pixel_outside_its_window_changes_a_value_and_each_edge_of_it_does(
     assert len(set(groups) - {whole}) >= 3  # something was left to change outside
 
 
-def test_sums_concatenations_and_gates_see_what_their_widest_branch_sees(model):
-    for layer, size in FIELDS[model.name].items():
-        assert receptive_field(model, layer).size == (size, size), layer
+def test_sums_concatenations_and_gates_see_what_their_widest_branch_sees(published):
+    for layer, size in FIELDS[published.name].items():
+        assert receptive_field(published, layer).size == (size, size), layer
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
@@ -198,7 +247,7 @@ def test_mixed_precision_gives_the_numbers_of_the_half_precision_layers(policy, 
     images = photos(rng, 3)
     keras.mixed_precision.set_global_policy(policy)
     try:
-        model = build("MobileNetV2")
+        model = cut(publish("MobileNetV2"))
     finally:
         keras.mixed_precision.set_global_policy("float32")
     names = spatial_layers(model)[1::5]
@@ -225,7 +274,7 @@ def test_mixed_precision_gives_the_numbers_of_the_half_precision_layers(policy, 
 
 
 def test_a_second_call_on_vgg19_traces_nothing_and_builds_no_model(monkeypatch, rng):
-    model = build("VGG19")
+    model = cut(publish("VGG19"))
     counts = Counter()
 
     def count(owner, name):

@@ -14,6 +14,8 @@ from cnnbook import explanations
 from cnnbook.classifier import build_classifier
 from cnnbook.heads import head
 
+pytestmark = pytest.mark.xdist_group("explanations")
+
 WEIGHTS = np.array(
     [[2.0, -1], [-3, 5], [1, 0], [0.5, -4]]
 )  # of 2 × 2 pixels, 2 classes
@@ -44,11 +46,22 @@ def pixels(rng):
     return rng.random((3, 2, 2, 1), np.float32)
 
 
-@pytest.fixture
-def network():
+def cats_and_dogs():
     network = build_classifier((16, 16, 3), filters=(3, 4))
     network.class_names = ("cat", "dog")
     return network
+
+
+@pytest.fixture(scope="module")
+def network():
+    """One for all tests, so that methods are compiled once; not to be changed."""
+    return cats_and_dogs()
+
+
+@pytest.fixture
+def fresh():
+    """One that no test has seen, and that may be changed."""
+    return cats_and_dogs()
 
 
 @pytest.fixture
@@ -187,11 +200,11 @@ def test_integrated_gradients_add_up_to_the_change_in_score(network, pictures):
     np.testing.assert_allclose(found.values.sum(axis=(1, 2)), change, atol=0.02)
 
 
-def test_doubling_the_score_doubles_the_saliency(network, pictures):
-    once = explanations.saliency_map(network, pictures, 0).values
-    weights = network.get_weights()
-    network.set_weights([*weights[:-2], 2 * weights[-2], 2 * weights[-1]])
-    twice = explanations.saliency_map(network, pictures, 0).values
+def test_doubling_the_score_doubles_the_saliency(fresh, pictures):
+    once = explanations.saliency_map(fresh, pictures, 0).values
+    weights = fresh.get_weights()
+    fresh.set_weights([*weights[:-2], 2 * weights[-2], 2 * weights[-1]])
+    twice = explanations.saliency_map(fresh, pictures, 0).values
     np.testing.assert_allclose(twice, 2 * once, rtol=1e-5)
 
 
@@ -273,17 +286,17 @@ def test_class_maps_of_one_convolution_are_those_worked_out_on_paper(two_maps):
     }
 
 
-def test_hires_cam_adds_up_to_the_logit_less_the_bias(network, pictures):
-    weights = network.get_weights()
+def test_hires_cam_adds_up_to_the_logit_less_the_bias(fresh, pictures):
+    weights = fresh.get_weights()
     weights[-1][:] = [0.7, -0.4]
-    network.set_weights(weights)
+    fresh.set_weights(weights)
     for target, bias in enumerate(weights[-1]):
-        found = explanations.hires_cam(network, pictures, target)
+        found = explanations.hires_cam(fresh, pictures, target)
         assert found.layer == "block2_relu"
         assert found.signed
         assert found.units == "logits"
         assert found.values.min() < 0 < found.values.max()
-        logits = np.asarray(network(pictures))[:, target]
+        logits = np.asarray(fresh(pictures))[:, target]
         np.testing.assert_allclose(
             found.values.sum(axis=(1, 2)), logits - bias, rtol=1e-4, atol=1e-5
         )
@@ -449,13 +462,13 @@ def test_one_class_for_each_image_is_as_one_image_at_a_time(network, pictures, n
 
 
 @pytest.mark.parametrize("name", explanations.METHODS)
-def test_the_model_is_left_as_it_was(network, pictures, name):
-    weights, answers = network.get_weights(), np.asarray(network(pictures))
-    config = network.get_config()
-    quick(name)(network, pictures, 0)
-    assert network.get_config() == config
-    np.testing.assert_array_equal(answers, network(pictures))
-    for before, after in zip(weights, network.get_weights(), strict=True):
+def test_the_model_is_left_as_it_was(fresh, pictures, name):
+    weights, answers = fresh.get_weights(), np.asarray(fresh(pictures))
+    config = fresh.get_config()
+    quick(name)(fresh, pictures, 0)
+    assert fresh.get_config() == config
+    np.testing.assert_array_equal(answers, fresh(pictures))
+    for before, after in zip(weights, fresh.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
 
 
@@ -505,10 +518,10 @@ def test_a_second_image_compiles_nothing_new(monkeypatch, pictures, name):
     assert (relu.count, len(traced)) == (runs, functions)
 
 
-def test_new_weights_are_seen_without_compiling_again(network, pictures):
-    explanations.saliency_map(network, pictures, 0)
-    network.set_weights([np.zeros_like(array) for array in network.get_weights()])
-    assert not explanations.saliency_map(network, pictures, 0).values.any()
+def test_new_weights_are_seen_without_compiling_again(fresh, pictures):
+    explanations.saliency_map(fresh, pictures, 0)
+    fresh.set_weights([np.zeros_like(array) for array in fresh.get_weights()])
+    assert not explanations.saliency_map(fresh, pictures, 0).values.any()
 
 
 def test_a_model_that_is_no_longer_needed_is_let_go(pictures):

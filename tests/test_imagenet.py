@@ -1,9 +1,7 @@
 """Classes are named as Keras names them, and what is missing for that is said."""
 
-import keras
 import numpy as np
 import pytest
-from keras import layers
 
 from cnnbook import downloads, imagenet, vgg
 from tests.vgg_files import (
@@ -45,6 +43,9 @@ def files(tmp_path_factory):
 
 def unmoved(probabilities, activation="softmax", name=None):
     """A model with these probabilities for a few classes, whatever it sees."""
+    import keras
+    from keras import layers
+
     rest = (1 - sum(probabilities.values())) / (1000 - len(probabilities))
     wanted = np.full(1000, rest)
     wanted[list(probabilities)] = list(probabilities.values())
@@ -121,6 +122,8 @@ def test_the_picture_decides(class_index):
 
 
 def test_half_precision_changes_no_name(class_index):
+    import keras
+
     keras.config.set_dtype_policy("mixed_float16")
     try:
         model = unmoved({TABBY: 0.5, EGYPTIAN_CAT: 0.25})

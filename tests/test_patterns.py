@@ -10,6 +10,8 @@ from cnnbook.activations import feature_maps
 from cnnbook.drawing import draw_pets
 from cnnbook.patterns import Patterns, filter_pattern
 
+pytestmark = pytest.mark.xdist_group("patterns")
+
 EDGE = np.array([[-1.0, 1.0], [-1.0, 1.0]])  # brighter to the right of it
 
 

@@ -162,6 +162,7 @@ def test_where_the_page_is_too_narrow_the_figure_is_wider(count, name):
     assert all(x.stop - x.start > 10 for _, x in row)
 
 
+@pytest.mark.slow
 def test_many_patches_are_one_picture_and_quickly_drawn(rng):
     patches = rng.random((64, 9, 34, 34, 3))
     names = [f"filter {number}" for number in range(64)]

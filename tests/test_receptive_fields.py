@@ -193,6 +193,7 @@ def test_a_channel_gate_lets_every_position_see_the_whole_image():
     assert_windows_are_what_is_seen(model, background=1)
 
 
+@pytest.mark.slow
 def test_vgg19_responds_to_pixels_in_its_windows_and_to_none_beside_them():
     shape = (160, 160, 3)
     vgg19 = keras.applications.VGG19(weights=None, include_top=False, input_shape=shape)

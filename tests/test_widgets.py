@@ -1,6 +1,7 @@
 """Widgets are whole pieces of HTML; arrays that cannot be shown are refused."""
 
 import base64
+import functools
 import io
 import json
 import re
@@ -11,6 +12,8 @@ import pytest
 from PIL import Image
 
 from cnnbook import classifier, embedding, layers, network_widgets, widgets
+
+pytestmark = pytest.mark.xdist_group("widgets")
 
 MAKERS = {
     "convolution-playground": widgets.convolution_playground,
@@ -31,6 +34,12 @@ def small_training():
     network = classifier.build_classifier((16, 16, 3), filters=(2, 4))
     picture = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
     return network, {epoch: network.get_weights() for epoch in (0, 1)}, picture
+
+
+@functools.cache
+def written(tag):
+    """Return a widget's piece of HTML, made once."""
+    return MAKERS[tag]()._repr_html_()
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +72,7 @@ def test_every_widget_has_a_script_and_a_function():
 
 @each_widget
 def test_a_widget_is_one_piece_of_html_that_loads_nothing(tag):
-    html = MAKERS[tag]()._repr_html_()
+    html = written(tag)
     assert html.startswith(f"<{tag} ")
     assert html.count("<script>") == html.count("</script>")
     assert not re.search(r'(src|href)="(?!data:)', html)
@@ -73,7 +82,7 @@ def test_a_widget_is_one_piece_of_html_that_loads_nothing(tag):
 
 @each_widget
 def test_a_widget_names_the_arrays_that_come_with_it(tag):
-    html = MAKERS[tag]()._repr_html_()
+    html = written(tag)
     named = re.findall(r'data-\w+="([\w-]+)"', html.split(">")[0])
     assert len(named) == len(embedding.TAKES[tag])
     assert set(named) == set(shared(html))
@@ -81,7 +90,7 @@ def test_a_widget_names_the_arrays_that_come_with_it(tag):
 
 @each_widget
 def test_without_scripts_there_is_a_picture_with_words(tag):
-    html = MAKERS[tag]()._repr_html_()
+    html = written(tag)
     source, width, height, alt = re.search(
         r'<img src="data:image/webp;base64,([^"]+)" width="(\d+)" height="(\d+)" '
         r'alt="([^"]+)"',

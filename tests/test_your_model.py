@@ -12,6 +12,9 @@ from PIL import Image
 
 from cnnbook import cli, data, drawing, explanations, export, images, network_files
 
+# The commands are run once, and take the longest.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("your-model")]
+
 CHAPTER = Path(__file__).parents[1] / "book" / "your-model.md"
 TEXT = CHAPTER.read_text("utf-8")
 COMMANDS = re.findall(r"^    cnnbook (.*)$", TEXT, re.M)
