@@ -110,11 +110,9 @@ def load_network(path):
     >>> load_network(SHIPPED).class_names
     ('cat', 'dog')
     """
+    path = find_network(path)
     import keras
 
-    path = keras_file(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no network {path}")
     try:
         network = keras.saving.load_model(path, compile=False)
         with zipfile.ZipFile(path) as archive:
@@ -127,6 +125,39 @@ def load_network(path):
         ) from error
     network.class_names = class_names and tuple(class_names)
     return network
+
+
+def find_network(path=None):
+    """Refuse at once what cannot be the file of a network; this loads no Keras.
+
+    Parameters
+    ----------
+    path : str or path, optional
+        Ends in ``.keras``.  By default the classifier that comes with this package.
+
+    Returns
+    -------
+    path : pathlib.Path
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    OSError
+        If it may not be read.
+    ValueError
+        If it ends otherwise, or is no archive, as files of Keras's format are.
+    """
+    path = SHIPPED if path is None else keras_file(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no network {path}")
+    with open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError(
+                f"{path} cannot be loaded as a network in Keras's format: it is no zip "
+                "archive, so it is damaged or something else"
+            )
+    return path
 
 
 def keras_file(path):
