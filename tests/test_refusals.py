@@ -1,4 +1,4 @@
-"""What can be refused without a network is refused before anything slow is loaded."""
+"""What can be answered without a network is answered before anything slow is loaded."""
 
 import json
 import shutil
@@ -71,6 +71,13 @@ REFUSED = {
     "results weather": "Invalid value for '[NAMES]...'",
 }
 
+ANSWERED = {
+    "--help": "train-for-book",
+    "explain --help": '"lowest" and "highest" value',
+    "info": "stand-in",
+    "info --json": '"keras_backend": "tensorflow"',
+}
+
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
@@ -86,7 +93,7 @@ def answers(tmp_path_factory):
     before = sorted(folder.rglob("*"))
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
-        input=json.dumps([command.split() for command in REFUSED]),
+        input=json.dumps([command.split() for command in REFUSED | ANSWERED]),
         cwd=folder,
         env={"CNNBOOK_CACHE": str(folder / "none"), "PYTHONPATH": ":".join(sys.path)},
         capture_output=True,
@@ -94,7 +101,7 @@ def answers(tmp_path_factory):
         check=True,
     )
     assert sorted(folder.rglob("*")) == before
-    return dict(zip(REFUSED, json.loads(done.stdout), strict=True))
+    return dict(zip(REFUSED | ANSWERED, json.loads(done.stdout), strict=True))
 
 
 @pytest.mark.parametrize("command", REFUSED)
@@ -107,6 +114,16 @@ def test_what_needs_no_network_is_refused_before_anything_slow_is_loaded(
     assert stdout == ""
     assert REFUSED[command] in " ".join(stderr.split())
     assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize("command", ANSWERED)
+def test_what_needs_no_network_is_answered_without_loading_anything_slow(
+    answers, command
+):
+    exit_code, stdout, stderr, exception = answers[command]
+    assert exit_code == 0, exception
+    assert ANSWERED[command] in " ".join(stdout.split())
+    assert stderr == ""
 
 
 def test_a_picture_may_replace_another_and_have_an_ending_in_capitals(tmp_path):
