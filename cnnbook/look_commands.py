@@ -50,11 +50,11 @@ def predict(photos, model_file, white, *, as_json=False):
         If a file cannot be read, or the network is no image classifier.
     """
     model_file = network_files.find_network(model_file)
-    for photo in photos:
-        images.load_image(photo)  # read again later: all of them may be too many
+    size = network_files.image_size(model_file)
+    pictures = [images.load_image(photo, size) for photo in photos]
 
     network = network_files.load_network(model_file)
-    batch = np.concatenate([_photo(network, photo, white)[1] for photo in photos])
+    batch = np.concatenate([_fitted(network, each, white)[1] for each in pictures])
     probabilities = _probabilities(network, batch, photos)
     names = _names(network, probabilities.shape[1])
     order = np.argsort(-probabilities, axis=1)
@@ -97,13 +97,13 @@ def maps(photo, model_file, white, layer, out):
         As `predict`, or if there is no such layer, or nothing can be written there.
     """
     model_file = network_files.find_network(model_file)
-    picture = images.load_image(photo)
+    picture = images.load_image(photo, network_files.image_size(model_file))
     outputs.check_picture(out)
 
     from cnnbook import activations, figures
 
     network = network_files.load_network(model_file)
-    _, batch = _photo(network, picture, white)
+    _, batch = _fitted(network, picture, white)
     if layer is None:
         names = list(activations.feature_maps(network, batch))
         layer = names[1] if len(names) > 1 and "relu" in names[1] else names[0]
@@ -152,13 +152,13 @@ def explain(photo, model_file, white, methods, target, layer, out, *, as_json=Fa
             f"{', '.join(sorted(_WITH_LAYER))}; none of them was asked for"
         )
     model_file = network_files.find_network(model_file)
-    picture = images.load_image(photo)
+    picture = images.load_image(photo, network_files.image_size(model_file))
     outputs.check_picture(out)
 
     from cnnbook import explanations, overlays
 
     network = network_files.load_network(model_file)
-    shown, batch = _photo(network, picture, white)
+    shown, batch = _fitted(network, picture, white)
     (probabilities,) = _probabilities(network, batch, [photo])
     if target is None:
         target = int(probabilities.argmax())
@@ -227,8 +227,8 @@ def export(model_file, out, dtype):
     click.echo(f"{size}, classes {classes}: {out}")
 
 
-def _photo(network, photo, white):
-    """Give a photo as people see it, (H, W, 3), and as the network takes it."""
+def _fitted(network, picture, white):
+    """Give a picture as people see it, (H, W, 3), and as the network takes it."""
     from cnnbook.networks import one_image_input
 
     shape = one_image_input(network)
@@ -237,7 +237,7 @@ def _photo(network, photo, white):
             f"the network takes images of {shape[3]} channels; photos have 3"
         )
     size = None if None in shape[1:3] else shape[1:3]
-    shown = images.load_image(photo, size)
+    shown = images.load_image(picture, size)
     own = network.inputs[0].name == images.INTENSITIES
     if white is None and not own:
         raise ValueError(

@@ -160,6 +160,33 @@ def find_network(path=None):
     return path
 
 
+def image_size(path):
+    """Read from a network's file, without Keras, how large the images are it takes.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        As `find_network` found it.
+
+    Returns
+    -------
+    size : (int, int) or None
+        Rows and columns; None if it takes any, or if Keras has to be asked.
+
+    Examples
+    --------
+    >>> image_size(SHIPPED)
+    (96, 96)
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))["config"]
+        _, rows, columns, _ = config["layers"][0]["config"]["batch_shape"]
+    except Exception:  # of many kinds; Keras will say what is wrong, if anything is
+        return None
+    return (rows, columns) if rows and columns else None
+
+
 def keras_file(path):
     """Return the path of a network's file; ValueError if it has another ending."""
     path = Path(path)

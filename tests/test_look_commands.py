@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from cnnbook import cli, explanations, images, look_commands, overlays
-from cnnbook.network_files import SHIPPED, load_network, save_classifier
+from cnnbook.network_files import SHIPPED, image_size, load_network, save_classifier
 
 
 @pytest.fixture
@@ -35,6 +35,18 @@ def other(tmp_path):
     path = tmp_path / "other.keras"
     save_classifier(model, path, class_names=("ant", "bee", "cow"))
     return path
+
+
+@pytest.fixture
+def any_size():
+    """A network for images of any size, that takes numbers as ours does."""
+    return keras.Sequential(
+        [
+            keras.Input((None, None, 3), name=images.INTENSITIES),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
 
 
 def size_of(path):
@@ -93,6 +105,29 @@ def test_predict_as_json_has_every_number_in_full(photo, other):
     assert theirs["network"] == str(other)
     assert theirs["class_names"] == ["ant", "bee", "cow"]
     assert sum(theirs["photos"][0]["probabilities"]) == pytest.approx(1)
+
+
+def test_the_size_of_images_is_read_from_the_file_where_it_has_one(
+    other, any_size, tmp_path
+):
+    assert image_size(SHIPPED) == load_network(SHIPPED).input_shape[1:3]
+    assert image_size(other) == (24, 24)
+    any_size.save(tmp_path / "any.keras")
+    assert image_size(tmp_path / "any.keras") is None
+    (tmp_path / "damaged.keras").write_bytes(other.read_bytes()[:300])
+    assert image_size(tmp_path / "damaged.keras") is None
+
+
+def test_a_network_for_images_of_any_size_takes_a_photo_as_it_is(
+    photo, any_size, tmp_path
+):
+    any_size.save(tmp_path / "any.keras")
+    found = document(run("predict", photo, "--model", tmp_path / "any.keras", "--json"))
+    (expected,) = explanations.class_probabilities(
+        any_size, images.load_image(photo)[None]
+    ).tolist()
+    assert found["photos"][0]["probabilities"] == expected
+    assert found["class_names"] == ["0", "1"]
 
 
 def test_an_answer_that_is_no_number_is_refused(photo, other, tmp_path):
