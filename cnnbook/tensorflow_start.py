@@ -1,7 +1,8 @@
 """How TensorFlow starts: with quick convolutions, and without its greeting.
 
 While it is imported, TensorFlow writes some six lines to stderr, from C++ and before
-its own log is set up, so that no setting silences them.  Nothing is wrong then.
+its own log is set up, so that no setting silences them; one more follows when it finds
+no driver for a GPU.  Nothing is wrong then.
 """
 
 import faulthandler
@@ -21,6 +22,7 @@ _GREETING = re.compile(
     rb"|cpu_feature_guard\.cc:\d+\] This TensorFlow binary is optimized to use"
     rb"|cudart_stub\.cc:\d+\] Could not find cuda drivers on your machine"
     rb"|cuda_\w+\.cc:\d+\] Unable to register cu(?:FFT|DNN|BLAS) factory: Attempting"
+    rb"|cuda_\w+\.cc:\d+\] failed call to cuInit: .*UNKNOWN ERROR \(303\)"  # no driver
     rb"|computation_placer\.cc:\d+\] computation placer already registered"
     rb"|py_utils\.cc:\d+\] TF-TRT Warning: Could not find TensorRT"
     rb")"
@@ -105,6 +107,8 @@ class _QuietStart:
             def load_without_greeting(module):
                 with without_greeting():
                     load(module)
+                    # It would look for GPUs, and tell, when it is first used.
+                    module.config.list_physical_devices()
 
             spec.loader.exec_module = load_without_greeting
         return spec
