@@ -198,7 +198,7 @@ for command in (
     "train pictures --size 16 --epochs 1 --out my.keras",
     "predict {pictures} --model my.keras",
     "maps {pictures} --model my.keras",
-    "explain {pictures} --model my.keras --method all",
+    "explain {pictures} --model my.keras",
     "export my.keras",
 ):
     print(command.split()[0], file=sys.stderr, flush=True)
