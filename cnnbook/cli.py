@@ -1,12 +1,11 @@
 """The same functions from a shell; ``cnnbook --help`` lists them."""
 
 import importlib
-import os
 from pathlib import Path
 
 import click
 
-from cnnbook import __version__, downloads
+from cnnbook import __version__, downloads, tensorflow_start
 
 # Modules that need TensorFlow are imported by the commands that use them, so that
 # `cnnbook --help` answers at once.
@@ -42,12 +41,7 @@ class _PlainErrors(click.Group):
 @click.version_option(__version__)
 def main():
     """Open a convolutional neural network and look inside."""
-    # TensorFlow greets on stderr; its errors come as exceptions all the same.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # oneDNN's quick convolutions serve every processor with AVX2, yet on Linux
-    # TensorFlow takes them of its own accord only where there are instructions for
-    # neural networks (VNNI, AMX).  It looks once, when it is imported.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    tensorflow_start.prepare()
 
 
 @main.command(epilog=f"NAME is one of: {', '.join(downloads.REGISTRY)}.")
@@ -129,6 +123,14 @@ _white = click.option(
 )
 
 
+_as_json = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object and nothing else, numbers in full.",
+)
+
+
 def _drawn_to(default):
     """Return the option that says where a picture goes."""
     return click.option(
@@ -144,11 +146,18 @@ def _drawn_to(default):
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @_model
 @_white
-def predict(photos, model_file, white):
-    """Say what a network sees in PHOTOS: the probability of each class."""
+@_as_json
+def predict(photos, model_file, white, as_json):
+    """Say what a network sees in PHOTOS: the probability of each class.
+
+    With --json: the file of the "network", its "class_names", and "photos", a list.
+    Each of them has the "photo" as you gave it, the likeliest "class" by number (from
+    0), its "class_name" and "probability", and the "probabilities" of all classes, in
+    the order of "class_names".  A network without names has numbers for names.
+    """
     from cnnbook import look_commands
 
-    look_commands.predict(photos, model_file, white)
+    look_commands.predict(photos, model_file, white, as_json=as_json)
 
 
 @main.command()
@@ -181,11 +190,22 @@ def maps(photo, model_file, white, layer, out):
 )
 @click.option("--layer", help="For the class maps; by default the last with maps.")
 @_drawn_to("explanation.png")
-def explain(photo, model_file, white, methods, target, layer, out):
-    """Draw which parts of PHOTO the score of a class depends on."""
+@_as_json
+def explain(photo, model_file, white, methods, target, layer, out, as_json):
+    """Draw which parts of PHOTO the score of a class depends on.
+
+    With --json: the file of the "network", the "photo" as you gave it, the "class"
+    explained by number, its "class_name", "probability" and "logit", the "image_size"
+    that the network takes (rows, columns), the "picture" drawn, and "explanations", a
+    list.  Each of them has its "method", the "layer" or null, the "units" of its map,
+    whether it is "signed", its "map_size", and its "lowest" and "highest" value.  A
+    number that is not finite is null.
+    """
     from cnnbook import look_commands
 
-    look_commands.explain(photo, model_file, white, methods, target, layer, out)
+    look_commands.explain(
+        photo, model_file, white, methods, target, layer, out, as_json=as_json
+    )
 
 
 @main.command()
@@ -214,6 +234,20 @@ def export(model_file, out, dtype):
     from cnnbook import look_commands
 
     look_commands.export(model_file, out or model_file.with_suffix(".js"), dtype)
+
+
+@main.command()
+@_as_json
+def info(as_json):
+    """Say what is here and where: versions, weights, pictures, caches.
+
+    With --json: "versions", "keras_backend", "training_pictures", and the tables
+    "weights", "pictures" and "folders".  Each entry has its "path", whether it was
+    "found", its "bytes", and the command to "get" it.
+    """
+    from cnnbook import info_command
+
+    info_command.run(as_json=as_json)
 
 
 @main.command("train-for-book")

@@ -1,27 +1,37 @@
-"""Look at photos with a network from a shell; hand the network on to a page."""
+"""Look at photos with a network from a shell; hand the network on to a page.
+
+What can be refused without the network is refused first, before TensorFlow and all that
+is slow to import is loaded.
+"""
+
+import json
 
 import click
 import numpy as np
 from tabulate import tabulate
 from tqdm import tqdm
 
-from cnnbook import (
-    activations,
-    downloads,
-    explanations,
-    figures,
-    images,
-    network_files,
-    overlays,
-)
-from cnnbook import export as exporting
-from cnnbook.networks import one_image_input
+from cnnbook import downloads, images, network_files, outputs
 
+# As `explanations.METHODS` has them, which is slow to import.
+METHODS = (
+    "occlusion",
+    "lime",
+    "saliency",
+    "smooth-grad",
+    "integrated-gradients",
+    "guided-backprop",
+    "deconvnet",
+    "grad-cam",
+    "grad-cam++",
+    "hires-cam",
+    "ablation-cam",
+)
 _WITH_LAYER = frozenset({"grad-cam", "grad-cam++", "hires-cam", "ablation-cam"})
 _WITH_BAR = frozenset({"occlusion", "lime", "ablation-cam"})
 
 
-def predict(photos, model_file, white):
+def predict(photos, model_file, white, *, as_json=False):
     """Print the probability of each class, of the likeliest five at most.
 
     Parameters
@@ -31,19 +41,39 @@ def predict(photos, model_file, white):
         None for the network of this package.
     white : {"1", "255"} or None
         What white is to the network; None where that is known.
+    as_json : bool
+        Whether to print all of them, as JSON.
 
     Raises
     ------
     OSError, ValueError
         If a file cannot be read, or the network is no image classifier.
     """
-    network = _network(model_file)
-    batch = np.concatenate([_photo(network, photo, white)[1] for photo in photos])
-    probabilities = explanations.class_probabilities(network, batch)
+    model_file = network_files.find_network(model_file)
+    size = network_files.image_size(model_file)
+    pictures = [images.load_image(photo, size) for photo in photos]
+
+    network = network_files.load_network(model_file)
+    batch = np.concatenate([_fitted(network, each, white)[1] for each in pictures])
+    probabilities = _probabilities(network, batch, photos)
     names = _names(network, probabilities.shape[1])
-    order = np.argsort(-probabilities, axis=1)[:, :5]
+    order = np.argsort(-probabilities, axis=1)
+    if as_json:
+        _print_json(
+            network=str(model_file),
+            class_names=names,
+            photos=[
+                {
+                    "photo": str(photo),
+                    **_class(names, row, int(best[0])),
+                    "probabilities": row.tolist(),
+                }
+                for photo, row, best in zip(photos, probabilities, order, strict=True)
+            ],
+        )
+        return
     rows = [
-        [photo, *(f"{names[k]} {row[k]:.1%}" for k in best)]
+        [photo, *(f"{names[k]} {row[k]:.1%}" for k in best[:5])]
         for photo, row, best in zip(photos, probabilities, order, strict=True)
     ]
     click.echo(tabulate(rows, tablefmt="plain"))
@@ -64,10 +94,16 @@ def maps(photo, model_file, white, layer, out):
     Raises
     ------
     OSError, ValueError
-        As `predict`, or if there is no such layer.
+        As `predict`, or if there is no such layer, or nothing can be written there.
     """
-    network = _network(model_file)
-    _, batch = _photo(network, photo, white)
+    model_file = network_files.find_network(model_file)
+    picture = images.load_image(photo, network_files.image_size(model_file))
+    outputs.check_picture(out)
+
+    from cnnbook import activations, figures
+
+    network = network_files.load_network(model_file)
+    _, batch = _fitted(network, picture, white)
     if layer is None:
         names = list(activations.feature_maps(network, batch))
         layer = names[1] if len(names) > 1 and "relu" in names[1] else names[0]
@@ -79,7 +115,7 @@ def maps(photo, model_file, white, layer, out):
     click.echo(f"{values.shape[-1]} maps of {layer}: {out}")
 
 
-def explain(photo, model_file, white, methods, target, layer, out):
+def explain(photo, model_file, white, methods, target, layer, out, *, as_json=False):
     """Draw explanations of one photo side by side.
 
     Parameters
@@ -87,34 +123,43 @@ def explain(photo, model_file, white, methods, target, layer, out):
     photo, model_file, white
         As for `predict`.
     methods : str
-        Names out of `explanations.METHODS` with commas between them, or "all".
+        Names out of `METHODS` with commas between them, or "all".
     target : str or None
         A class by name or number; None for the likeliest.
     layer : str or None
         For methods that weigh the maps of a layer.
     out : pathlib.Path
+    as_json : bool
+        Whether to print what is known of the explanations as JSON.
 
     Raises
     ------
     OSError, ValueError
-        As `predict`, or if there is no such method, class or layer.
+        As `predict`, or if there is no such method, class or layer, or nothing can be
+        written there.
     """
     chosen = [name.strip() for name in methods.split(",")]
     if methods == "all":
-        chosen = list(explanations.METHODS)
-    if unknown := set(chosen) - set(explanations.METHODS):
+        chosen = METHODS
+    if unknown := set(chosen) - set(METHODS):
         raise ValueError(
             f"there is no method {', '.join(sorted(unknown))}; there are "
-            f"{', '.join(explanations.METHODS)}"
+            f"{', '.join(METHODS)}"
         )
     if layer and not set(chosen) & _WITH_LAYER:
         raise ValueError(
             f"--layer is for methods that weigh a layer's maps, "
             f"{', '.join(sorted(_WITH_LAYER))}; none of them was asked for"
         )
-    network = _network(model_file)
-    shown, batch = _photo(network, photo, white)
-    probabilities = explanations.class_probabilities(network, batch)[0]
+    model_file = network_files.find_network(model_file)
+    picture = images.load_image(photo, network_files.image_size(model_file))
+    outputs.check_picture(out)
+
+    from cnnbook import explanations, overlays
+
+    network = network_files.load_network(model_file)
+    shown, batch = _fitted(network, picture, white)
+    (probabilities,) = _probabilities(network, batch, [photo])
     if target is None:
         target = int(probabilities.argmax())
     elif target.isdecimal():
@@ -130,9 +175,23 @@ def explain(photo, model_file, white, methods, target, layer, out):
     overlays.explanations_over_photo(shown, found).savefig(out, dpi=200)
     names = _names(network, len(probabilities))
     index = target if isinstance(target, int) else names.index(target)
+    logit = found[0].score[0]
+    if as_json:
+        _print_json(
+            network=str(model_file),
+            photo=str(photo),
+            **_class(names, probabilities, index),
+            logit=_number(logit),
+            image_size=list(shown.shape[:2]),
+            picture=str(out),
+            explanations=[
+                {"method": method, **_facts(explanation)}
+                for method, explanation in zip(chosen, found, strict=True)
+            ],
+        )
+        return
     click.echo(
-        f"{names[index]}: probability {probabilities[index]:.1%}, logit "
-        f"{found[0].score[0]:.2f}"
+        f"{names[index]}: probability {probabilities[index]:.1%}, logit {logit:.2f}"
     )
     for explanation in found:
         click.echo(f"{explanation}")
@@ -154,29 +213,31 @@ def export(model_file, out, dtype):
     OSError, ValueError
         If a file cannot be read or written, or a page cannot run the network.
     """
+    model_file = network_files.find_network(model_file)
+    if out.suffix != ".js":
+        raise ValueError(f"--out must end in .js; got {out.name}")
+    outputs.check_new_file(out)
+
+    from cnnbook.export import export_network
+
     network = network_files.load_network(model_file)
-    exporting.export_network(network, out, dtype=dtype)
+    export_network(network, out, dtype=dtype)
     size = downloads.in_units(out.stat().st_size)
     classes = ", ".join(_names(network, network.output_shape[-1])[:10])
     click.echo(f"{size}, classes {classes}: {out}")
 
 
-def _network(model_file):
-    """Load a network; that of this package, if none is given."""
-    if model_file is None:
-        return network_files.load_classifier()
-    return network_files.load_network(model_file)
+def _fitted(network, picture, white):
+    """Give a picture as people see it, (H, W, 3), and as the network takes it."""
+    from cnnbook.networks import one_image_input
 
-
-def _photo(network, photo, white):
-    """Read a photo as people see it, (H, W, 3), and as the network takes it."""
     shape = one_image_input(network)
     if shape[3] != 3:
         raise ValueError(
             f"the network takes images of {shape[3]} channels; photos have 3"
         )
     size = None if None in shape[1:3] else shape[1:3]
-    shown = images.load_image(photo, size)
+    shown = images.load_image(picture, size)
     own = network.inputs[0].name == images.INTENSITIES
     if white is None and not own:
         raise ValueError(
@@ -186,7 +247,53 @@ def _photo(network, photo, white):
     return shown, shown[None] * (255 if white == "255" else 1)
 
 
+def _probabilities(network, batch, photos):
+    """Compute the probability of each class for each photo: (N, K)."""
+    from cnnbook.scoring import class_probabilities
+
+    probabilities = class_probabilities(network, batch)
+    for photo, row in zip(photos, probabilities, strict=True):
+        if not np.isfinite(row).all():
+            raise ValueError(
+                f"the network's answer to {photo} is not finite, so that no class is "
+                "the likeliest; its weights may be damaged"
+            )
+    return probabilities
+
+
 def _names(network, count):
     """Return names of classes, or their numbers."""
     names = getattr(network, "class_names", None)
     return list(names) if names else [str(number) for number in range(count)]
+
+
+def _class(names, probabilities, index):
+    """Say of one class which it is and how probable."""
+    return {
+        "class": index,
+        "class_name": names[index],
+        "probability": float(probabilities[index]),
+    }
+
+
+def _facts(explanation):
+    """Say of an explanation all but the map itself, which is drawn."""
+    values = explanation.values[0]
+    return {
+        "layer": explanation.layer,
+        "units": explanation.units,
+        "signed": explanation.signed,
+        "map_size": list(values.shape),
+        "lowest": _number(values.min()),
+        "highest": _number(values.max()),
+    }
+
+
+def _number(value):
+    """Return a number that JSON can write, or None."""
+    return float(value) if np.isfinite(value) else None
+
+
+def _print_json(**document):
+    """Print one JSON object, without what JSON cannot write, such as NaN."""
+    click.echo(json.dumps(document, indent=2, allow_nan=False))

@@ -110,11 +110,9 @@ def load_network(path):
     >>> load_network(SHIPPED).class_names
     ('cat', 'dog')
     """
+    path = find_network(path)
     import keras
 
-    path = keras_file(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no network {path}")
     try:
         network = keras.saving.load_model(path, compile=False)
         with zipfile.ZipFile(path) as archive:
@@ -127,6 +125,66 @@ def load_network(path):
         ) from error
     network.class_names = class_names and tuple(class_names)
     return network
+
+
+def find_network(path=None):
+    """Refuse at once what cannot be the file of a network; this loads no Keras.
+
+    Parameters
+    ----------
+    path : str or path, optional
+        Ends in ``.keras``.  By default the classifier that comes with this package.
+
+    Returns
+    -------
+    path : pathlib.Path
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    OSError
+        If it may not be read.
+    ValueError
+        If it ends otherwise, or is no archive, as files of Keras's format are.
+    """
+    path = SHIPPED if path is None else keras_file(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no network {path}")
+    with open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError(
+                f"{path} cannot be loaded as a network in Keras's format: it is no zip "
+                "archive, so it is damaged or something else"
+            )
+    return path
+
+
+def image_size(path):
+    """Read from a network's file, without Keras, how large the images are it takes.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        As `find_network` found it.
+
+    Returns
+    -------
+    size : (int, int) or None
+        Rows and columns; None if it takes any, or if Keras has to be asked.
+
+    Examples
+    --------
+    >>> image_size(SHIPPED)
+    (96, 96)
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))["config"]
+        _, rows, columns, _ = config["layers"][0]["config"]["batch_shape"]
+    except Exception:  # of many kinds; Keras will say what is wrong, if anything is
+        return None
+    return (rows, columns) if rows and columns else None
 
 
 def keras_file(path):

@@ -5,7 +5,14 @@ import sys
 import click
 from tabulate import tabulate
 
-from cnnbook import checkpoints, data, distribution, model, network_files
+from cnnbook import (
+    checkpoints,
+    data,
+    distribution,
+    model,
+    network_files,
+    outputs,
+)
 
 
 def run(source, out, *, size, epochs, seed, learning_rate):
@@ -37,18 +44,22 @@ def run(source, out, *, size, epochs, seed, learning_rate):
     network_files.keras_file(out)
     if out.exists():
         raise ValueError(f"{out} is there already; choose another --out, or remove it")
-    if not out.parent.is_dir():
-        raise ValueError(f"there is no folder {out.parent} to save {out.name} in")
-    # Workers on several machines must find one another before all else.
-    with distribution.strategy().scope():
-        _train(source, out, size, epochs, seed, learning_rate)
-
-
-def _train(source, out, size, epochs, seed, learning_rate):
-    """Train, save and report; or say how to go on after Ctrl-C."""
+    outputs.check_new_file(out)
+    checkpoint = out.with_suffix(".checkpoint.npz")
+    if checkpoint.exists():
+        checkpoints.epochs_in(checkpoint)
+    chief = distribution.is_chief()
     pets = data.load_pets(source, size=size, seed=seed)
     for reason in pets.left_out:
         click.echo(f"left out: {reason}", err=True)
+    # Nothing has loaded TensorFlow yet: workers on several machines must find one
+    # another before it does anything.
+    with distribution.strategy().scope():
+        _train(pets, out, checkpoint, chief, epochs, seed, learning_rate)
+
+
+def _train(pets, out, checkpoint, chief, epochs, seed, learning_rate):
+    """Train, save and report; or say how to go on after Ctrl-C."""
     recipe = model.recipe_for(pets.source)
     epochs = recipe.epochs(len(pets.train)) if epochs is None else epochs
     asked_for = {} if learning_rate is None else {"learning_rate": learning_rate}
@@ -61,7 +72,6 @@ def _train(source, out, size, epochs, seed, learning_rate):
     network = model.build_classifier(
         pets.train.images.shape[1:], len(pets.class_names), filters=recipe.filters
     )
-    checkpoint = out.with_suffix(".checkpoint.npz")
     try:
         model.train(
             network,
@@ -81,7 +91,7 @@ def _train(source, out, size, epochs, seed, learning_rate):
         )
         click.echo(f"\nStopped. {kept}.", err=True)
         sys.exit(130)  # as shells have it for Ctrl-C
-    if not distribution.is_chief():
+    if not chief:
         return
     model.save_classifier(network, out, class_names=pets.class_names)
     checkpoint.unlink()

@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy import ndimage
-from scipy.stats import rankdata
 
 from cnnbook.checks import check_whole
 
@@ -160,7 +159,7 @@ def pixel_auc(maps, masks):
     array([0.75])
     """
     maps, masks = _checked(maps, masks)
-    ranks = rankdata(maps.reshape(len(maps), -1), axis=1)
+    ranks = _ranks(maps)
     inside = masks.reshape(len(masks), -1)
     within = inside.sum(axis=1)
     without = inside.shape[1] - within
@@ -188,10 +187,7 @@ def similarity(maps, others):
     >>> similarity(maps, maps**2), similarity(maps, -maps)
     (array([1.]), array([-1.]))
     """
-    first, second = (
-        rankdata(np.reshape(array, (len(array), -1)), axis=1)
-        for array in (maps, others)
-    )
+    first, second = _ranks(maps), _ranks(others)
     first -= first.mean(axis=1, keepdims=True)
     second -= second.mean(axis=1, keepdims=True)
     scale = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
@@ -209,3 +205,10 @@ def _checked(maps, masks):
             "the pixels"
         )
     return maps, masks
+
+
+def _ranks(maps):
+    """Return the place of each pixel in the order of its map, from 1: (N, H · W)."""
+    from scipy.stats import rankdata  # takes half a second, and few maps are ranked
+
+    return rankdata(np.reshape(maps, (len(maps), -1)), axis=1)

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "cnnbook"
 MAY_IMPORT = {
     "__init__": set(),
     "checks": set(),
+    "tensorflow_start": set(),
     # Pictures and their labels.
     "images": set(),
     "repository": set(),
@@ -53,12 +54,14 @@ MAY_IMPORT = {
         "scores",
         "training",
     },
+    "outputs": set(),
     "train_command": {
         "checkpoints",
         "data",
         "distribution",
         "model",
         "network_files",
+        "outputs",
     },
     "vgg_weights": {"downloads", "repository"},
     "vgg": {"images", "vgg_weights"},
@@ -214,7 +217,19 @@ MAY_IMPORT |= {
         "images",
         "network_files",
         "networks",
+        "outputs",
         "overlays",
+        "scoring",
+    }
+}
+MAY_IMPORT |= {
+    "info_command": {
+        "build_folder",
+        "data",
+        "downloads",
+        "network_files",
+        "repository",
+        "vgg_weights",
     }
 }
 EVERYTHING = set(MAY_IMPORT)

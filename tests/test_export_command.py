@@ -73,7 +73,7 @@ def test_what_cannot_be_exported_is_refused_with_a_reason(saved, tmp_path):
         ([tmp_path / "wide.keras"], "is a UpSampling2D, which a page cannot run"),
         ([saved, "--out", "farm.txt"], "must end in .js; got farm.txt"),
         ([tmp_path / "large.keras", "--dtype", "float16"], "use dtype='float32'"),
-        ([saved, "--out", tmp_path / "no" / "farm.js"], "no/"),
+        ([saved, "--out", tmp_path / "no" / "farm.js"], "there is no folder"),
     ):
         result = run(*arguments)
         assert result.exit_code == 1

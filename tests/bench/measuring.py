@@ -1,14 +1,14 @@
 """How the benchmarks measure: interleaved runs, medians, one row a claim."""
 
 import importlib
-import os
 import statistics
 import time
 from dataclasses import dataclass
 from typing import ClassVar
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the book and the commands do
+from cnnbook import tensorflow_start
+
+tensorflow_start.prepare()  # as the book and the commands do
 
 
 @dataclass(frozen=True)
