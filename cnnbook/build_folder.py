@@ -1,6 +1,7 @@
 """Where a build keeps what took long to make, and when that is still good."""
 
 import ast
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -183,12 +184,18 @@ def _with_imports(modules):
         if module in found:
             continue
         found.add(module)
-        for node in ast.walk(ast.parse(_file(module).read_text(encoding="utf8"))):
-            if isinstance(node, ast.ImportFrom) and node.module == "cnnbook":
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                names = [node.module.removeprefix("cnnbook.")]
-            else:
-                continue
-            pending += [name for name in names if _file(name).exists()]
+        names = _imported(_file(module).read_bytes())
+        pending += [name for name in names if _file(name).exists()]
     return found
+
+
+@functools.cache
+def _imported(code):
+    """List what code imports from this package: modules, and perhaps other names."""
+    names = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom) and node.module == "cnnbook":
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names.append(node.module.removeprefix("cnnbook."))
+    return names

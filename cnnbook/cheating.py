@@ -109,7 +109,7 @@ def _pupil(tags, progress):
     def make(folder):
         if progress:
             print(f"A network for drawn pets with {tags} tags:", file=sys.stderr)
-        learned, judged = collection(tags, LEARNED, seed=SEED), collection(tags)
+        learned, judged = collection(tags, LEARNED, seed=SEED), collection(tags, JUDGED)
         network = model.build_classifier((SIZE, SIZE, 3))
         start = time.monotonic()
         history = model.train(

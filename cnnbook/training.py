@@ -255,7 +255,9 @@ def _compiled(model, facts, steps):
                 from_logits=True,
                 label_smoothing=SMOOTHING if "label smoothing" in ingredients else 0.0,
             ),
-            metrics=["accuracy"],
+            # Not by its name: so its variables are there before the step is traced, or
+            # TensorFlow would trace it twice.
+            metrics=[keras.metrics.CategoricalAccuracy("accuracy")],
         )
         optimizer.build(network.trainable_variables)
     return network

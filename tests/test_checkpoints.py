@@ -1,6 +1,7 @@
 """A training goes on from its checkpoint, and from no other."""
 
 import errno
+import shutil
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from cnnbook import checkpoints, classifier, training
 from cnnbook.data import Split
 
 ALL = frozenset(training.INGREDIENTS)
+
+pytestmark = pytest.mark.xdist_group("checkpoints")
 
 
 @pytest.fixture(scope="module")
@@ -36,33 +39,58 @@ def train(splits, *, filters=(4, 8), stop_after=None, **options):
     return model, history
 
 
-@pytest.fixture
-def stopped(splits, tmp_path):
+def assert_same(network, other):
+    """Compare weights bit for bit."""
+    for ours, theirs in zip(network.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.fixture(scope="module")
+def never_stopped(splits):
+    """Trainings without an interruption: {ingredients: (network, history)}."""
+    return {names: train(splits, ingredients=names) for names in (training.CHOSEN, ALL)}
+
+
+@pytest.fixture(scope="module")
+def left_behind(splits, tmp_path_factory):
     """The checkpoint of a training that was stopped after two of its four epochs."""
-    path = tmp_path / "training.npz"
+    path = tmp_path_factory.mktemp("stopped") / "training.npz"
     train(splits, stop_after=2, checkpoint=path)
     return path
 
 
+@pytest.fixture
+def stopped(left_behind, tmp_path):
+    """A copy of it, to be used up."""
+    return shutil.copy(left_behind, tmp_path / "training.npz")
+
+
+@pytest.fixture(scope="module")
+def resumed(splits, tmp_path_factory):
+    """Trainings that were interrupted three times: {ingredients: (..., checkpoint)}."""
+    trainings = {}
+    for names in (training.CHOSEN, ALL):
+        path = tmp_path_factory.mktemp("resumed") / "training.npz"
+        for epochs_done in (0, 1, 3):
+            train(splits, stop_after=epochs_done, checkpoint=path, ingredients=names)
+        trainings[names] = *train(splits, checkpoint=path, ingredients=names), path
+    return trainings
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("ingredients", [training.CHOSEN, ALL], ids=["chosen", "all"])
-@pytest.mark.parametrize("epochs_done", [0, 1, 3])
-def test_an_interrupted_training_ends_as_one_that_never_stopped(
-    splits, tmp_path, ingredients, epochs_done
+def test_a_training_interrupted_again_and_again_ends_as_one_that_never_stopped(
+    never_stopped, resumed, ingredients
 ):
-    options = {"ingredients": ingredients, "checkpoint": tmp_path / "training.npz"}
-    train(splits, stop_after=epochs_done, **options)
-    resumed, its_history = train(splits, **options)
-    never_stopped, history = train(splits, ingredients=ingredients)
-    for ours, theirs in zip(
-        resumed.get_weights(), never_stopped.get_weights(), strict=True
-    ):
-        np.testing.assert_array_equal(ours, theirs)  # bit for bit
+    network, history = never_stopped[ingredients]
+    its_network, its_history, _ = resumed[ingredients]
+    assert_same(its_network, network)  # bit for bit
     assert its_history == history
 
 
-def test_a_finished_training_is_not_done_again(splits, tmp_path):
-    path = tmp_path / "training.npz"
-    first, history = train(splits, checkpoint=path, ingredients=ALL)
+@pytest.mark.slow
+def test_a_finished_training_is_not_done_again(splits, resumed):
+    first, history, path = resumed[ALL]
     epochs = []
     model = classifier.build_classifier((16, 16, 3), filters=(4, 8))
     again = training.train(
@@ -78,10 +106,10 @@ def test_a_finished_training_is_not_done_again(splits, tmp_path):
     )
     assert epochs == [4]
     assert again == history
-    for ours, theirs in zip(model.get_weights(), first.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    assert_same(model, first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -103,6 +131,7 @@ def test_the_checkpoint_of_another_training_is_refused(
     assert stopped.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_not_used_for_other_pictures(splits, stopped):
     labels = splits[0].labels.copy()
     labels[7] = 1 - labels[7]
@@ -110,13 +139,17 @@ def test_a_checkpoint_is_not_used_for_other_pictures(splits, stopped):
         train((Split(splits[0].images, labels), splits[1]), checkpoint=stopped)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_refused(splits, stopped):
     stopped.write_bytes(stopped.read_bytes()[:-200])
     with pytest.raises(ValueError, match=r"not a whole checkpoint.*remove it"):
         train(splits, checkpoint=stopped)
 
 
-def test_a_full_disk_leaves_the_older_checkpoint_good(splits, stopped, monkeypatch):
+@pytest.mark.slow
+def test_a_full_disk_leaves_the_older_checkpoint_good(
+    splits, stopped, never_stopped, monkeypatch
+):
     before = stopped.read_bytes()
 
     def full(file):
@@ -129,10 +162,7 @@ def test_a_full_disk_leaves_the_older_checkpoint_good(splits, stopped, monkeypat
     assert stopped.read_bytes() == before
     assert [path.name for path in stopped.parent.iterdir()] == [stopped.name]
     resumed, _ = train(splits, checkpoint=stopped)
-    never_stopped, _ = train(splits)
-    np.testing.assert_array_equal(
-        resumed.get_weights()[0], never_stopped.get_weights()[0]
-    )
+    assert_same(resumed, never_stopped[training.CHOSEN][0])
 
 
 def test_a_folder_that_is_not_there_is_named(splits, tmp_path):

@@ -5,97 +5,127 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cnnbook import distribution
+from cnnbook import classifier, distribution, scores, training
+from cnnbook.data import Split
+
+pytestmark = pytest.mark.xdist_group("distribution")
+
+RECIPES = {
+    # Without normalisation, which each device does by its own pictures, two halves of
+    # a batch are as good as the whole.
+    "plain": ("decay", "warm-up"),
+    "as the book": training.CHOSEN,
+}
 
 # Runs in processes of their own, as TensorFlow's devices are set up once a process.
 PROGRAM = """
 import sys
-import numpy as np
 import tensorflow as tf
-from cnnbook import classifier, distribution, scores, training
-from cnnbook.data import Split
+from cnnbook import distribution
+from tests.test_distribution import train
 
-if {devices} > 1:
+devices, folder, *recipes = sys.argv[1:]
+if devices == "two":
     cpu = tf.config.list_physical_devices("CPU")[0]
-    parts = [tf.config.LogicalDeviceConfiguration()] * {devices}
+    parts = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(cpu, parts)
     devices = tf.config.list_logical_devices("CPU")
     scope = tf.distribute.MirroredStrategy(devices).scope()
 else:
     scope = distribution.strategy().scope()
-rng = np.random.default_rng(0)
-labels = np.arange(96) % 2
-images = rng.integers(0, 100, (96, 16, 16, 3))
-images[labels == 1, :, 4:8] += 100
-split = Split(images.astype(np.uint8), labels)
 with scope:
-    model = classifier.build_classifier((16, 16, 3), filters=(4,))
     print(type(distribution.strategy()).__name__)
-    training.train(
-        model, split, split, epochs=6, batch_size=16, progress=False,
-        learning_rate=0.02, ingredients={ingredients}, checkpoint={checkpoint!r},
-    )
-weights = model.get_weights()
-alone = classifier.build_classifier((16, 16, 3), filters=(4,))
-alone.set_weights(weights)
-print(scores.evaluate(alone, split).accuracy)
-np.save({weights!r}, np.concatenate([w.ravel() for w in weights]))
+    for recipe in recipes:
+        train(recipe, folder)
 """
 
 
-def start(tmp_path, name, *, devices=1, config=None, ingredients="training.CHOSEN"):
-    """Start a process that trains: (process, where it will put its weights)."""
-    weights = str(tmp_path / f"{name}.npy")
-    program = PROGRAM.format(
-        devices=devices,
-        weights=weights,
-        ingredients=ingredients,
-        checkpoint=str(tmp_path / "training.npz"),
+def pictures():
+    """Noise; half of the pictures have a stripe."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(96) % 2
+    images = rng.integers(0, 100, (96, 16, 16, 3))
+    images[labels == 1, :, 4:8] += 100
+    return Split(images.astype(np.uint8), labels)
+
+
+def build():
+    return classifier.build_classifier((16, 16, 3), filters=(4,))
+
+
+def train(recipe, folder):
+    """Train on the devices of this process; the weights go into the folder."""
+    model, split = build(), pictures()
+    training.train(
+        model,
+        split,
+        split,
+        epochs=6,
+        batch_size=16,
+        progress=False,
+        learning_rate=0.02,
+        ingredients=RECIPES[recipe],
+        checkpoint=f"{folder}/{recipe}.checkpoint.npz",
     )
+    np.savez(f"{folder}/{recipe}.npz", *model.get_weights())
+
+
+def trained(recipe, folder):
+    """Build a network, on one device, with the weights that are in the folder."""
+    model = build()
+    with np.load(f"{folder}/{recipe}.npz") as arrays:
+        model.set_weights([arrays[name] for name in arrays.files])
+    return model
+
+
+def start(*arguments, config=None):
+    """Start a process that trains; the arguments are those of `PROGRAM`."""
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     if config is not None:
         environment["TF_CONFIG"] = json.dumps(config)
-    process = subprocess.Popen(
-        [sys.executable, "-c", program],
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *map(str, arguments)],
+        cwd=Path(__file__).parents[1],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    return process, weights
 
 
-def finish(process, weights):
-    """Wait for a process: (the strategy that it used, its accuracy, its weights)."""
+@pytest.fixture(scope="module")
+def two_devices(tmp_path_factory):
+    """The folder where a process with two devices left what it trained."""
+    folder = tmp_path_factory.mktemp("two")
+    process = start("two", folder, *RECIPES)
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors[-3000:]
-    strategy, accuracy = output.split()[-2:]
-    return strategy, float(accuracy), np.load(weights)
+    assert output.split()[-1] == "MirroredStrategy"
+    return folder
 
 
-def test_two_devices_of_one_machine_train_one_network(tmp_path):
-    # Without normalisation, which each device does by its own pictures, two halves of
-    # a batch are as good as the whole.
-    ingredients = "{'decay', 'warm-up'}"
-    (tmp_path / "two").mkdir()
-    pair = start(tmp_path / "two", "two", devices=2, ingredients=ingredients)
-    strategy, accuracy, weights = finish(*pair)
-    assert strategy == "MirroredStrategy"
-    assert accuracy == 1
-    _, _, alone = finish(*start(tmp_path, "one", ingredients=ingredients))
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_two_devices_of_one_machine_learn_what_can_be_learnt(two_devices, recipe):
+    assert scores.evaluate(trained(recipe, two_devices), pictures()).accuracy == 1
+
+
+@pytest.mark.slow
+def test_two_devices_train_one_network(two_devices, tmp_path):
+    train("plain", tmp_path)
+    weights, alone = (
+        np.concatenate([array.ravel() for array in trained("plain", f).get_weights()])
+        for f in (two_devices, tmp_path)
+    )
     np.testing.assert_allclose(weights, alone, atol=1e-3)
 
 
-def test_two_devices_train_with_everything_that_the_book_trains_with(tmp_path):
-    strategy, accuracy, _ = finish(*start(tmp_path, "two", devices=2))
-    assert strategy == "MirroredStrategy"
-    assert accuracy == 1
-
-
+@pytest.mark.slow
 def test_two_workers_find_one_another_and_are_told_that_keras_cannot_train_there(
     tmp_path,
 ):
@@ -108,13 +138,14 @@ def test_two_workers_find_one_another_and_are_told_that_keras_cannot_train_there
     cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
     workers = [
         start(
+            "one",
             tmp_path,
-            f"worker{index}",
+            "as the book",
             config={"cluster": cluster, "task": {"type": "worker", "index": index}},
         )
         for index in range(2)
     ]
-    for process, _ in workers:
+    for process in workers:
         output, errors = process.communicate(timeout=300)
         assert output.split()[0] == "CollectiveAllReduceStrategy"
         assert process.returncode == 1

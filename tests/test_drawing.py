@@ -16,6 +16,8 @@ from cnnbook.drawing import PARTS, draw_pets
 
 CAT, DOG = 0, 1
 
+pytestmark = pytest.mark.xdist_group("drawing")
+
 
 @pytest.fixture(scope="module")
 def portraits():
@@ -227,13 +229,15 @@ def cross_validated_accuracy(table, labels, folds=5, penalty=10.0):
 
 @pytest.fixture(scope="module")
 def many():
-    return draw_pets(2000, size=16, seed=4)
+    return draw_pets(3000, size=64, seed=5)
 
 
+@pytest.mark.slow
 def test_the_factors_alone_do_not_tell_cats_from_dogs(many):
     assert cross_validated_accuracy(columns_of(many.factors), many.labels) <= 0.55
 
 
+@pytest.mark.slow
 def test_products_of_factors_do_not_tell_cats_from_dogs_either(many, rng):
     table = columns_of(many.factors)
     first, second = rng.integers(table.shape[1], size=(2, 150))
@@ -241,11 +245,13 @@ def test_products_of_factors_do_not_tell_cats_from_dogs_either(many, rng):
     assert cross_validated_accuracy(products, many.labels, penalty=100) <= 0.55
 
 
+@pytest.mark.slow
 def test_the_same_classifier_finds_a_planted_cue():
     cheating = draw_pets(600, size=16, seed=4, cheat=0.9)
     assert cross_validated_accuracy(columns_of(cheating.factors), cheating.labels) > 0.9
 
 
+@pytest.mark.slow
 def test_no_single_factor_differs_between_cats_and_dogs(many):
     cat, dog = (columns_of(many.factors)[many.labels == k] for k in (CAT, DOG))
     error = np.sqrt(cat.var(0) / len(cat) + dog.var(0) / len(dog))
@@ -253,11 +259,11 @@ def test_no_single_factor_differs_between_cats_and_dogs(many):
     assert distance.max() < 4  # standard errors, the largest of about a hundred
 
 
-def test_a_linear_classifier_of_the_pixels_stays_at_or_under_three_in_four():
-    pets = draw_pets(3000, size=64, seed=5)
-    pixels = pets.images.reshape(3000, -1).astype(np.float32) / 255
+@pytest.mark.slow
+def test_a_linear_classifier_of_the_pixels_stays_at_or_under_three_in_four(many):
+    pixels = many.images.reshape(3000, -1).astype(np.float32) / 255
     pixels -= pixels[:2000].mean(0)
-    signs = np.where(pets.labels == DOG, 1.0, -1.0)
+    signs = np.where(many.labels == DOG, 1.0, -1.0)
     alike = (pixels @ pixels[:2000].T).astype(float)  # so that 2,000 numbers are fitted
     accuracies = []
     for penalty in alike[:2000].trace() / 2000 * 10.0 ** np.arange(-3, 2):

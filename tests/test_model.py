@@ -1,6 +1,9 @@
 """The book's classifier is trained once, kept whole, and found again at once."""
 
+import contextlib
 import dataclasses
+import io
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,33 +17,14 @@ from cnnbook import data, model
 RECIPE = model.Recipe(pictures=60, filters=(4,), size=16)
 
 
-@pytest.fixture
-def trainings(monkeypatch):
-    """Count how often something was trained."""
-    calls = []
-    train = model.train
-
-    def counted(*args, **options):
-        calls.append(options)
-        return train(*args, **options)
-
-    monkeypatch.setattr(model, "train", counted)
-    return calls
+pytestmark = pytest.mark.xdist_group("model")
 
 
-@pytest.fixture
-def build(tmp_path, monkeypatch):
-    """A folder to build in, and a recipe that takes a moment."""
-    folder = tmp_path / "build"
-    monkeypatch.setenv("CNNBOOK_BUILD", str(folder))
-    monkeypatch.setattr(model, "PHOTOGRAPHS", RECIPE)
-    return folder / "classifier"
-
-
-@pytest.fixture
-def pictures(tmp_path, rng):
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
     """A reader's folder with 10 pictures of each of three classes."""
-    folder = tmp_path / "pictures"
+    rng = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("model") / "pictures"
     for channel, name in enumerate(("red", "green", "blue")):
         (folder / name).mkdir(parents=True)
         for number in range(10):
@@ -50,15 +34,55 @@ def pictures(tmp_path, rng):
     return folder
 
 
-def test_the_classifier_is_trained_once_and_found_again(build, pictures, trainings):
-    first = model.train_for_book(pictures, progress=False)
+@pytest.fixture(scope="module", autouse=True)
+def recipe():
+    """A recipe that takes a moment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "PHOTOGRAPHS", RECIPE)
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained(pictures):
+    """A build that trained: (its folder, the classifier, how often, what was said)."""
+    folder, said, trainings = pictures.parent / "build", io.StringIO(), []
+    train = model.train
+
+    def counted(*args, **options):
+        trainings.append(options)
+        return train(*args, **options)
+
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(said):
+        patch.setenv("CNNBOOK_BUILD", str(folder))
+        patch.setattr(model, "train", counted)
+        built = model.train_for_book(pictures)
+    return folder, built, len(trainings), said.getvalue()
+
+
+@pytest.fixture
+def built(trained, monkeypatch):
+    """The classifier of that build, where nothing can be trained any more."""
+    folder, classifier, *_ = trained
+    monkeypatch.setenv("CNNBOOK_BUILD", str(folder))
+    monkeypatch.setattr(model, "train", None)
+    return classifier
+
+
+@pytest.fixture
+def build(tmp_path, monkeypatch):
+    """A folder to build in that is still empty."""
+    monkeypatch.setenv("CNNBOOK_BUILD", str(tmp_path / "build"))
+    return tmp_path / "build" / "classifier"
+
+
+def test_the_classifier_is_trained_once_and_found_again(trained, built, pictures):
+    _, _, trainings, _ = trained
     again = model.train_for_book(pictures, progress=False)
-    assert len(trainings) == 1
-    assert again == first
+    assert trainings == 1
+    assert again == built
 
 
-def test_what_is_kept_tells_how_the_classifier_was_made(build, pictures):
-    built = model.train_for_book(pictures, progress=False)
+def test_what_is_kept_tells_how_the_classifier_was_made(built, pictures):
     pets = data.load_pets(pictures, size=RECIPE.size, seed=RECIPE.seed)
     assert built.source == str(pictures)
     assert built.class_names == ("blue", "green", "red")
@@ -81,8 +105,9 @@ def test_what_is_kept_tells_how_the_classifier_was_made(build, pictures):
 
 
 def test_another_recipe_or_picture_trains_another_classifier(
-    build, pictures, trainings, monkeypatch
+    build, pictures, tmp_path, monkeypatch
 ):
+    pictures, trainings = shutil.copytree(pictures, tmp_path / "pictures"), []
     monkeypatch.setattr(model, "train", lambda *args, **options: trainings.append(1))
     other = model.Recipe(pictures=60, filters=(4,), size=16, seed=1)
     folders = {model.train_for_book(pictures, progress=False).folder}
@@ -108,8 +133,7 @@ def test_an_interrupted_training_leaves_nothing_that_looks_complete(
     assert list(build.iterdir()) == []
 
 
-def test_the_second_time_neither_tensorflow_nor_keras_is_imported(build, pictures):
-    model.train_for_book(pictures, progress=False)
+def test_the_second_time_neither_tensorflow_nor_keras_is_imported(built, pictures):
     program = f"""
 import sys
 from cnnbook import model
@@ -124,9 +148,9 @@ print(built.scores.count, sorted({{"tensorflow", "keras"}} & set(sys.modules)))
     assert (done.stdout, done.stderr) == ("3 []\n", "")
 
 
-def test_what_is_learnt_from_is_said_before_it_starts(build, pictures, capsys):
-    model.train_for_book(pictures)
-    first = capsys.readouterr().err.splitlines()[0]
+def test_what_is_learnt_from_is_said_before_it_starts(trained, pictures):
+    *_, said = trained
+    first = said.splitlines()[0]
     assert "24 pictures" in first
     assert str(pictures) in first
 
@@ -140,14 +164,10 @@ def test_without_a_place_to_build_the_error_says_what_to_set(
         model.train_for_book(pictures)
 
 
-def test_the_built_classifier_is_the_network_alone(build, pictures, monkeypatch):
+def test_the_built_classifier_is_the_network_alone(built, pictures, monkeypatch):
+    fingerprint = data.fingerprint(pictures)
     monkeypatch.setattr(data, "find_source", lambda source: (str(pictures), pictures))
-    monkeypatch.setattr(data, "fingerprint", lambda source: "the same")
-    load_pets = data.load_pets
-    monkeypatch.setattr(
-        data, "load_pets", lambda source, **options: load_pets(pictures, **options)
-    )
-    built = model.train_for_book(progress=False)
+    monkeypatch.setattr(data, "fingerprint", lambda source: fingerprint)
     images = np.full((1, 16, 16, 3), 0.5, np.float32)
     np.testing.assert_array_equal(
         model.predict(model.load_built_classifier(), images),

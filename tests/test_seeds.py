@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partialmethod
 
 import numpy as np
 import pytest
@@ -25,37 +26,57 @@ from cnnbook.data import Split
 
 RECIPE = model.Recipe(pictures=320, filters=(4, 4), size=16, learning_rate=0.02)
 
+pytestmark = pytest.mark.xdist_group("seeds")
 
-@pytest.fixture
-def photos(tmp_path, monkeypatch, rng):
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
     """Small photographs: cats are reddish and dogs are bluish, mostly."""
+    import keras
+
+    rng = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("seeds")
     for split, count in (("train", 40), ("validation", 20)):
         for channel, name in ((0, "cat"), (2, "dog")):
-            folder = tmp_path / "photos" / split / f"{name}s"
-            folder.mkdir(parents=True)
+            files = folder / "photos" / split / f"{name}s"
+            files.mkdir(parents=True)
             for number in range(count):
                 pixels = rng.integers(0, 150, (16, 16, 3), np.uint8)
                 pixels[..., channel] += 60
-                Image.fromarray(pixels).save(folder / f"{name}.{number}.png")
-    monkeypatch.setenv("CNNBOOK_PHOTOS", str(tmp_path / "photos"))
-    monkeypatch.setenv("CNNBOOK_BUILD", str(tmp_path / "build"))
-    monkeypatch.setattr(records, "FOLDER", tmp_path / "results")
-    monkeypatch.setattr(
-        network_files, "SHIPPED", tmp_path / "weights" / "shipped.keras"
-    )
-    recipes = dict(model.RECIPES) | {"photos": RECIPE}
-    monkeypatch.setattr(model, "RECIPES", recipes)
+                Image.fromarray(pixels).save(files / f"{name}.{number}.png")
     groups = {"small": {"means": "far away", "photos": ["cats/cat.0.png"]}}
     looked_at = [f"cats/cat.{number}.png" for number in range(10)]
     record = {"groups": groups, "looked_at": looked_at}
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "photo-groups.json").write_text(json.dumps(record))
-    return tmp_path
+    (folder / "results").mkdir()
+    (folder / "results" / "photo-groups.json").write_text(json.dumps(record))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CNNBOOK_PHOTOS", str(folder / "photos"))
+        patch.setattr(records, "FOLDER", folder / "results")
+        patch.setattr(network_files, "SHIPPED", folder / "weights" / "shipped.keras")
+        patch.setattr(model, "RECIPES", dict(model.RECIPES) | {"photos": RECIPE})
+        # Trainings of two steps: to trace a step takes longer than to take it.
+        eagerly = partialmethod(keras.Model.compile, run_eagerly=True)
+        patch.setattr(keras.Model, "compile", eagerly)
+        yield folder
 
 
-def test_results_are_measured_over_seeds_and_the_first_network_is_shipped(photos):
-    result = CliRunner().invoke(cli.main, ["results", "classifier"])
+@pytest.fixture(autouse=True)
+def build(tmp_path, monkeypatch):
+    """Let each test build in a folder of its own."""
+    monkeypatch.setenv("CNNBOOK_BUILD", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def measured(photos):
+    """Run `cnnbook results classifier` once: the folders of the trained networks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CNNBOOK_BUILD", str(photos / "build"))
+        result = CliRunner().invoke(cli.main, ["results", "classifier"])
     assert result.exit_code == 0, result.output
+    return list((photos / "build" / "classifier").iterdir())
+
+
+def test_results_are_measured_over_seeds_and_the_first_network_is_shipped(measured):
     record = records.read("classifier")
     assert [run["seed"] for run in record["runs"]] == [0, 1, 2]
     assert record["counts"] == {"train": 80, "validation": 40}
@@ -84,13 +105,11 @@ def test_what_a_build_on_photographs_reaches_is_recorded(photos, monkeypatch):
     assert record["accuracy"] == built.scores.accuracy
 
 
-def test_each_seed_is_trained_from_scratch(photos):
-    CliRunner().invoke(cli.main, ["results", "classifier"])
-    folders = list((photos / "build" / "classifier").iterdir())
-    assert len(folders) == 3
+def test_each_seed_is_trained_from_scratch(measured):
+    assert len(measured) == 3
     first = [
         model.load_classifier(folder / "network.keras").get_weights()[0]
-        for folder in folders
+        for folder in measured
     ]
     assert not np.allclose(first[0], first[1])
 
@@ -179,7 +198,7 @@ def test_learning_curves_take_as_many_of_each_class():
     assert set(chosen) != set(other)
 
 
-def test_learning_curves_are_measured_for_every_count(photos, monkeypatch):
+def test_learning_curves_are_measured_for_every_count(measured, monkeypatch):
     import keras
 
     inputs = keras.Input((16, 16, 3))
@@ -190,7 +209,6 @@ def test_learning_curves_are_measured_for_every_count(photos, monkeypatch):
     monkeypatch.setattr(transfer_trials, "LAYERS", ("conv",))
     monkeypatch.setattr(transfer_trials, "SIZE", 16)
     monkeypatch.setattr(transfer_trials, "COUNTS", (20, 80, 160))
-    CliRunner().invoke(cli.main, ["results", "classifier"])
     transfer_trials.record("photos", progress=False)
     record = records.read("transfer")
     assert [point["count"] for point in record["points"]] == [20, 80]

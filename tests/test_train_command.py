@@ -15,6 +15,8 @@ from cnnbook import cli, data, model
 
 HUES = {"apples": 0, "birds": 60, "cars": 120, "doors": 170, "elks": 220}
 
+pytestmark = pytest.mark.xdist_group("train_command")
+
 
 def run(*arguments):
     return CliRunner().invoke(cli.main, ["train", *map(str, arguments)])
@@ -33,6 +35,7 @@ def fill(folder, classes, rng, count=30):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [("apples", "doors"), tuple(HUES)])
 def test_a_folder_becomes_a_network_that_knows_its_classes(tmp_path, rng, classes):
     folder = fill(tmp_path / "pictures", classes, rng)
@@ -53,13 +56,15 @@ def test_a_folder_becomes_a_network_that_knows_its_classes(tmp_path, rng, classe
     assert [path.name for path in tmp_path.glob("*my*")] == ["my.keras"]
 
 
-def test_ctrl_c_stops_and_the_same_command_goes_on_to_the_same_network(tmp_path, rng):
+@pytest.mark.slow
+def test_ctrl_c_stops_and_the_same_command_goes_on_to_the_same_network(
+    tmp_path, rng, monkeypatch
+):
     folder = fill(tmp_path / "pictures", ("apples", "doors"), rng)
-    options = ["--size", 16, "--epochs", 150]
-    command = [sys.executable, "-m", "cnnbook", "train", folder, *options]
-    command = [*map(str, command), "--out", "my.keras"]
+    options = ["--size", 16, "--epochs", 60]
+    command = ["train", folder, *options, "--out", "my.keras"]
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-m", "cnnbook", *map(str, command)],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -68,22 +73,22 @@ def test_ctrl_c_stops_and_the_same_command_goes_on_to_the_same_network(tmp_path,
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     for line in process.stderr:
-        if line.startswith("epoch 3/150"):
+        if line.startswith("epoch 3/60"):
             break
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "my.checkpoint.npz; the same command goes on" in errors
-    done = int(re.search(r"Stopped\. (\d+) of 150 epochs", errors)[1])
-    assert 3 <= done < 150
+    done = int(re.search(r"Stopped\. (\d+) of 60 epochs", errors)[1])
+    assert 3 <= done < 60
     assert not (tmp_path / "my.keras").exists()
     assert (tmp_path / "my.checkpoint.npz").exists()
 
-    resumed = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert f"epoch {done + 1}/150" in resumed.stderr
-    assert f"epoch {done}/150" not in resumed.stderr
+    monkeypatch.chdir(tmp_path)
+    resumed = run(*command[1:])
+    assert resumed.exit_code == 0, resumed.output
+    assert f"epoch {done + 1}/60" in resumed.stderr
+    assert f"epoch {done}/60" not in resumed.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my.keras", "pictures"]
     assert run(folder, *options, "--out", tmp_path / "other.keras").exit_code == 0
     ours, theirs = (
@@ -94,6 +99,7 @@ def test_ctrl_c_stops_and_the_same_command_goes_on_to_the_same_network(tmp_path,
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_it_trains_is_answered_by_what_the_checkpoint_holds(
     tmp_path, rng, monkeypatch
 ):
@@ -145,6 +151,7 @@ def test_the_learning_rate_that_is_asked_for_is_taken(tmp_path, rng, monkeypatch
     assert f"{usual:g} if you do not say" in " ".join(run("--help").stdout.split())
 
 
+@pytest.mark.slow
 def test_damaged_pictures_are_counted_and_listed(tmp_path, rng):
     folder = fill(tmp_path / "pictures", ("apples", "doors"), rng)
     (folder / "doors" / "7.png").write_bytes(b"no picture")

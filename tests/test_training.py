@@ -1,5 +1,7 @@
 """Training learns what can be learnt, and the same again from the same seed."""
 
+import contextlib
+import io
 import random
 
 import numpy as np
@@ -9,6 +11,8 @@ from cnnbook import classifier, scores, training
 from cnnbook.data import Split
 
 EPOCHS = 3
+
+pytestmark = pytest.mark.xdist_group("training")
 
 
 def build():
@@ -41,17 +45,52 @@ def train(model, splits, **options):
     return training.train(model, *splits, **options)
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def told(model, splits, *, stderr=io.StringIO, **options):
+    """Train, and listen: (history, what went to stdout, what went to stderr)."""
+    out, err = io.StringIO(), stderr()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        history = train(model, splits, **options)
+    return history, out.getvalue(), err.getvalue()
+
+
 @pytest.fixture(scope="module")
 def trained(splits):
-    """One training with seed 5: (network, its history, {epochs done: weights})."""
+    """One with seed 5: (network, history, {epochs done: weights}, what was printed)."""
     model, weights = build(), {}
-    history = train(
+    history, *said = told(
         model,
         splits,
         seed=5,
         after_epoch=lambda done: weights.update({done: model.get_weights()}),
     )
-    return model, history, weights
+    return model, history, weights, said
+
+
+@pytest.fixture(scope="module")
+def again(splits):
+    """The same from other weights, and telling of it: (network, stdout, stderr)."""
+    model = build()
+    model.set_weights([array + 1 for array in model.get_weights()])
+    _, *said = told(model, splits, seed=5, progress=True)
+    return model, *said
+
+
+def global_seeds():
+    # Keras draws from Python's generator whatever it is given no seed for.
+    return random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+
+
+@pytest.fixture(scope="module")
+def other(splits):
+    """One with seed 6 in a terminal: (network, stderr, global seeds before, after)."""
+    model, before = build(), global_seeds()
+    _, _, err = told(model, splits, seed=6, progress=True, stderr=Terminal)
+    return model, err, before, global_seeds()
 
 
 def test_stripes_across_are_told_from_stripes_down(splits):
@@ -63,27 +102,18 @@ def test_stripes_across_are_told_from_stripes_down(splits):
     assert history["accuracy"][-1] > 0.95
 
 
-def test_the_same_seed_gives_the_same_weights_whatever_they_were_before(
-    splits, trained
-):
-    again = build()
-    again.set_weights([array + 1 for array in again.get_weights()])
-    train(again, splits, seed=5)
-    np.testing.assert_array_equal(flat(again), flat(trained[0]))  # bit for bit
+def test_the_same_seed_gives_the_same_weights_whatever_they_were_before(again, trained):
+    np.testing.assert_array_equal(flat(again[0]), flat(trained[0]))  # bit for bit
 
 
-def test_another_seed_gives_other_weights_and_none_touches_global_ones(splits, trained):
-    # Keras draws from Python's generator whatever it is given no seed for.
-    before = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
-    other = build()
-    train(other, splits, seed=6)
-    assert not np.allclose(flat(other), flat(trained[0]), atol=1e-3)
-    assert random.getstate() == before[0]
-    np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+def test_another_seed_gives_other_weights_and_none_touches_global_ones(other, trained):
+    model, _, before, after = other
+    assert not np.allclose(flat(model), flat(trained[0]), atol=1e-3)
+    assert after == before
 
 
 def test_history_has_every_measure_of_every_epoch(trained):
-    _, history, _ = trained
+    _, history, *_ = trained
     assert set(history) == {"accuracy", "loss", "val_accuracy", "val_loss"}
     assert all(len(values) == EPOCHS for values in history.values())
 
@@ -91,7 +121,7 @@ def test_history_has_every_measure_of_every_epoch(trained):
 def test_after_every_epoch_the_plain_network_is_as_good_as_the_one_in_training(
     splits, trained
 ):
-    _, history, weights = trained
+    _, history, weights, _ = trained
     assert list(weights) == [0, 1, 2, 3]
     model = build()
     for epoch in range(EPOCHS):
@@ -102,7 +132,7 @@ def test_after_every_epoch_the_plain_network_is_as_good_as_the_one_in_training(
 
 
 def test_training_ends_with_the_weights_of_the_last_epoch(trained):
-    model, _, weights = trained
+    model, _, weights, _ = trained
     for ours, theirs in zip(model.get_weights(), weights[EPOCHS], strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -186,26 +216,23 @@ def test_epochs_batch_size_and_seed_are_whole_numbers(splits, option, least):
             train(build(), splits, **{option: wrong})
 
 
-def test_away_from_a_terminal_each_epoch_is_one_line_with_the_time_left(splits, capsys):
-    train(build(), splits, progress=True)
-    captured = capsys.readouterr()
-    lines = captured.err.splitlines()
-    assert captured.out == ""
+def test_away_from_a_terminal_each_epoch_is_one_line_with_the_time_left(again):
+    _, out, err = again
+    lines = err.splitlines()
+    assert out == ""
     assert [line.split(":")[0] for line in lines] == [
         f"epoch {epoch}/{EPOCHS}" for epoch in (1, 2, 3)
     ]
     assert all("validation" in line and line.endswith(" left") for line in lines)
-    assert "\r" not in captured.err
+    assert "\r" not in err
 
 
-def test_on_a_terminal_a_bar_runs_over_all_steps(splits, capsys, monkeypatch):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    train(build(), splits, progress=True)
-    last = capsys.readouterr().err.rstrip().split("\r")[-1]
+def test_on_a_terminal_a_bar_runs_over_all_steps(other):
+    last = other[1].rstrip().split("\r")[-1]
     assert "100%" in last
     assert "24/24" in last  # 128 pictures by 16, three times
 
 
-def test_without_progress_nothing_is_printed(splits, capsys):
-    train(build(), splits)
-    assert capsys.readouterr() == ("", "")
+def test_without_progress_nothing_is_printed(trained):
+    *_, said = trained
+    assert said == ["", ""]

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from cnnbook import explanations, records, trust
+from cnnbook import data, explanations, model, records, trust
 
 RECORDED = records.read("trust")
 OTHERS = "share area ratio hits auc random_end insertion deletion".split()
@@ -63,7 +63,21 @@ def test_the_worse_end_of_an_interval_decides(name):
     assert trust.failures(kept | {name: worse}) == [name]
 
 
-def test_a_record_is_measured_by_the_methods_and_written(monkeypatch, tmp_path, capsys):
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """A classifier that has seen a few small pets, in a build of its own."""
+    monkeypatch.setenv("CNNBOOK_BUILD", str(tmp_path / "build"))
+    recipe = model.Recipe(pictures=16, size=32)
+    monkeypatch.setattr(model, "RECIPES", {"drawn": recipe})
+    counts = {"train": 16, "validation": 8, "test": 8}
+    monkeypatch.setattr(data, "DRAWN_COUNTS", counts)
+    monkeypatch.setattr(trust, "SIZE", recipe.size)
+
+
+@pytest.mark.slow
+def test_a_record_is_measured_by_the_methods_and_written(
+    small, monkeypatch, tmp_path, capsys
+):
     monkeypatch.setattr(records, "FOLDER", tmp_path)
     monkeypatch.setattr(trust, "COUNT", 6)
     one = {"hires-cam": explanations.hires_cam}
