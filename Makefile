@@ -9,9 +9,6 @@ FOR_WORK := $(VENV)/.for-work
 HTML := _build/html/index.html
 QUICK := CNNBOOK_EXECUTE=$(or $(NAME),off) $(BIN)/jupyter-book build . -n --keep-going --path-output _build/quick
 
-# TensorFlow greets every process on stderr, and a page treats stderr as an error.
-export TF_CPP_MIN_LOG_LEVEL ?= 3
-
 .DEFAULT_GOAL := help
 .PHONY: help install book chapter quick serve test check lint links bench results lock clean
 

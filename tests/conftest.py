@@ -1,17 +1,14 @@
 """Fixtures that several test modules share."""
 
 import functools
-import os
 import shutil
 
 import numpy as np
 import pytest
 
-from cnnbook import build_folder
+from cnnbook import build_folder, tensorflow_start
 
-# TensorFlow greets on stderr; only errors are news.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the book and the commands do
+tensorflow_start.prepare()  # as the book and the commands do
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from pathlib import Path
 import yaml
 from sphinx.errors import ConfigError
 
+from cnnbook import tensorflow_start
 from cnnbook_sphinx import chapters, jobs, stamps, training, widgets
 
 BUILT = Path("_build")
@@ -44,9 +45,7 @@ def setup(app):
     # there that a package is missing which it does not need.
     quiet = [os.environ.get("PYTHONWARNINGS"), "ignore:IProgress not found"]
     os.environ["PYTHONWARNINGS"] = ",".join(filter(None, quiet))
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # As the commands do it; see `cnnbook.cli`.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    tensorflow_start.prepare()  # for the kernels, which inherit its settings
     # The reader's own Keras may be set to another backend.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     app.connect("config-inited", configure)

@@ -91,6 +91,7 @@ def vgg19_maps(size):
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    from cnnbook import tensorflow_start
+
+    tensorflow_start.prepare()
     make(Path(sys.argv[1]))
