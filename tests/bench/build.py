@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,15 +31,7 @@ class Build:
 
 
 def measure():
-    # As on a machine where nothing was installed or downloaded: drawn pets, the
-    # stand-in for VGG19, and no cache of packages.
-    unset = ("CNNBOOK_", "PYTHON", "XDG_", "UV_")
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(unset)}
-    with tempfile.TemporaryDirectory() as folder:
-        environment["HOME"] = folder
-        copy = Path(folder) / "cnnbook"
-        ignored = shutil.ignore_patterns("_build", ".venv", ".git", "__pycache__")
-        shutil.copytree(ROOT, copy, ignore=ignored)
+    with new_machine() as (copy, environment):
         installed = make(".venv/.for-book", copy, environment)
         cold = make("book", copy, environment)
         again = make("book", copy, environment)
@@ -52,6 +45,7 @@ def measure():
         with (copy / "cnnbook" / f"{module}.py").open("a") as file:
             file.write("\nNOTHING = 0\n")
         shared = make("book", copy, environment)
+        quick = make("quick", copy, environment)
         everything = installed.seconds + cold.seconds
         rows = [
             Row("`make book` with nothing installed", everything, 420, "s"),
@@ -64,15 +58,24 @@ def measure():
             Row("after an edit to one chapter's code", code.seconds, 15, "s"),
             Row("chapters run then", code.chapters, 1, ""),
             Row(f"chapters run after an edit to {module}", shared.chapters, 2, ""),
+            Row("chapters run by `make quick`", quick.chapters, 0, ""),
         ]
-        if photos := os.environ.get("CNNBOOK_PHOTOS"):
-            environment["CNNBOOK_PHOTOS"] = str(Path(photos).resolve())
-            shutil.rmtree(copy / "_build")
-            seconds = make("book", copy, environment).seconds
-            rows.append(Row("`make book` with photographs", seconds, 540, "s"))
-        else:
-            print("  CNNBOOK_PHOTOS is not set: no build with photographs")
     return rows
+
+
+@contextmanager
+def new_machine():
+    """Yield a copy of the project and an environment in which nothing is installed.
+
+    Nothing was downloaded either: there are drawn pets and the stand-in for VGG19.
+    """
+    unset = ("CNNBOOK_", "PYTHON", "XDG_", "UV_")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(unset)}
+    ignored = shutil.ignore_patterns("_build", ".venv", ".git", "__pycache__")
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "cnnbook"
+        shutil.copytree(ROOT, copy, ignore=ignored)
+        yield copy, environment | {"HOME": folder}
 
 
 def make(target, folder, environment):

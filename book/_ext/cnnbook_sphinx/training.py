@@ -1,16 +1,20 @@
 """Train the book's networks before the chapters that need them run.
 
 Whichever chapter happened to be read first would otherwise train them, in silence and
-inside one cell.  Here they train in a process of their own, which shows its progress on
-the terminal and gives its memory back.
+inside one cell.  Here they train in processes of their own, which say how far they are
+and give their memory back.
 """
 
 import subprocess
 import sys
 from functools import partial
 
+from sphinx.util import logging
+
 from cnnbook_sphinx import stamps
 from cnnbook_sphinx.jobs import Job, JobError
+
+logger = logging.getLogger(__name__)
 
 # What a chapter that runs one of these modules finds trained already.
 COMMANDS = {
@@ -64,11 +68,15 @@ def job(root, command):
 
 
 def _run(root, command):
-    """Run one command of the package."""
-    sys.stdout.flush()
+    """Run one command of the package; what it says is passed on under its name."""
     call = [sys.executable, "-m", stamps.PACKAGE, *command.split()]
-    code = subprocess.run(call, cwd=root, check=False).returncode
-    if code:
+    with subprocess.Popen(
+        call, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        for line in process.stdout:
+            logger.info("%s: %s", command, line.rstrip())
+    if process.returncode:
         raise JobError(
-            f"`cnnbook {command}` ended with exit code {code}; its own message is above"
+            f"`cnnbook {command}` ended with exit code {process.returncode}; its own "
+            "message is above"
         )
