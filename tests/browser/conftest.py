@@ -21,16 +21,16 @@ from tests.browser.serving import (
 
 
 def pytest_generate_tests(metafunc):
-    """Run a test that takes a page on every page of the book, page by page.
+    """Run a test that takes a page on every page of the book.
 
-    All that is asked of one page is asked in one process, which opens it once.
+    All that is asked of one page is asked in one process.
     """
     if "page_name" in metafunc.fixturenames:
         pages = [
             pytest.param(name, marks=pytest.mark.xdist_group(name))
             for name in _pages() or ["none"]
         ]
-        metafunc.parametrize("page_name", pages, scope="module")
+        metafunc.parametrize("page_name", pages)
 
 
 def _pages():
