@@ -209,6 +209,7 @@ def test_pixels_outside_the_field_never_change_the_value_in_vgg19(rng):
     assert np.abs(after - before).max() > number.value / 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("build", "layer", "position"), NUMBERS)
 def test_every_side_of_a_window_is_seen(build, layer, position, rng):
     """No window is larger than need be: where all weights are 1, its corners count."""
@@ -581,6 +582,7 @@ def test_influence_is_the_root_of_the_mean_squared_derivative(filters, tolerance
     np.testing.assert_allclose(field.values, expected, rtol=tolerance, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "layer", "positions"),
     [
