@@ -65,6 +65,7 @@ def deep_patterns():
     return model, filter_pattern(model, "relu", range(5), size=24)
 
 
+@pytest.mark.slow
 def test_an_edge_filter_gets_edges_that_run_its_way():
     upright, level = filter_pattern(edges(), "conv", (0, 1)).images[..., 0]
 
@@ -73,6 +74,7 @@ def test_an_edge_filter_gets_edges_that_run_its_way():
         assert across > 2 * down
 
 
+@pytest.mark.slow
 def test_where_a_filter_responds_most_the_pattern_looks_like_its_kernel():
     slope = np.array([[0.0, 1.0, 2.0], [-1.0, 0.0, 1.0], [-2.0, -1.0, 0.0]])
     model = one_convolution(slope[:, :, None, None])
@@ -203,6 +205,7 @@ def test_pictures_fit_the_books_own_models():
         filter_pattern(model, "conv", 0, value_range=(-1, 1))
 
 
+@pytest.mark.slow
 def test_the_ends_of_a_range_that_rounds_are_kept():
     low, high = 0.1, 0.7  # neither is a number that a computer holds exactly
     model = one_convolution([[[[1.0, -1.0]]]], [0.0, 1.0])
@@ -212,6 +215,7 @@ def test_the_ends_of_a_range_that_rounds_are_kept():
     assert images.min() >= np.float32(low) and images.max() <= np.float32(high)
 
 
+@pytest.mark.slow
 def test_copies_of_a_pattern_join_without_a_seam():
     image = filter_pattern(edges(), "conv", 1).images[0, :, :, 0]
     steps = np.abs(np.diff(np.concatenate([image, image]), axis=0)).mean(axis=1)
@@ -219,6 +223,7 @@ def test_copies_of_a_pattern_join_without_a_seam():
     assert steps[15] < 1.5 * steps.max(where=np.arange(31) != 15, initial=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("separate", [False, True])
 def test_a_filter_that_noise_leaves_silent_is_woken(separate):
     """Nothing but a picture nearly all white passes the threshold."""
@@ -420,6 +425,7 @@ def test_pictures_too_small_for_a_window_are_a_clear_error():
         filter_pattern(model, "second", 0, size=6)
 
 
+@pytest.mark.slow
 def test_maps_without_a_gradient_are_reported():
     image = keras.Input((8, 8, 1))
     maps = kl.Conv2D(1, 1, name="conv")(keras.ops.floor(image))

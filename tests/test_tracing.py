@@ -133,6 +133,7 @@ def biases(model, names):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("build", "layer", "position"), NUMBERS)
 def test_the_traced_products_and_the_biases_as_far_as_they_count_add_up(
     build, layer, position, rng
@@ -169,6 +170,7 @@ def test_the_traced_products_and_the_biases_as_far_as_they_count_add_up(
     assert steps[0].value and steps[-1].constant  # an open unit, and biases that count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("build", "layer", "position"), NUMBERS)
 def test_values_outside_the_windows_never_change_the_number(
     build, layer, position, rng
