@@ -111,6 +111,7 @@ def test_what_is_behind_sees_zeros_in_place_of_the_channel():
 
 
 # Knocking out a shared layer changes all its uses; see the test after this one.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "layer"), [case for case in MODELS if case[0] is not shared]
 )

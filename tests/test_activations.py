@@ -446,6 +446,7 @@ def test_a_sequential_model_built_by_its_first_call_has_maps(images):
     np.testing.assert_allclose(feature_maps(model, images)["conv"], expected, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [small_classifier, nested])
 def test_a_model_that_is_dropped_is_collected(build, images):
     model = build()

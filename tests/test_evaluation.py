@@ -155,6 +155,7 @@ def test_an_edge_detector_is_found_out_by_both_controls(network, pictures):
     assert summary["random_density"] == summary["density"]
 
 
+@pytest.mark.slow
 def test_votes_for_one_of_two_classes_are_opposite_to_those_for_the_other(pictures):
     network = build_classifier((16, 16, 3), filters=(3, 4))
     kernel, bias = network.layers[-1].get_weights()
@@ -175,6 +176,7 @@ def test_votes_for_one_of_two_classes_are_opposite_to_those_for_the_other(pictur
     }
 
 
+@pytest.mark.slow
 def test_intervals_hold_their_means_and_narrow_with_the_images(network, rng):
     widths = []
     for count in (6, 96):

@@ -524,6 +524,7 @@ def test_new_weights_are_seen_without_compiling_again(fresh, pictures):
     assert not explanations.saliency_map(fresh, pictures, 0).values.any()
 
 
+@pytest.mark.slow
 def test_a_model_that_is_no_longer_needed_is_let_go(pictures):
     network = build_classifier((16, 16, 3), filters=(3, 4))
     for name in explanations.METHODS:
@@ -534,6 +535,7 @@ def test_a_model_that_is_no_longer_needed_is_let_go(pictures):
     assert gone() is None
 
 
+@pytest.mark.slow
 def test_a_nested_model_is_explained_as_the_flat_one(pictures):
     flat = build_classifier((16, 16, 3), filters=(3, 4))
     inputs = keras.Input((16, 16, 3))

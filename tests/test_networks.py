@@ -181,6 +181,7 @@ def test_gradients_equal_those_of_the_model_itself(twice, batch):
     np.testing.assert_allclose(*slopes, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_compiled_run_computes_the_same(twice, batch):
     names = list(networks.layer_calls(twice))
     compiled = tf.function(lambda x: run(twice, x, names))(batch)

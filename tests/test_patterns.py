@@ -65,6 +65,7 @@ def deep_patterns():
     return model, filter_pattern(model, "relu", range(5), size=24)
 
 
+@pytest.mark.slow
 def test_an_edge_filter_gets_edges_that_run_its_way():
     upright, level = filter_pattern(edges(), "conv", (0, 1)).images[..., 0]
 
@@ -73,6 +74,7 @@ def test_an_edge_filter_gets_edges_that_run_its_way():
         assert across > 2 * down
 
 
+@pytest.mark.slow
 def test_where_a_filter_responds_most_the_pattern_looks_like_its_kernel():
     slope = np.array([[0.0, 1.0, 2.0], [-1.0, 0.0, 1.0], [-2.0, -1.0, 0.0]])
     model = one_convolution(slope[:, :, None, None])
@@ -85,6 +87,7 @@ def test_where_a_filter_responds_most_the_pattern_looks_like_its_kernel():
     assert np.corrcoef(patch.ravel(), slope.ravel())[0, 1] > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colour", [0, 1, 2])
 def test_a_filter_for_one_colour_gets_that_colour(colour):
     kernel = np.full((1, 1, 3, 1), -0.5)
@@ -140,6 +143,7 @@ def test_activations_are_the_means_over_the_middle_of_the_layers_own_maps(
     assert (found.activations > 2 * found.starts).all() and found.excited.all()
 
 
+@pytest.mark.slow
 def test_a_pattern_does_not_depend_on_the_channels_asked_for_beside_it(deep_patterns):
     model, together = deep_patterns
 
@@ -165,6 +169,7 @@ def test_one_channel_may_be_a_plain_number():
     assert alone.images.shape == (1, 16, 16, 1)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_picture_and_another_seed_another():
     first, again, other = (
         filter_pattern(edges(), "conv", 0, steps=5, seed=seed).images
@@ -175,6 +180,7 @@ def test_the_same_seed_gives_the_same_picture_and_another_seed_another():
     assert np.abs(first - other).max() > 0.1
 
 
+@pytest.mark.slow
 def test_pictures_lie_in_the_range_that_the_model_takes():
     model = edges()
     plain, wide = (
@@ -199,6 +205,7 @@ def test_pictures_fit_the_books_own_models():
         filter_pattern(model, "conv", 0, value_range=(-1, 1))
 
 
+@pytest.mark.slow
 def test_the_ends_of_a_range_that_rounds_are_kept():
     low, high = 0.1, 0.7  # neither is a number that a computer holds exactly
     model = one_convolution([[[[1.0, -1.0]]]], [0.0, 1.0])
@@ -208,6 +215,7 @@ def test_the_ends_of_a_range_that_rounds_are_kept():
     assert images.min() >= np.float32(low) and images.max() <= np.float32(high)
 
 
+@pytest.mark.slow
 def test_copies_of_a_pattern_join_without_a_seam():
     image = filter_pattern(edges(), "conv", 1).images[0, :, :, 0]
     steps = np.abs(np.diff(np.concatenate([image, image]), axis=0)).mean(axis=1)
@@ -215,6 +223,7 @@ def test_copies_of_a_pattern_join_without_a_seam():
     assert steps[15] < 1.5 * steps.max(where=np.arange(31) != 15, initial=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("separate", [False, True])
 def test_a_filter_that_noise_leaves_silent_is_woken(separate):
     """Nothing but a picture nearly all white passes the threshold."""
@@ -253,6 +262,7 @@ def test_a_layer_without_a_relu_is_excited_where_it_is_positive():
     np.testing.assert_allclose(found.activations, own, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_smoothness_takes_roughness_away():
     def roughness(smoothness):
         image = filter_pattern(edges(), "conv", 0, smoothness=smoothness).images
@@ -261,6 +271,7 @@ def test_smoothness_takes_roughness_away():
     assert roughness(0) > 1.2 * roughness(2) > 1.2 * roughness(4)
 
 
+@pytest.mark.slow
 def test_the_units_of_the_activations_do_not_matter():
     weak, strong = (
         filter_pattern(one_convolution(f * EDGE[:, :, None, None]), "conv", 0).images
@@ -270,6 +281,7 @@ def test_the_units_of_the_activations_do_not_matter():
     assert np.abs(weak - strong).mean() < 0.02
 
 
+@pytest.mark.slow
 def test_a_layer_inside_another_model_gets_the_pattern_it_gets_alone():
     inner = one_convolution(EDGE[:, :, None, None])
     image = keras.Input((16, 16, 1))
@@ -281,6 +293,7 @@ def test_a_layer_inside_another_model_gets_the_pattern_it_gets_alone():
     np.testing.assert_allclose(nested.images, alone.images, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_model_in_mixed_precision_gets_nearly_the_same_pattern():
     full, half = (
         filter_pattern(deep(dtype=dtype), "relu", (0, 2), size=24, steps=8)
@@ -292,6 +305,7 @@ def test_a_model_in_mixed_precision_gets_nearly_the_same_pattern():
     np.testing.assert_allclose(half.activations, full.activations, rtol=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_pictures_have_as_many_channels_as_the_model_takes(count):
     kernel = np.zeros((1, 1, count, 1))
@@ -312,6 +326,7 @@ def test_a_model_of_a_fixed_size_gets_pictures_of_that_size():
         filter_pattern(model, "conv", 0, size=24)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kernel", "side"), [(2, 24), (9, 27), (31, 93), (40, 96), (60, 96)]
 )
@@ -410,6 +425,7 @@ def test_pictures_too_small_for_a_window_are_a_clear_error():
         filter_pattern(model, "second", 0, size=6)
 
 
+@pytest.mark.slow
 def test_maps_without_a_gradient_are_reported():
     image = keras.Input((8, 8, 1))
     maps = kl.Conv2D(1, 1, name="conv")(keras.ops.floor(image))

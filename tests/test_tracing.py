@@ -133,6 +133,7 @@ def biases(model, names):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("build", "layer", "position"), NUMBERS)
 def test_the_traced_products_and_the_biases_as_far_as_they_count_add_up(
     build, layer, position, rng
@@ -169,6 +170,7 @@ def test_the_traced_products_and_the_biases_as_far_as_they_count_add_up(
     assert steps[0].value and steps[-1].constant  # an open unit, and biases that count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("build", "layer", "position"), NUMBERS)
 def test_values_outside_the_windows_never_change_the_number(
     build, layer, position, rng
@@ -209,6 +211,7 @@ def test_pixels_outside_the_field_never_change_the_value_in_vgg19(rng):
     assert np.abs(after - before).max() > number.value / 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("build", "layer", "position"), NUMBERS)
 def test_every_side_of_a_window_is_seen(build, layer, position, rng):
     """No window is larger than need be: where all weights are 1, its corners count."""
@@ -581,6 +584,7 @@ def test_influence_is_the_root_of_the_mean_squared_derivative(filters, tolerance
     np.testing.assert_allclose(field.values, expected, rtol=tolerance, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "layer", "positions"),
     [

@@ -201,6 +201,7 @@ def test_a_whole_network_saved_by_keras_as_h5_loads_too(random_arrays, tmp_path)
     )
 
 
+@pytest.mark.slow
 def test_a_network_saved_and_opened_again_computes_the_same(stand_in, images, tmp_path):
     import keras
 
@@ -295,6 +296,7 @@ def test_the_stand_in_has_no_classes():
 # The control
 
 
+@pytest.mark.slow
 def test_untrained_weights_are_the_same_every_time(untrained):
     again = vgg.load_vgg19("untrained").get_weights()
     for ours, theirs in zip(untrained.get_weights(), again, strict=True):
