@@ -9,7 +9,9 @@ import pytest
 from cnnbook import data, depth, held_out, model, records
 from cnnbook.scores import Scores, binomial_interval
 
-RECIPE = model.Recipe(pictures=30 * 64, size=32)
+RECIPE = model.Recipe(pictures=20 * 64, size=32, learning_rate=0.01)
+
+pytestmark = pytest.mark.xdist_group("depth")
 
 
 def pets(rng, count=64):
@@ -28,12 +30,14 @@ def trials():
     return depth.compare_depths(pets(np.random.default_rng(0)), RECIPE, progress=False)
 
 
+@pytest.mark.slow
 def test_each_depth_from_one_stage_to_four_is_tried(trials):
     assert [trial.stages for trial in trials] == [1, 2, 3, 4]
     assert all(trial.scores.count == 64 for trial in trials)
     assert all(trial.seconds > 0 for trial in trials)
 
 
+@pytest.mark.slow
 def test_parameters_are_those_counted_by_hand(trials):
     # 27 · 16 + 16 for the kernels and biases, 16 · 16 · 16 features with 2 votes, + 2
     assert trials[0].parameters == 448 + 4096 * 2 + 2
@@ -41,6 +45,7 @@ def test_parameters_are_those_counted_by_hand(trials):
     assert trials[1].parameters == 448 + 4640 + 2048 * 2 + 2
 
 
+@pytest.mark.slow
 def test_multiplications_are_those_counted_by_hand(trials):
     assert trials[0].multiplications == 32**2 * 27 * 16 + 4096 * 2
     assert trials[1].multiplications == (
@@ -48,6 +53,7 @@ def test_multiplications_are_those_counted_by_hand(trials):
     )
 
 
+@pytest.mark.slow
 def test_what_is_easy_is_learnt_at_every_depth(trials):
     assert all(trial.scores.accuracy == 1 for trial in trials)
 
@@ -78,6 +84,7 @@ def test_scores_over_all_that_was_held_out_are_weighted_by_how_many_there_were()
     assert difference - low == pytest.approx(high - difference)
 
 
+@pytest.mark.slow
 def test_what_a_stage_gains_and_loses_is_the_difference_of_the_accuracies(trials):
     for less, more in itertools.pairwise(trials):
         right = [round(t.scores.accuracy * t.scores.count) for t in (less, more)]

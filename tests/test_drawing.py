@@ -275,6 +275,7 @@ def test_a_linear_classifier_of_the_pixels_stays_at_or_under_three_in_four(many)
 # Cheating
 
 
+@pytest.mark.slow
 def test_a_share_of_the_pets_wears_a_tag_that_gives_the_class_away():
     cheating = draw_pets(400, size=16, cheat=0.3)
     honest = draw_pets(400, size=16)

@@ -1,9 +1,7 @@
 """Likeness, change and bend are those worked out on paper."""
 
-import keras
 import numpy as np
 import pytest
-from keras import layers as kl
 from skimage import filters
 
 from cnnbook import images
@@ -17,6 +15,9 @@ from cnnbook.measures import (
 
 
 def identity(size, channels=1):
+    import keras
+    from keras import layers as kl
+
     return keras.Sequential([keras.Input((*size, channels)), kl.Identity(name="same")])
 
 
@@ -80,6 +81,9 @@ def test_channels_are_weighed_by_how_much_they_vary():
 
 
 def test_a_shift_by_the_window_of_a_pool_moves_the_pooled_map_by_one(rng):
+    import keras
+    from keras import layers as kl
+
     pictures = rng.random((3, 8, 18, 2))
     pool = kl.MaxPooling2D(2, name="pool")
     model = keras.Sequential([keras.Input((8, 16, 2)), pool])
@@ -123,6 +127,9 @@ def test_shifts_are_whole_pixels_inside_the_picture(shifts, message):
 
 
 def test_a_linear_network_with_biases_has_no_gap(rng):
+    import keras
+    from keras import layers as kl
+
     model = keras.Sequential(
         [keras.Input((6, 6, 2)), kl.Conv2D(3, 3), kl.AveragePooling2D(2), kl.Flatten(),
          kl.Dense(2, bias_initializer="ones")]
@@ -133,6 +140,8 @@ def test_a_linear_network_with_biases_has_no_gap(rng):
 
 
 def test_the_gap_of_a_square_is_the_one_on_paper():
+    import keras
+
     """Of x² between 0 and 2: 1 in the middle, where 2 is half way; 1 of 4."""
     image = keras.Input((1, 1, 1))
     model = keras.Model(image, keras.ops.square(image))
@@ -143,6 +152,9 @@ def test_the_gap_of_a_square_is_the_one_on_paper():
 
 
 def test_a_network_that_says_the_same_to_all_has_no_gap_to_tell():
+    import keras
+    from keras import layers as kl
+
     model = keras.Sequential([keras.Input((2, 2, 1)), kl.Conv2D(1, 1)])
     model.set_weights([np.zeros((1, 1, 1, 1)), np.ones(1)])
 
@@ -187,6 +199,8 @@ def test_a_single_channel_has_no_pair():
 
 
 def test_of_several_outputs_the_first_is_judged():
+    import keras
+
     image = keras.Input((1, 1, 1))
     square = keras.ops.square(image)
     for outputs in ([square, image], {"a": square, "b": image}):

@@ -1,6 +1,5 @@
 """Probabilities, accuracy, loss and confusion are what their definitions say."""
 
-import keras
 import numpy as np
 import pytest
 
@@ -11,6 +10,8 @@ from cnnbook.data import Split
 @pytest.fixture
 def brightness():
     """A network of 2 × 2 grey images whose logits are (0, ln 3 × the sum)."""
+    import keras
+
     inputs = keras.Input((2, 2, 1))
     dense = keras.layers.Dense(2)
     model = keras.Model(inputs, dense(keras.layers.Flatten()(inputs)))

@@ -24,7 +24,7 @@ from cnnbook import (
 )
 from cnnbook.data import Split
 
-RECIPE = model.Recipe(pictures=320, filters=(4, 4), size=16, learning_rate=0.02)
+RECIPE = model.Recipe(pictures=320, filters=(4,), size=16, learning_rate=0.02)
 
 pytestmark = pytest.mark.xdist_group("seeds")
 
@@ -76,6 +76,7 @@ def measured(photos):
     return list((photos / "build" / "classifier").iterdir())
 
 
+@pytest.mark.slow
 def test_results_are_measured_over_seeds_and_the_first_network_is_shipped(measured):
     record = records.read("classifier")
     assert [run["seed"] for run in record["runs"]] == [0, 1, 2]
@@ -105,6 +106,7 @@ def test_what_a_build_on_photographs_reaches_is_recorded(photos, monkeypatch):
     assert record["accuracy"] == built.scores.accuracy
 
 
+@pytest.mark.slow
 def test_each_seed_is_trained_from_scratch(measured):
     assert len(measured) == 3
     first = [
@@ -114,6 +116,7 @@ def test_each_seed_is_trained_from_scratch(measured):
     assert not np.allclose(first[0], first[1])
 
 
+@pytest.mark.slow
 def test_ingredients_are_compared_on_training_pictures_alone(photos, monkeypatch):
     judged = []
     train = training.train
@@ -147,6 +150,7 @@ def test_ingredients_are_compared_on_training_pictures_alone(photos, monkeypatch
     assert not judged  # every training was kept
 
 
+@pytest.mark.slow
 def test_depths_are_compared_on_training_pictures_alone(photos, monkeypatch):
     judged = []
     train = depth.train
@@ -198,6 +202,7 @@ def test_learning_curves_take_as_many_of_each_class():
     assert set(chosen) != set(other)
 
 
+@pytest.mark.slow
 def test_learning_curves_are_measured_for_every_count(measured, monkeypatch):
     import keras
 
@@ -208,6 +213,7 @@ def test_learning_curves_are_measured_for_every_count(measured, monkeypatch):
     monkeypatch.setattr(transfer_trials.vgg, "load_vgg19", lambda: network)
     monkeypatch.setattr(transfer_trials, "LAYERS", ("conv",))
     monkeypatch.setattr(transfer_trials, "SIZE", 16)
+    monkeypatch.setattr(transfer_trials, "DRAWS", 2)
     monkeypatch.setattr(transfer_trials, "COUNTS", (20, 80, 160))
     transfer_trials.record("photos", progress=False)
     record = records.read("transfer")

@@ -61,7 +61,7 @@ def test_ctrl_c_stops_and_the_same_command_goes_on_to_the_same_network(
     tmp_path, rng, monkeypatch
 ):
     folder = fill(tmp_path / "pictures", ("apples", "doors"), rng)
-    options = ["--size", 16, "--epochs", 60]
+    options = ["--size", 16, "--epochs", 40]
     command = ["train", folder, *options, "--out", "my.keras"]
     process = subprocess.Popen(
         [sys.executable, "-m", "cnnbook", *map(str, command)],
@@ -73,22 +73,22 @@ def test_ctrl_c_stops_and_the_same_command_goes_on_to_the_same_network(
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     for line in process.stderr:
-        if line.startswith("epoch 3/60"):
+        if line.startswith("epoch 3/40"):
             break
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "my.checkpoint.npz; the same command goes on" in errors
-    done = int(re.search(r"Stopped\. (\d+) of 60 epochs", errors)[1])
-    assert 3 <= done < 60
+    done = int(re.search(r"Stopped\. (\d+) of 40 epochs", errors)[1])
+    assert 3 <= done < 40
     assert not (tmp_path / "my.keras").exists()
     assert (tmp_path / "my.checkpoint.npz").exists()
 
     monkeypatch.chdir(tmp_path)
     resumed = run(*command[1:])
     assert resumed.exit_code == 0, resumed.output
-    assert f"epoch {done + 1}/60" in resumed.stderr
-    assert f"epoch {done}/60" not in resumed.stderr
+    assert f"epoch {done + 1}/40" in resumed.stderr
+    assert f"epoch {done}/40" not in resumed.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my.keras", "pictures"]
     assert run(folder, *options, "--out", tmp_path / "other.keras").exit_code == 0
     ours, theirs = (

@@ -93,6 +93,7 @@ def other(splits):
     return model, err, before, global_seeds()
 
 
+@pytest.mark.slow
 def test_stripes_across_are_told_from_stripes_down(splits):
     model = build()
     history = train(
@@ -102,10 +103,12 @@ def test_stripes_across_are_told_from_stripes_down(splits):
     assert history["accuracy"][-1] > 0.95
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_whatever_they_were_before(again, trained):
     np.testing.assert_array_equal(flat(again[0]), flat(trained[0]))  # bit for bit
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_weights_and_none_touches_global_ones(other, trained):
     model, _, before, after = other
     assert not np.allclose(flat(model), flat(trained[0]), atol=1e-3)
@@ -216,6 +219,7 @@ def test_epochs_batch_size_and_seed_are_whole_numbers(splits, option, least):
             train(build(), splits, **{option: wrong})
 
 
+@pytest.mark.slow
 def test_away_from_a_terminal_each_epoch_is_one_line_with_the_time_left(again):
     _, out, err = again
     lines = err.splitlines()
@@ -227,6 +231,7 @@ def test_away_from_a_terminal_each_epoch_is_one_line_with_the_time_left(again):
     assert "\r" not in err
 
 
+@pytest.mark.slow
 def test_on_a_terminal_a_bar_runs_over_all_steps(other):
     last = other[1].rstrip().split("\r")[-1]
     assert "100%" in last

@@ -1,6 +1,5 @@
 """A dense end learns from another network's features, which are computed once."""
 
-import keras
 import numpy as np
 import pytest
 
@@ -18,6 +17,8 @@ def kept(tmp_path, monkeypatch):
 @pytest.fixture
 def network():
     """A network of one convolution and a pool, in a model inside the model."""
+    import keras
+
     inner = keras.Sequential(
         [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="conv")], name="inner"
     )
@@ -176,6 +177,7 @@ def test_more_penalty_means_smaller_weights(rng):
     assert sizes[0] > sizes[1] > sizes[2]
 
 
+@pytest.mark.slow
 def test_the_penalty_is_chosen_on_pictures_held_out(rng):
     # One telling feature among 200 of noise, which would be learnt by heart.
     features, labels = rng.normal(size=(60, 200)), np.arange(60) % 2
