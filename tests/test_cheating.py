@@ -17,6 +17,7 @@ def collections():
     }
 
 
+@pytest.mark.slow
 def test_tags_tell_the_class_lie_about_it_or_say_nothing(collections):
     for tags, (cat, dog) in (
         ("telling", ("yellow", "violet")),

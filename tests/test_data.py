@@ -29,6 +29,12 @@ def no_photos_on_this_machine(monkeypatch, tmp_path):
     monkeypatch.setenv("CNNBOOK_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.fixture(autouse=True)
+def build(monkeypatch, tmp_path):
+    """Drawn pets are kept in the build; not in that of this checkout."""
+    monkeypatch.setenv("CNNBOOK_BUILD", str(tmp_path / "build"))
+
+
 def fill(folder, classes=("cats", "dogs"), count=10):
     """Write pictures of one colour a class, brighter from one to the next."""
     for name in classes:

@@ -177,7 +177,6 @@ def test_more_penalty_means_smaller_weights(rng):
     assert sizes[0] > sizes[1] > sizes[2]
 
 
-@pytest.mark.slow
 def test_the_penalty_is_chosen_on_pictures_held_out(rng):
     # One telling feature among 200 of noise, which would be learnt by heart.
     features, labels = rng.normal(size=(60, 200)), np.arange(60) % 2
