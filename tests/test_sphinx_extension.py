@@ -826,6 +826,18 @@ def test_with_execution_off_nothing_runs_and_known_outputs_are_shown(book):
     assert runs == (book.count("runs.txt"), book.count("trained.txt"))
 
 
+def test_one_page_can_be_run_alone(book):
+    runs = book.count("runs.txt")
+    book.maps.write_text(MAPS.replace("import os", "import os  # alone"))
+    passed, said = book.build(CNNBOOK_EXECUTE="index")
+    assert passed, said
+    assert book.count("runs.txt") == runs
+    passed, said = book.build(CNNBOOK_EXECUTE="maps")
+    assert passed, said
+    assert book.count("runs.txt") == runs + 1
+    assert "<figure" in (book.html / "maps.html").read_text()
+
+
 # --- Settings that cannot be meant
 
 
