@@ -571,6 +571,7 @@ def test_a_place_outside_the_map_means_its_edge(look_at):
 # --- Links
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("origin", ["http", "file"])
 def test_a_link_brings_everything_back(open_page, folder, address, origin):
     origin = address if origin == "http" else f"{folder.as_uri()}/"
@@ -656,6 +657,7 @@ def test_a_widget_fits_a_phone_and_answers_to_touch(look_at, tag, state):
     assert screen.says() != before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize(("tag", "state"), ALL)
 def test_a_widget_is_accessible(look_at, tag, state, colours):
@@ -692,6 +694,7 @@ def test_nothing_moves_by_itself(open_page, tag):
     assert not re.search("transition|animation", embedding.STYLES.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tag", TAGS)
 def test_without_javascript_the_text_below_the_widget_is_read(browser, address, tag):
     page = browser.new_page(java_script_enabled=False)
@@ -700,6 +703,7 @@ def test_without_javascript_the_text_below_the_widget_is_read(browser, address, 
     page.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["continue_", "abort"])
 @pytest.mark.parametrize("tag", TAGS)
 def test_the_text_stays_until_the_styles_come_or_cannot(browser, address, tag, end):
@@ -736,6 +740,7 @@ def test_without_its_arrays_a_widget_leaves_the_text(open_page, tag):
     assert [text.is_visible() for text in texts] == [False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tag", TAGS)
 def test_a_widget_prints(open_page, tag):
     screen = open_page(tag, kept=False)
