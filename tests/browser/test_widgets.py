@@ -423,6 +423,7 @@ def test_a_photo_taken_with_the_camera_turned_stands_upright(open_page):
     assert seen(screen) == pytest.approx([1] * 9, abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_huge_photo_is_averaged_down_and_not_sampled(open_page):
     stripes = np.zeros((3000, 4200), np.uint8)
     stripes[:, ::2] = 255
@@ -591,6 +592,7 @@ def test_a_link_brings_everything_back(open_page, folder, address, origin):
     assert again.text() == screen.text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tag", "state"),
     [
@@ -608,6 +610,7 @@ def test_a_link_sets_every_field(open_page, tag, state):
     assert sorted(screen.saved().split("?")[1].split("&")) == sorted(state.split("&"))
 
 
+@pytest.mark.slow
 def test_two_widgets_share_the_address(open_page):
     screen = open_page(CONVOLUTION, page="both")
     screen.page.locator(CONVOLUTION).get_by_label("Stride").fill("3")
@@ -752,6 +755,7 @@ def test_a_widget_prints(open_page, tag):
 # --- Notebooks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("origin", ["http", "file"])
 def test_two_widgets_in_a_notebook_show_their_own_arrays(
     open_page, folder, address, origin
@@ -765,6 +769,7 @@ def test_two_widgets_in_a_notebook_show_their_own_arrays(
     assert "#" not in screen.saved()  # the address is the notebook's
 
 
+@pytest.mark.slow
 def test_a_notebook_may_run_the_scripts_after_it_has_placed_the_element(open_page):
     screen = open_page(POOLING, page="notebook")
     code = widgets.pooling_playground({"late": noise(8, 8, 3)})._repr_html_()
