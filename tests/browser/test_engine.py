@@ -14,7 +14,7 @@ import pytest
 from cnnbook import activation_functions, export, model
 from tests.browser.serving import served
 
-pytestmark = pytest.mark.xdist_group("engine")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engine")]
 
 STATIC = Path(export.__file__).parent / "static"
 

@@ -17,7 +17,7 @@ from tests.browser.screens import (
 from tests.browser.serving import served
 from tests.browser.test_pages import PHONE
 
-pytestmark = pytest.mark.xdist_group("training-scrubber")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("training-scrubber")]
 
 TAG = "training-scrubber"
 BARE = "bare"  # the page of another network, without a history

@@ -423,6 +423,7 @@ def test_a_photo_taken_with_the_camera_turned_stands_upright(open_page):
     assert seen(screen) == pytest.approx([1] * 9, abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_huge_photo_is_averaged_down_and_not_sampled(open_page):
     stripes = np.zeros((3000, 4200), np.uint8)
     stripes[:, ::2] = 255
@@ -571,6 +572,7 @@ def test_a_place_outside_the_map_means_its_edge(look_at):
 # --- Links
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("origin", ["http", "file"])
 def test_a_link_brings_everything_back(open_page, folder, address, origin):
     origin = address if origin == "http" else f"{folder.as_uri()}/"
@@ -590,6 +592,7 @@ def test_a_link_brings_everything_back(open_page, folder, address, origin):
     assert again.text() == screen.text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tag", "state"),
     [
@@ -607,6 +610,7 @@ def test_a_link_sets_every_field(open_page, tag, state):
     assert sorted(screen.saved().split("?")[1].split("&")) == sorted(state.split("&"))
 
 
+@pytest.mark.slow
 def test_two_widgets_share_the_address(open_page):
     screen = open_page(CONVOLUTION, page="both")
     screen.page.locator(CONVOLUTION).get_by_label("Stride").fill("3")
@@ -656,6 +660,7 @@ def test_a_widget_fits_a_phone_and_answers_to_touch(look_at, tag, state):
     assert screen.says() != before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize(("tag", "state"), ALL)
 def test_a_widget_is_accessible(look_at, tag, state, colours):
@@ -692,6 +697,7 @@ def test_nothing_moves_by_itself(open_page, tag):
     assert not re.search("transition|animation", embedding.STYLES.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tag", TAGS)
 def test_without_javascript_the_text_below_the_widget_is_read(browser, address, tag):
     page = browser.new_page(java_script_enabled=False)
@@ -700,6 +706,7 @@ def test_without_javascript_the_text_below_the_widget_is_read(browser, address, 
     page.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["continue_", "abort"])
 @pytest.mark.parametrize("tag", TAGS)
 def test_the_text_stays_until_the_styles_come_or_cannot(browser, address, tag, end):
@@ -736,6 +743,7 @@ def test_without_its_arrays_a_widget_leaves_the_text(open_page, tag):
     assert [text.is_visible() for text in texts] == [False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tag", TAGS)
 def test_a_widget_prints(open_page, tag):
     screen = open_page(tag, kept=False)
@@ -747,6 +755,7 @@ def test_a_widget_prints(open_page, tag):
 # --- Notebooks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("origin", ["http", "file"])
 def test_two_widgets_in_a_notebook_show_their_own_arrays(
     open_page, folder, address, origin
@@ -760,6 +769,7 @@ def test_two_widgets_in_a_notebook_show_their_own_arrays(
     assert "#" not in screen.saved()  # the address is the notebook's
 
 
+@pytest.mark.slow
 def test_a_notebook_may_run_the_scripts_after_it_has_placed_the_element(open_page):
     screen = open_page(POOLING, page="notebook")
     code = widgets.pooling_playground({"late": noise(8, 8, 3)})._repr_html_()
