@@ -8,6 +8,7 @@ A figure may weigh 150 KB.  A sheet of many maps may weigh 300 KB: its name star
 with ``fig-sheet-``.  More is a warning, and so fails the build.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from docutils import nodes
@@ -17,14 +18,16 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
-FIGURE_BUDGET = 150_000  # bytes
-SHEET_BUDGET = 300_000
 SHEET_PREFIX = "fig-sheet-"
 
 # Tried in turn when a lossless picture is too large.  Below this, edges get dirty.
 QUALITIES = (95, 90, 85, 80)
 # Maps of some weights are nearly noise, which weighs a lot and hides dirt well.
 SHEET_QUALITIES = (*QUALITIES, 70, 60)
+
+# Bytes, and qualities to stay within them.
+FIGURE = 150_000, QUALITIES
+SHEET = 300_000, SHEET_QUALITIES
 
 # Figures are drawn at twice the pixels, for screens that have them.
 PIXEL_RATIO = 2
@@ -45,34 +48,38 @@ class FiguresAsWebP(SphinxTransform):
 
     def apply(self, **kwargs):
         """Go through the figures of one page."""
-        made_by_cells = Path(self.env.mystnb_config.output_folder)
-        for node in self.document.findall(nodes.image):
-            _, file = self.env.relfn2path(node["uri"], self.env.docname)
-            png = Path(file)
-            if png.suffix != ".png" or png.parent.resolve() != made_by_cells:
-                continue
-            name = _figure_name(node)
-            if name.startswith(SHEET_PREFIX):
-                budget, qualities = SHEET_BUDGET, SHEET_QUALITIES
-            else:
-                budget, qualities = FIGURE_BUDGET, QUALITIES
-            webp = to_webp(png, budget, qualities)
+        figures = list(self._figures())
+        tasks = {png: (png, *limits) for _, png, *limits in figures}
+        with ThreadPoolExecutor() as pool:  # encoding leaves Python's lock alone
+            written = pool.map(lambda task: to_webp(*task), tasks.values())
+            webps = dict(zip(tasks, written, strict=True))
+        for node, png, budget, _ in figures:
             node["uri"] = node["uri"].removesuffix(".png") + ".webp"
             node["pixel_ratio"] = PIXEL_RATIO
             # MyST-NB writes sizes in pixels as a style, which would hold on a phone.
             for side in ("width", "height"):
                 if node.get(side, "%")[-1:] != "%":
                     del node[side]
-            if (size := webp.stat().st_size) > budget:
+            if (size := webps[png].stat().st_size) > budget:
                 logger.warning(
                     "figure %r weighs %d KB and may weigh %d KB; draw it smaller, or "
                     "name a sheet of maps %s...",
-                    name or "without a name",
+                    _figure_name(node) or "without a name",
                     size // 1000,
                     budget // 1000,
                     SHEET_PREFIX,
                     location=node,
                 )
+
+    def _figures(self):
+        """Yield each figure that a cell made: node, PNG, budget, and qualities."""
+        made_by_cells = Path(self.env.mystnb_config.output_folder)
+        for node in self.document.findall(nodes.image):
+            _, file = self.env.relfn2path(node["uri"], self.env.docname)
+            png = Path(file)
+            if png.suffix == ".png" and png.parent.resolve() == made_by_cells:
+                is_sheet = _figure_name(node).startswith(SHEET_PREFIX)
+                yield (node, png, *(SHEET if is_sheet else FIGURE))
 
 
 def to_webp(png, budget, qualities=QUALITIES):
