@@ -45,11 +45,14 @@ quick: $(FOR_BOOK)  ## build the pages without running any code, for prose edits
 serve: $(FOR_BOOK)  ## build, open in a browser, and rebuild on every edit
 	$(BIN)/python book/serve.py
 
+# Two processes whose matrix products each wanted all cores would wait for one another.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
 test: $(FOR_WORK)  ## run the tests
-	$(BIN)/python -m pytest -n 2 --durations 10
+	$(PYTEST) --durations 10
 
 check: $(FOR_WORK)  ## run all tests but the slow ones, between commits
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(FOR_WORK)  ## check style
 	$(BIN)/ruff check .

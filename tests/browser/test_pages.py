@@ -110,6 +110,7 @@ class Visit:
         for event, listener in self.listeners.items():
             self.page.remove_listener(event, listener)
         self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        self.page.goto("about:blank")  # what was still on its way must not arrive there
 
     def bytes_before_figures(self):
         sizes = self.sizes_before_figures
