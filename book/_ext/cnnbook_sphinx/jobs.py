@@ -144,12 +144,13 @@ def _expected_seconds(names, times):
 
 
 def _with_followers(jobs, seconds):
-    """Return for each job the seconds until all that wait for it could be done."""
-    return {
-        name: seconds[name]
-        + max((seconds[j.name] for j in jobs.values() if name in j.needs), default=0)
-        for name in jobs
-    }
+    """Return for each job the seconds until the last that waits for it may be done."""
+
+    def until_the_last(name):
+        followers = (job.name for job in jobs.values() if name in job.needs)
+        return seconds[name] + max(map(until_the_last, followers), default=0)
+
+    return {name: until_the_last(name) for name in jobs}
 
 
 def _keep(taken, times):
