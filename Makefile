@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 FOR_BOOK := $(VENV)/.for-book
 FOR_WORK := $(VENV)/.for-work
 HTML := _build/html/index.html
-QUICK := CNNBOOK_EXECUTE=$(or $(NAME),off) $(BIN)/jupyter-book build . -n --keep-going --path-output _build/quick
+QUICK := $(BIN)/jupyter-book build . -n --keep-going --path-output _build/quick
 
 .DEFAULT_GOAL := help
 .PHONY: help install book chapter quick serve test check lint links bench results lock clean
@@ -26,7 +26,7 @@ $(BIN)/uv: requirements/installer.txt
 $(VENV)/.for-%: requirements/%.txt pyproject.toml $(BIN)/uv
 	@echo "Installing the pinned packages of requirements/$*.txt into $(VENV); this takes a minute or two."
 	$(BIN)/uv pip install --python $(BIN)/python --quiet --require-hashes --compile-bytecode -r requirements/$*.txt
-	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --editable .
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 book: $(FOR_BOOK)  ## build the book into _build/html, training its networks
@@ -35,11 +35,11 @@ book: $(FOR_BOOK)  ## build the book into _build/html, training its networks
 
 chapter: $(FOR_BOOK)  ## build one chapter and open it: make chapter NAME=pooling
 	@test -f "book/$(NAME).md" || { echo "Say which chapter: make chapter NAME=pooling (there is no book/$(NAME).md)"; exit 2; }
-	$(QUICK)
+	CNNBOOK_EXECUTE=$(NAME) $(QUICK)
 	$(BIN)/python -m webbrowser "file://$(CURDIR)/_build/quick/_build/html/book/$(NAME).html"
 
 quick: $(FOR_BOOK)  ## build the pages without running any code, for prose edits
-	$(QUICK) -W
+	CNNBOOK_EXECUTE=off $(QUICK) -W
 	@echo "Open _build/quick/$(HTML)"
 
 serve: $(FOR_BOOK)  ## build, open in a browser, and rebuild on every edit
@@ -62,7 +62,7 @@ links: $(FOR_BOOK)  ## check that the links in the book still answer (needs the 
 	CNNBOOK_EXECUTE=off $(BIN)/jupyter-book build . --builder linkcheck --path-output _build/links
 
 bench: $(FOR_WORK)  ## measure speed and size: all, or one group with GROUP=layers
-	PYTHONPATH=book/_ext $(BIN)/python -m tests.bench $(GROUP)
+	PYTHONPATH=book/_ext $(BIN)/python -m tests.bench $(if $(filter command line,$(origin GROUP)),$(GROUP))
 
 results: $(FOR_BOOK)  ## measure anew what chapters quote (photographs; two or three hours)
 	$(BIN)/cnnbook results

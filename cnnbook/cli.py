@@ -243,7 +243,7 @@ def info(as_json):
 
     With --json: "versions", "keras_backend", "training_pictures", and the tables
     "weights", "pictures" and "folders".  Each entry has its "path", whether it was
-    "found", its "bytes", and the command to "get" it.
+    "found", its "bytes", and what to do where it is not, the "remedy".
     """
     from cnnbook import info_command
 

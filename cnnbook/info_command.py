@@ -99,7 +99,7 @@ def weights():
     -------
     entries : dict of str to dict
         Of each the "path" (None if it has no place), whether it was "found", its
-        "bytes", and how to "get" it, a command.
+        "bytes", and the "remedy" where it is not.
     """
     entries = {"classifier": _entry(network_files.SHIPPED, "pip install cnnbook")}
     if given := os.environ.get(VARIABLE):
@@ -141,7 +141,7 @@ def folders():
     }
 
 
-def _entry(path, get, size=None):
+def _entry(path, remedy, size=None):
     """Say where something is, if it is there and as large as it should be."""
     path = path and Path(path)
     found = path is not None and path.exists()
@@ -151,7 +151,7 @@ def _entry(path, get, size=None):
         "path": path and str(path),
         "found": found,
         "bytes": size_found if found else None,
-        "get": None if found else get,
+        "remedy": None if found else remedy,
     }
 
 
@@ -163,11 +163,11 @@ def _download(name):
 
 
 def _in_words(entry):
-    """Write out an entry: how large, and where; or how to get it."""
+    """Write out an entry: how large, and where; or what to do."""
     if entry["found"]:
         return downloads.in_units(entry["bytes"]), entry["path"]
     there = entry["path"] and Path(entry["path"]).exists()
-    return "not whole" if there else "not here", f"`{entry['get']}`"
+    return "not whole" if there else "not here", f"`{entry['remedy']}`"
 
 
 def _size(path):

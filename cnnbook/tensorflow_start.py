@@ -35,8 +35,7 @@ def prepare():
     Loads nothing.  Programs call it first; importing ``cnnbook`` never does.  Variables
     of the environment that are set already stay as they are.  It may be called again.
     """
-    # After its start, TensorFlow's own errors come as exceptions all the same.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # warnings and errors
     # oneDNN's quick convolutions serve every processor with AVX2, yet on Linux
     # TensorFlow takes them of its own accord only where there are instructions for
     # neural networks (VNNI, AMX).  It looks once, when it is imported.

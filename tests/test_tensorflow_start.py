@@ -111,7 +111,7 @@ def test_tensorflow_is_prepared_for_whenever_it_is_imported(start):
     )
     assert done.stderr == "a warning\nanother\nlooked for GPUs\nat work\n"
     level_and_options, origin = done.stdout.splitlines()
-    assert level_and_options == "3 0"  # what was set stays
+    assert level_and_options == "1 0"  # what was set stays
     assert origin.endswith("tensorflow.py")
 
 

@@ -1,4 +1,4 @@
-"""Run the benchmarks, a table for each group: ``python -m tests.bench [group ...]``."""
+"""Run the benchmarks, a table for each group: ``make bench GROUP=...`` or all."""
 
 import multiprocessing
 import sys

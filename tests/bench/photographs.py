@@ -21,6 +21,6 @@ def measure():
         Row(
             "`make book` with photographs, from an empty cache", built.seconds, 540, "s"
         ),
-        Row("its largest process", built.one, 2.5, "GB"),
-        Row("all its processes", built.all, 5, "GB"),
+        Row("largest process with photographs", built.one, 2.5, "GB"),
+        Row("all processes with photographs", built.all, 5, "GB"),
     ]

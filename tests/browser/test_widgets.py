@@ -26,7 +26,7 @@ from tests.browser.screens import (
 from tests.browser.serving import served
 from tests.browser.test_pages import PHONE
 
-pytestmark = pytest.mark.xdist_group("widgets")
+pytestmark = pytest.mark.xdist_group("browser-widgets")
 
 # The others have files of their own.
 TAGS = CONVOLUTION, POOLING, ACTIVATION = [*embedding.TAKES][:3]

@@ -19,5 +19,5 @@ def setup(app):
     parts = execution, mathml, pictures, footnotes, accessibility, verdict, widgets
     for part in parts:
         part.setup(app)
-    # Chapters share one cell cache and one trained network, so they are read in turn.
+    # What parts note about a page in `env.metadata` would be lost in other processes.
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

@@ -8,13 +8,13 @@ import time
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from myst_nb.core.read import create_nb_reader
 from nbclient import NotebookClient
-from nbclient.exceptions import CellControlSignal, DeadKernelError
+from nbclient.exceptions import CellControlSignal
 
 from cnnbook_sphinx.jobs import Job, JobError
 
@@ -77,11 +77,15 @@ def job(env, docname, notebook, needs):
         resources={"metadata": {"path": str(file.parent)}},
     )
 
+    stopped = Event()
+
     def run():
         start = time.monotonic()
+        if stopped.is_set():
+            return
         try:
             client.execute()
-        except (CellControlSignal, DeadKernelError) as error:
+        except (CellControlSignal, RuntimeError) as error:  # the kernel, if not a cell
             raise JobError(f"{file.name} stopped:\n{error}") from error
         seconds = {"execution_seconds": time.monotonic() - start}
         bundle = CacheBundleIn(notebook, str(file), data=seconds)
@@ -89,10 +93,11 @@ def job(env, docname, notebook, needs):
             _cells(env).cache_notebook_bundle(bundle, check_validity=False)
 
     def stop():
+        stopped.set()
         if client.km is not None and client.km.has_kernel:
             client.km.provisioner.process.kill()
 
-    return Job(file.stem, run, stop, frozenset(needs))
+    return Job(docname, run, stop, frozenset(needs))
 
 
 def _cells(env):

@@ -84,12 +84,13 @@ def may_execute(docname):
 
 
 def find_outdated(app, env, added, changed, removed):
-    """Name the pages whose stamp has changed since they were last read."""
+    """Name the pages whose stamp has changed, or that lack arrays they can have."""
     root = Path(app.srcdir)
     return [
         docname
         for docname in sorted(env.found_docs - added - changed)
-        if env.metadata[docname].get("stamp", "")
+        if widgets.are_due(env, docname, may_execute=may_execute(docname))
+        or env.metadata[docname].get("stamp", "")
         != _stamp(root, Path(env.doc2path(docname)).read_text(encoding="utf-8"))
     ]
 
@@ -134,9 +135,8 @@ def prepare(app, docname, source):
         return
     source[0] = _stamped(root, source[0])
     app.env.metadata[docname]["stamp"] = stamp
-    if not chapters.is_cached(
-        app.env, chapters.notebook_of(app.env, docname, source[0])
-    ):
+    notebook = chapters.notebook_of(app.env, docname, source[0])
+    if notebook is not None and not chapters.is_cached(app.env, notebook):
         # Read again as soon as execution is allowed.
         app.env.metadata[docname]["stamp"] = "not executed"
         source[0] = _with_metadata(source[0], mystnb={"execution_mode": "off"})

@@ -7,6 +7,7 @@ after another they would take about twice as long.
 import itertools
 import json
 import os
+import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -24,8 +25,8 @@ logger = logging.getLogger(__name__)
 # Seconds that each job took when the book was last measured, for builds that know none.
 MEASURED = Path(__file__).with_name("seconds.json")
 
-# More processes at once would need more memory than a reader's machine may have.
-MOST_AT_ONCE = 4
+# The largest take 1.7 GB, and a build may take 5 GB.
+MOST_AT_ONCE = 3
 
 # What TensorFlow and the libraries under NumPy read when they start.
 THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -60,6 +61,33 @@ class Job:
     needs: frozenset[str] = frozenset()
 
 
+class Program:
+    """A program that one thread runs and another may stop.
+
+    Parameters
+    ----------
+    call : list of str
+    options
+        As `subprocess.Popen` takes them.
+    """
+
+    def __init__(self, call, **options):
+        self.call, self.options, self.process = call, options, None
+
+    def run(self, tell):
+        """Run it to its end, tell each line that it writes; return its exit code."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        with subprocess.Popen(self.call, **pipes, **self.options) as self.process:
+            for line in self.process.stdout:
+                tell(line.rstrip())
+        return self.process.returncode
+
+    def stop(self):
+        """End it early."""
+        if self.process is not None:
+            self.process.terminate()
+
+
 def run(jobs, times):
     """Run jobs side by side, those first that the others would have to wait for.
 
@@ -75,9 +103,9 @@ def run(jobs, times):
         If some failed, with what each said; all others have been run by then.
     """
     jobs = {job.name: job for job in jobs}
-    cores = os.cpu_count() or 1
+    cores = _cores()
     at_once = min(cores, MOST_AT_ONCE, len(jobs))
-    _share(cores // at_once)
+    _share(-(-cores // at_once))
     expected = _expected_seconds(jobs, times)
     urgency = _with_followers(jobs, expected)
     order = TopologicalSorter(
@@ -125,6 +153,13 @@ def run(jobs, times):
         raise JobError("\n\n".join(f"{name}: {why}" for name, why in failures.items()))
 
 
+def _cores():
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _share(threads):
     """Let each process use its share of the cores, unless the reader has said."""
     for name in THREADS:
@@ -155,9 +190,10 @@ def _with_followers(jobs, seconds):
 
 def _keep(taken, times):
     """Add to the file how long jobs took."""
-    times.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_read(times) | taken, indent=1, sort_keys=True)
-    times.write_text(text, encoding="utf-8")
+    with suppress(OSError):  # a full disk is told of where it matters
+        times.parent.mkdir(parents=True, exist_ok=True)
+        times.write_text(text, encoding="utf-8")
 
 
 def _read(file):

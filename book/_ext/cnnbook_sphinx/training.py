@@ -5,14 +5,13 @@ inside one cell.  Here they train in processes of their own, which say how far t
 and give their memory back.
 """
 
-import subprocess
 import sys
 from functools import partial
 
 from sphinx.util import logging
 
 from cnnbook_sphinx import stamps
-from cnnbook_sphinx.jobs import Job, JobError
+from cnnbook_sphinx.jobs import Job, JobError, Program
 
 logger = logging.getLogger(__name__)
 
@@ -63,20 +62,17 @@ def job(root, command):
         Named as the command is.  It fails if the command does; what that said is on
         the terminal.
     """
+    program = Program(
+        [sys.executable, "-m", stamps.PACKAGE, *command.split()], cwd=root
+    )
     needs = frozenset(AFTER.get(command, ()))
-    return Job(command, partial(_run, root, command), needs=needs)
+    return Job(command, partial(_run, command, program), program.stop, needs)
 
 
-def _run(root, command):
+def _run(command, program):
     """Run one command of the package; what it says is passed on under its name."""
-    call = [sys.executable, "-m", stamps.PACKAGE, *command.split()]
-    with subprocess.Popen(
-        call, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        for line in process.stdout:
-            logger.info("%s: %s", command, line.rstrip())
-    if process.returncode:
+    code = program.run(lambda line: logger.info("%s: %s", command, line))
+    if code:
         raise JobError(
-            f"`cnnbook {command}` ended with exit code {process.returncode}; its own "
-            "message is above"
+            f"`cnnbook {command}` ended with exit code {code}; its own message is above"
         )

@@ -15,7 +15,6 @@ a page that was opened from a folder can load nothing else.
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.osutil import relative_uri
 
 from cnnbook_sphinx import stamps, training, widget_data
-from cnnbook_sphinx.jobs import Job, JobError
+from cnnbook_sphinx.jobs import Job, JobError, Program
 
 CACHE = Path("_build") / "widgets"
 FOLDER = "widgets"  # within _static
@@ -72,6 +71,8 @@ class Widget(SphinxDirective):
         if tag in used:
             raise self.error(f"widget {tag!r} is on this page already; place it once")
         self.env.metadata[self.env.docname][FOLDER] = " ".join([*used, tag])
+        there = data_folder(Path(self.env.srcdir)).exists()
+        self.env.metadata[self.env.docname]["arrays"] = "there" if there else "missing"
         for file in (embedding.STYLES, *embedding.scripts_of(tag)):
             self.env.note_dependency(str(file))
         node = widget(tag=tag, options=self.options)
@@ -180,10 +181,20 @@ def jobs(root):
     folder = data_folder(root)
     if folder.exists():
         return []
+    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    program = Program(  # a process of its own gives its memory back
+        [sys.executable, "-m", "cnnbook_sphinx.widget_data", str(folder)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+    )
+    run = partial(_compute, program, folder)
     needs = frozenset(training.commands_for(_modules()))
-    return [
-        Job("what interactive figures show", partial(_compute, folder), needs=needs)
-    ]
+    return [Job("what interactive figures show", run, program.stop, needs)]
+
+
+def are_due(env, docname, *, may_execute):
+    """Tell whether a page was read without its arrays, which are or will be there."""
+    lacking = env.metadata[docname].get("arrays") == "missing"
+    return lacking and (may_execute or data_folder(Path(env.srcdir)).exists())
 
 
 def _modules():
@@ -195,18 +206,12 @@ def _modules():
     return stamps.modules_behind(root, f"```{{code-cell}}\n{code}```\n")
 
 
-def _compute(folder):
-    """Run `widget_data` in a process of its own, which gives its memory back."""
-    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    done = subprocess.run(
-        [sys.executable, "-m", "cnnbook_sphinx.widget_data", str(folder)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise JobError(f"the arrays of widgets cannot be computed:\n{done.stderr}")
-    for other in folder.parent.iterdir():  # made by older code, and complete
-        if other != folder and "-" not in other.name:
+def _compute(program, folder):
+    """Run `widget_data`, and remove what older code has made."""
+    lines = []
+    if program.run(lines.append):
+        said = "\n".join(lines)
+        raise JobError(f"the arrays of widgets cannot be computed:\n{said}")
+    for other in folder.parent.iterdir():
+        if other != folder and "-" not in other.name:  # complete
             shutil.rmtree(other)
