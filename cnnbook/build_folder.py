@@ -1,7 +1,5 @@
 """Where a build keeps what took long to make, and when that is still good."""
 
-import ast
-import functools
 import hashlib
 import importlib.metadata
 import json
@@ -11,9 +9,10 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
+from cnnbook import source_code
 from cnnbook.repository import find_repository, from_repository
 
-PACKAGE = Path(__file__).parent
+ROOT = Path(__file__).parents[1]  # the folder that holds the package
 
 
 def find_build_folder():
@@ -47,7 +46,8 @@ def key_of(*modules, **facts):
     Parameters
     ----------
     modules : str
-        Modules of this package whose code counts, with all that they import from it.
+        Modules of this package whose code counts, with all that they import from it;
+        comments and docstrings do not.
     facts
         Anything else that counts, as JSON can write it.
 
@@ -56,6 +56,11 @@ def key_of(*modules, **facts):
     key : str
         16 hexadecimal digits; different as soon as anything differs.
 
+    Raises
+    ------
+    ValueError
+        If there is no such module, or one of their imports cannot be followed.
+
     Examples
     --------
     >>> key_of("images", seed=0) == key_of("images", seed=0)
@@ -63,10 +68,9 @@ def key_of(*modules, **facts):
     >>> key_of("images", seed=0) == key_of("images", seed=1)
     False
     """
-    sources = {
-        name: hashlib.sha256(_file(name).read_bytes()).hexdigest()
-        for name in _with_imports(modules)
-    }
+    code = "\n".join(f"import {source_code.PACKAGE}.{module}" for module in modules)
+    behind = source_code.modules_behind(ROOT, code)
+    sources = {name: source_code.digest_of(file).hex() for name, file in behind.items()}
     everything = {"sources": sources, "versions": versions(), "facts": facts}
     text = json.dumps(everything, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -169,33 +173,3 @@ def all_or_nothing(folder):
                 raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _file(module):
-    """Return the path of a module's code."""
-    return PACKAGE / f"{module}.py"
-
-
-def _with_imports(modules):
-    """Return modules of this package and all that they import from it, by name."""
-    found, pending = set(), list(modules)
-    while pending:
-        module = pending.pop()
-        if module in found:
-            continue
-        found.add(module)
-        names = _imported(_file(module).read_bytes())
-        pending += [name for name in names if _file(name).exists()]
-    return found
-
-
-@functools.cache
-def _imported(code):
-    """List what code imports from this package: modules, and perhaps other names."""
-    names = []
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.ImportFrom) and node.module == "cnnbook":
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names.append(node.module.removeprefix("cnnbook."))
-    return names

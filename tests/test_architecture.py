@@ -24,7 +24,8 @@ MAY_IMPORT = {
     "drawing": {"pet_brush", "pet_coats", "pet_faces", "pet_scenes"},
     "folders": set(),
     "decoding": {"downloads", "images"},
-    "build_folder": {"repository"},
+    "source_code": set(),
+    "build_folder": {"repository", "source_code"},
     "data": {
         "build_folder",
         "decoding",

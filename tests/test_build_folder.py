@@ -22,11 +22,10 @@ def book(tmp_path, monkeypatch):
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A copy of the package, to be changed."""
-    copy = tmp_path / "package"
-    shutil.copytree(
-        build_folder.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__")
-    )
-    monkeypatch.setattr(build_folder, "PACKAGE", copy)
+    copy = tmp_path / "cnnbook"
+    without = shutil.ignore_patterns("__pycache__", "static", "weights", "results")
+    shutil.copytree(build_folder.ROOT / "cnnbook", copy, ignore=without)
+    monkeypatch.setattr(build_folder, "ROOT", tmp_path)
     return copy
 
 
@@ -76,7 +75,7 @@ def test_another_fact_has_another_key():
 def test_the_key_follows_the_code_that_decides_and_no_other(package, module, counts):
     before = build_folder.key_of("model")
     with (package / f"{module}.py").open("a") as file:
-        file.write("\n# changed\n")
+        file.write("\nCHANGED = True\n")
     assert (build_folder.key_of("model") != before) is counts
 
 

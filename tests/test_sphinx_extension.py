@@ -92,6 +92,20 @@ def test_a_changed_module_restamps_only_the_chapters_behind_it(project):
     assert after[1] == before[1]
 
 
+def test_a_docstring_and_a_comment_restamp_no_chapter(project):
+    text = chapter("from cnnbook import layers")
+    before = stamps.stamp(project, text)
+    (project / "cnnbook" / "windows.py").write_text('"""Windows."""\nSIZE = 2  # two\n')
+    assert stamps.stamp(project, text) == before
+
+
+def test_a_chapter_that_imports_what_is_not_there_ends_the_build_by_its_name(project):
+    with pytest.raises(
+        ConfigError, match=r"book/pooling: .*there is no cnnbook\.layer"
+    ):
+        execution._stamp(project, "book/pooling", chapter("from cnnbook import layer"))
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -864,5 +878,5 @@ def test_a_source_that_cannot_be_used_ends_the_build_with_its_reason(
         raise error("CNNBOOK_PHOTOS is set to nowhere")
 
     monkeypatch.setattr(stamps, "stamp", stamp)
-    with pytest.raises(ConfigError, match="CNNBOOK_PHOTOS is set to nowhere"):
-        execution._stamp(project, "")
+    with pytest.raises(ConfigError, match="pooling: CNNBOOK_PHOTOS is set to nowhere"):
+        execution._stamp(project, "pooling", "")

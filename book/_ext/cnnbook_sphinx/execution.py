@@ -91,7 +91,7 @@ def find_outdated(app, env, added, changed, removed):
         for docname in sorted(env.found_docs - added - changed)
         if widgets.are_due(env, docname, may_execute=may_execute(docname))
         or env.metadata[docname].get("stamp", "")
-        != _stamp(root, Path(env.doc2path(docname)).read_text(encoding="utf-8"))
+        != _stamp(root, docname, Path(env.doc2path(docname)).read_text("utf-8"))
     ]
 
 
@@ -111,7 +111,7 @@ def run_ahead(app, env, docnames):
     found = []
     for docname in docnames:
         text = texts[docname]
-        notebook = chapters.notebook_of(env, docname, _stamped(root, text))
+        notebook = chapters.notebook_of(env, docname, _stamped(root, docname, text))
         if notebook is None or not may_execute(docname):
             continue
         chapters.forget_noise(env, notebook)
@@ -130,10 +130,10 @@ def run_ahead(app, env, docnames):
 def prepare(app, docname, source):
     """Stamp a chapter about to be read, and keep it from running here."""
     root = Path(app.srcdir)
-    stamp = _stamp(root, source[0])
+    stamp = _stamp(root, docname, source[0])
     if not stamp:
         return
-    source[0] = _stamped(root, source[0])
+    source[0] = _stamped(root, docname, source[0])
     app.env.metadata[docname]["stamp"] = stamp
     notebook = chapters.notebook_of(app.env, docname, source[0])
     if notebook is not None and not chapters.is_cached(app.env, notebook):
@@ -142,18 +142,18 @@ def prepare(app, docname, source):
         source[0] = _with_metadata(source[0], mystnb={"execution_mode": "off"})
 
 
-def _stamped(root, text):
+def _stamped(root, docname, text):
     """Return a page with its stamp where the cell cache takes notice of it."""
-    stamp = _stamp(root, text)
+    stamp = _stamp(root, docname, text)
     return _with_metadata(text, kernelspec={"cnnbook_stamp": stamp}) if stamp else text
 
 
-def _stamp(root, text):
-    """Stamp a page; a source of pictures or weights that is unusable ends the build."""
+def _stamp(root, docname, text):
+    """Stamp a page; one whose imports or pictures cannot be had ends the build."""
     try:
         return stamps.stamp(root, text)
     except (ValueError, OSError) as error:
-        raise ConfigError(str(error)) from error
+        raise ConfigError(f"{docname}: {error}") from error
 
 
 def _with_metadata(text, **additions):

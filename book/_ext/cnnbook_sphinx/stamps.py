@@ -7,7 +7,6 @@ only for the chapters concerned: a chapter that imports ``layers`` alone outlive
 change in ``vgg``.
 """
 
-import ast
 import hashlib
 import os
 import re
@@ -15,7 +14,8 @@ import sys
 from functools import cache
 from importlib import metadata
 
-PACKAGE = "cnnbook"
+from cnnbook import source_code
+from cnnbook.source_code import PACKAGE
 
 CODE_CELL = re.compile(r"^(`{3,}|~{3,})\{code-cell\}[^\n]*\n(.*?)^\1", re.M | re.S)
 # What may stand above a cell's code: a YAML block, or lines such as ":tags: [...]".
@@ -41,16 +41,18 @@ def modules_behind(root, text):
     -------
     modules : dict of str to pathlib.Path
         Name and file of each, sorted by name.
+
+    Raises
+    ------
+    ValueError
+        If an import cannot be followed.
     """
-    waiting = set().union(*map(_imports, code_cells(text)))
-    found = {}
-    while waiting:
-        name = waiting.pop()
-        file = _file_of(root, name)
-        if file is not None and name not in found:
-            found[name] = file
-            waiting |= _imports(file.read_text(encoding="utf-8"))
-    return dict(sorted(found.items()))
+    # IPython's "%magic" and "!command" are not Python.
+    code = re.sub(r"^(\s*)[%!].*$", r"\1pass", "\n".join(code_cells(text)), flags=re.M)
+    try:
+        return source_code.modules_behind(root, code)
+    except SyntaxError:  # the kernel will say so, with the page and the line
+        return {}
 
 
 def stamp(root, text):
@@ -71,14 +73,15 @@ def stamp(root, text):
     Raises
     ------
     ValueError
-        If the photographs that the reader has named cannot be used.
+        If the photographs that the reader has named cannot be used, or an import
+        cannot be followed.
     """
     if not code_cells(text):
         return ""
     digest = hashlib.sha256(_versions(root).encode())
     modules = modules_behind(root, text)
     for name, file in modules.items():
-        digest.update(name.encode() + b"\0" + file.read_bytes())
+        digest.update(name.encode() + b"\0" + source_code.digest_of(file))
         if name in OUTSIDE:
             digest.update(OUTSIDE[name]().encode())
     if modules:
@@ -88,36 +91,9 @@ def stamp(root, text):
     return digest.hexdigest()[:16]
 
 
-@cache
-def _imports(code):
-    """Name the modules of the package that a piece of code may import."""
-    # IPython's "%magic" and "!command" are not Python.
-    code = re.sub(r"^(\s*)[%!].*$", r"\1pass", code, flags=re.M)
-    try:
-        tree = ast.parse(code)
-    except SyntaxError:  # the kernel will say so, with the page and the line
-        return frozenset()
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{a.name}" for a in node.names)}
-    # Importing a module runs the packages around it first.
-    around = {name.rpartition(".")[0] for name in names}
-    return frozenset(n for n in names | around if n.split(".")[0] == PACKAGE)
-
-
-def _file_of(root, name):
-    """Return the file of a module, None for a name that is no module."""
-    base = root.joinpath(*name.split("."))
-    files = (base.with_suffix(".py"), base / "__init__.py")
-    return next((file for file in files if file.is_file()), None)
-
-
 def _package_data(root, modules):
     """List the package's other files, such as its Matplotlib style."""
-    others = {".py", ".pyc"}
+    others = {".py", ".pyc", ".pyi"}
     if f"{PACKAGE}.embedding" not in modules:
         others |= {".js", ".css"}  # no cell can write them into its output
     return sorted(

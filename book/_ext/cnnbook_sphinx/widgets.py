@@ -163,13 +163,14 @@ def data_folder(root):
     Its name changes with the modules that compute them and with what these read.
     """
     import cnnbook
-    from cnnbook import build_folder
+    from cnnbook import build_folder, source_code
 
     package = Path(cnnbook.__file__).parent
     needed = _modules()
-    digest = hashlib.sha256(Path(widget_data.__file__).read_bytes())
-    for file in (*needed.values(), *sorted(package.glob("weights/*.keras"))):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    digest = hashlib.sha256()
+    weights = sorted(package.glob("weights/*.keras"))
+    for file in (Path(widget_data.__file__), *needed.values(), *weights):
+        digest.update(file.name.encode() + b"\0" + source_code.digest_of(file))
     for name in sorted(needed.keys() & stamps.OUTSIDE.keys()):
         digest.update(stamps.OUTSIDE[name]().encode())
     digest.update(str(build_folder.versions()).encode())  # they decide what is learned
@@ -198,12 +199,11 @@ def are_due(env, docname, *, may_execute):
 
 
 def _modules():
-    """Find the modules behind the arrays, as `stamps.modules_behind` does."""
-    import cnnbook
+    """Find the modules behind the arrays."""
+    from cnnbook import build_folder, source_code
 
     code = Path(widget_data.__file__).read_text("utf-8")
-    root = Path(cnnbook.__file__).parents[1]
-    return stamps.modules_behind(root, f"```{{code-cell}}\n{code}```\n")
+    return source_code.modules_behind(build_folder.ROOT, code)
 
 
 def _compute(program, folder):
