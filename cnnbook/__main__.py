@@ -1,6 +1,6 @@
 """``python -m cnnbook`` is ``cnnbook``."""
 
-from cnnbook.cli import main
+from cnnbook.commands.cli import main
 
 if __name__ == "__main__":
     main()

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from cnnbook import build_folder, tensorflow_start
+from cnnbook import storage, tensorflow_start
 
 tensorflow_start.prepare()  # as the book and the commands do
 
@@ -25,17 +25,17 @@ def built_from(tmp_path_factory):
     not into the checkout.  Who uses it is in the group "built", for one training.
     """
     folder = tmp_path_factory.mktemp("build")
-    kept = build_folder.find_build_folder() / "classifier"
+    kept = storage.find_build_folder() / "classifier"
     if kept.is_dir():
         unfinished = shutil.ignore_patterns(".*")
         shutil.copytree(kept, folder / "classifier", ignore=unfinished)
 
     @functools.cache
     def built(source):
-        from cnnbook import model
+        from cnnbook import training
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("CNNBOOK_BUILD", str(folder))
-            return model.train_for_book(source, progress=False)
+            return training.train_for_book(source, progress=False)
 
     return built

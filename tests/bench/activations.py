@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import psutil
 
-from cnnbook import activations, figures, model
+from cnnbook import figures, maps, networks
 from tests.bench.measuring import Row, medians
 
 
@@ -26,7 +26,7 @@ def vgg19():
 
 def classifier():
     """Build the book's classifier, and name its last pool."""
-    return model.build_classifier(), ["block3_pool"]
+    return networks.build_classifier(), ["block3_pool"]
 
 
 def noise(count, size):
@@ -36,10 +36,10 @@ def noise(count, size):
 def one_image():
     network, names = vgg19()
     image = noise(1, 224)
-    plain, maps = medians(
+    plain, found = medians(
         [
-            lambda: activations.feature_maps(network, image, names[-1]),
-            lambda: activations.feature_maps(network, image, names),
+            lambda: maps.feature_maps(network, image, names[-1]),
+            lambda: maps.feature_maps(network, image, names),
         ]
     )
     start = time.perf_counter()
@@ -49,9 +49,9 @@ def one_image():
     one_by_one = time.perf_counter() - start
     case = f"{len(names)} layers' maps of VGG19, one 224 × 224 image"
     return [
-        Row(f"{case}: time / a forward pass", maps / plain, 1.15, "×",
-            note=f"{maps:.3f} s against {plain:.3f} s"),
-        Row(f"{case}: one sub-model a layer / ours", one_by_one / maps, 8, "×",
+        Row(f"{case}: time / a forward pass", found / plain, 1.15, "×",
+            note=f"{found:.3f} s against {plain:.3f} s"),
+        Row(f"{case}: one sub-model a layer / ours", one_by_one / found, 8, "×",
             at_most=False, note=f"{one_by_one:.1f} s"),
     ]  # fmt: skip
 
@@ -60,15 +60,15 @@ def many_images():
     """Compare with the quicker of two forward passes: the same call, and Keras's."""
     network, names = vgg19()
     images = noise(32, 224)
-    plain, maps, predicted = medians(
+    plain, found, predicted = medians(
         [
-            lambda: activations.feature_maps(network, images, names[-1]),
-            lambda: activations.feature_maps(network, images, names),
+            lambda: maps.feature_maps(network, images, names[-1]),
+            lambda: maps.feature_maps(network, images, names),
             lambda: network.predict_on_batch(images),
         ]
     )
-    note = f"{maps:.1f} s; last layer alone {plain:.1f} s, Keras {predicted:.1f} s"
-    ratio = maps / min(plain, predicted)
+    note = f"{found:.1f} s; last layer alone {plain:.1f} s, Keras {predicted:.1f} s"
+    ratio = found / min(plain, predicted)
     return [Row("the same of 32 images: time / a forward pass", ratio, 1.5, "×",
                 note=note)]  # fmt: skip
 
@@ -107,7 +107,7 @@ def in_a_fresh_process(build, count, size):
 def memory_of_maps(build, count, size):
     # What TensorFlow takes to start is neither the model's nor the maps'.
     tiny = keras.Sequential([keras.Input((9, 9, 3)), keras.layers.Conv2D(1, 3)])
-    activations.feature_maps(tiny, noise(1, 9))
+    maps.feature_maps(tiny, noise(1, 9))
     images = noise(count, size)
     resident = psutil.Process().memory_info
     before = peak = resident().rss
@@ -121,11 +121,11 @@ def memory_of_maps(build, count, size):
     watcher = threading.Thread(target=watch)
     watcher.start()
     network, names = build()
-    maps = activations.feature_maps(network, images, names)
+    found = maps.feature_maps(network, images, names)
     done.set()
     watcher.join()
     peak = max(peak, resident().rss)
-    results = sum(array.nbytes for array in maps.values())
+    results = sum(array.nbytes for array in found.values())
     weights = sum(weight.numpy().nbytes for weight in network.weights)
     return (peak - before) / 1e9, results / 1e9, weights / 1e9
 
@@ -134,12 +134,12 @@ def sheets():
     rows = []
     for size in (14, 28):
         rng = np.random.default_rng(0)
-        maps = rng.normal(size=(size, size, 512)).clip(0).astype(np.float32)
-        maps[..., ::50] = 0  # crossed out
-        figure = figures.feature_map_sheet(maps)
+        found = rng.normal(size=(size, size, 512)).clip(0).astype(np.float32)
+        found[..., ::50] = 0  # crossed out
+        figure = figures.feature_map_sheet(found)
         drawing, saving = medians(
             [
-                lambda maps=maps: figures.feature_map_sheet(maps),
+                lambda found=found: figures.feature_map_sheet(found),
                 lambda figure=figure: figure.savefig(io.BytesIO(), dpi=200),
             ]
         )

@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from cnnbook import batches, classifier, data, model, records, training
-from cnnbook.drawing import draw_pets
+from cnnbook import networks, pictures, studies, training
+from cnnbook.pictures import draw_pets
+from cnnbook.training import batches, loop
 from tests.bench.measuring import Row, medians
 
 
@@ -26,8 +27,8 @@ def measure():
             tempfile.TemporaryDirectory() as folder,  # an empty cache
             mock.patch.dict(os.environ, CNNBOOK_BUILD=folder),
         ):
-            built = model.train_for_book(source)
-        low, high = model.binomial_interval(
+            built = training.train_for_book(source)
+        low, high = training.binomial_interval(
             round(built.scores.accuracy * built.scores.count), built.scores.count
         )
         note = f"{built.scores.count} pictures, {low:.1%} to {high:.1%}"
@@ -47,7 +48,10 @@ def measure():
 
 def recorded():
     """What `make results` measured; nothing is trained here."""
-    classifier, transfer = records.read("classifier"), records.read("transfer")
+    classifier, transfer = (
+        studies.read_record("classifier"),
+        studies.read_record("transfer"),
+    )
     low, high = classifier["range"]
     longest = max(run["seconds"] for run in classifier["runs"])
     best = transfer["points"][-1]["transfer"]["accuracies"][0]
@@ -75,8 +79,8 @@ def recorded():
 def speed():
     """Pictures a second in training, against Keras's own way from the same files.
 
-    As in `model.train`, ours have been read into memory before; Keras reads the files
-    anew in every epoch.
+    As in `training.train`, ours have been read into memory before; Keras reads the
+    files anew in every epoch.
     """
     import keras
 
@@ -89,7 +93,7 @@ def speed():
             place = Path(folder) / ("cat", "dog")[label]
             place.mkdir(exist_ok=True)
             Image.fromarray(image).save(place / f"{number}.jpg", quality=95)
-        split = data.load_pets(folder, size=size).train
+        split = pictures.load_pets(folder, size=size).train
         theirs = keras.utils.image_dataset_from_directory(
             folder, image_size=(size, size), batch_size=batch_size, label_mode="int"
         )
@@ -110,11 +114,11 @@ def speed():
             lambda x, y: (changes(x / 255, training=True), y),
             num_parallel_calls=tf.data.AUTOTUNE,
         ).prefetch(2)
-        network = classifier.training_form(classifier.build_classifier())
+        network = networks.training_form(networks.build_classifier())
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         network.compile(keras.optimizers.AdamW(), loss)
         one_hot = keras.losses.CategoricalCrossentropy(from_logits=True)
-        own = classifier.training_form(classifier.build_classifier())
+        own = networks.training_form(networks.build_classifier())
         own.compile(keras.optimizers.AdamW(), one_hot)
         steps = len(split) // batch_size
         ours = batches.training_batches(
@@ -132,7 +136,7 @@ def speed():
                     ours,
                     epochs=epochs,
                     steps_per_epoch=steps,
-                    callbacks=[training._stop_when_not_a_number(0.001, 0)],
+                    callbacks=[loop._stop_when_not_a_number(0.001, 0)],
                     shuffle=False,
                     verbose=0,
                 ),
@@ -154,7 +158,7 @@ def speed():
 
 def linear():
     """The best of some ridge regressions on the pixels of drawn pets."""
-    pets = data.load_pets("drawn", size=64)
+    pets = pictures.load_pets("drawn", size=64)
     train, validation = (
         split.images.reshape(len(split), -1) / 127.5 - 1
         for split in (pets.train, pets.validation)

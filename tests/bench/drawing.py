@@ -3,7 +3,7 @@
 import os
 import time
 
-from cnnbook import data
+from cnnbook import pictures
 from tests.bench.measuring import Row
 
 
@@ -12,9 +12,9 @@ def measure():
     if cores:
         os.sched_setaffinity(0, {min(cores)})
     try:
-        data.draw_pets(10, size=64)
+        pictures.draw_pets(10, size=64)
         start = time.perf_counter()
-        data.draw_pets(900, size=64)
+        pictures.draw_pets(900, size=64)
         rate = 900 / (time.perf_counter() - start)
     finally:
         if cores:

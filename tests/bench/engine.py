@@ -6,7 +6,9 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from cnnbook import embedding, export, model
+from cnnbook import networks
+from cnnbook.networks import export
+from cnnbook.widgets import embedding
 from tests.bench.measuring import Row
 from tests.browser.serving import LAUNCH_OPTIONS, find_browser
 
@@ -31,11 +33,11 @@ def measure():
     served = (embedding.served(path).encode() for path in STATIC.glob("*.js"))
     scripts = sum(map(len, served)) / 1000
     rows = [Row("scripts of the pages", scripts, 60, "kB")]
-    network = model.load_classifier()
+    network = networks.load_classifier()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "classifier.js"
         for dtype in ("float16", "float32"):
-            export.export_network(network, path, dtype=dtype)
+            networks.export_network(network, path, dtype=dtype)
             size = path.stat().st_size / 1000
             rows.append(Row(f"classifier for a page, {dtype}", size, 500, "kB"))
         return rows + speed(path)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cnnbook import explanations, model
+from cnnbook import explanations, networks
 from tests.bench.measuring import Row, medians
 
 
@@ -51,7 +51,7 @@ def occlusion_of_vgg19():
 
 def occlusion_of_ours():
     """Thirteen times thirteen places on the classifier of this package."""
-    network = model.load_classifier()
+    network = networks.load_classifier()
     image = np.random.default_rng(0).random((1, 96, 96, 3), np.float32)
 
     def ours():
@@ -63,7 +63,7 @@ def occlusion_of_ours():
 
 def gradients():
     """Maps made of gradients, over as many passes forward and back by themselves."""
-    network = model.load_classifier()
+    network = networks.load_classifier()
     images = np.random.default_rng(0).random((32, 96, 96, 3), np.float32)
 
     @tf.function

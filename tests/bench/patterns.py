@@ -6,7 +6,7 @@ import warnings
 import keras
 import numpy as np
 
-from cnnbook import activations, patterns, vgg
+from cnnbook import maps, networks
 from tests.bench.measuring import Row
 
 LAYERS = ("block2_conv2", "block3_conv3", "block4_conv2")
@@ -17,7 +17,7 @@ def measure():
     from tf_keras_vis.activation_maximization import ActivationMaximization
     from tf_keras_vis.utils.scores import CategoricalScore
 
-    model = vgg.load_vgg19("stand-in")
+    model = networks.load_vgg19("stand-in")
     start = np.random.default_rng(0).uniform(0, 255, (COUNT, SIZE, SIZE, 3))
     seconds, wins = {"ours": 0.0, "theirs": 0.0}, 0
     for layer in LAYERS:
@@ -28,9 +28,7 @@ def measure():
         theirs = keras.Model(image, inner(keras.layers.Rescaling(1 / 255)(image)))
 
         def ours_made(layer=layer, channels=channels):
-            made = patterns.filter_pattern(
-                model, layer, channels, size=SIZE, steps=STEPS
-            )
+            made = maps.filter_pattern(model, layer, channels, size=SIZE, steps=STEPS)
             return made.images
 
         def theirs_made(theirs=theirs, channels=channels):
@@ -63,13 +61,13 @@ def measure():
 def alive(model, layer):
     """Choose, at random, channels that answer at all to some noise."""
     noise = np.random.default_rng(1).random((4, SIZE, SIZE, 3))
-    maps = activations.feature_maps(model, noise, layer)[layer]
-    speaking = np.flatnonzero(maps.max(axis=(0, 1, 2)) > 0)
+    found = maps.feature_maps(model, noise, layer)[layer]
+    speaking = np.flatnonzero(found.max(axis=(0, 1, 2)) > 0)
     chosen = np.random.default_rng(2).choice(speaking, COUNT, replace=False)
     return np.sort(chosen).tolist()
 
 
 def responses(model, layer, channels, pictures):
     """Return the mean of each channel's map on its own picture."""
-    maps = activations.feature_maps(model, pictures, layer)[layer]
-    return maps.mean(axis=(1, 2))[np.arange(len(channels)), channels]
+    found = maps.feature_maps(model, pictures, layer)[layer]
+    return found.mean(axis=(1, 2))[np.arange(len(channels)), channels]

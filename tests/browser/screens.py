@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from cnnbook import embedding
+from cnnbook.widgets import embedding
 
 MINUS = "−"
 OPENINGS = itertools.count()  # of pages, one after the other

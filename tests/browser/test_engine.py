@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnbook import activation_functions, export, model
+from cnnbook import layers, networks
+from cnnbook.networks import export
 from tests.browser.serving import served
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engine")]
 
 STATIC = Path(export.__file__).parent / "static"
 
-# Of tests.test_export, which needs Keras and is therefore read late.
+# Of tests.networks.test_export, which needs Keras and is therefore read late.
 NETWORKS = ["plain", "shipped", "normalised", "pools", "activated", "voting", "nested"]
 NETWORKS += [f"random{seed}" for seed in range(8)]
 
@@ -55,40 +56,40 @@ def as_numbers(carried):
 
 
 @pytest.fixture(scope="module")
-def networks():
-    from tests import test_export
+def models():
+    from tests.networks import test_export
 
     assert [*test_export.NETWORKS] == NETWORKS
     return {name: make() for name, make in test_export.NETWORKS.items()}
 
 
 @pytest.fixture(scope="module")
-def computed(networks):
+def computed(models):
     """An image for each network, and what Keras computes of it."""
-    from tests.test_export import image_for, keras_outputs
+    from tests.networks.test_export import image_for, keras_outputs
 
-    images = {name: image_for(network) for name, network in networks.items()}
+    images = {name: image_for(network) for name, network in models.items()}
     return {
-        name: (image, keras_outputs(networks[name], image))
+        name: (image, keras_outputs(models[name], image))
         for name, image in images.items()
     }
 
 
 def is_close(ours, theirs):
-    from tests.test_export import off_by
+    from tests.networks.test_export import off_by
 
     return off_by(ours, theirs) <= MOST_OFF
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, networks):
+def folder(tmp_path_factory, models):
     """A page with every network, and the classifier in half precision."""
     folder = tmp_path_factory.mktemp("engine")
     shutil.copy(STATIC / "cnn.js", folder)
-    for name, network in networks.items():
-        export.export_network(network, folder / f"{name}.js")
-    export.export_network(networks["shipped"], folder / "halved.js", dtype="float16")
-    scripts = ["cnn.js", *(f"{name}.js" for name in [*networks, "halved"])]
+    for name, network in models.items():
+        networks.export_network(network, folder / f"{name}.js")
+    networks.export_network(models["shipped"], folder / "halved.js", dtype="float16")
+    scripts = ["cnn.js", *(f"{name}.js" for name in [*models, "halved"])]
     tags = "".join(f'<script src="{script}"></script>' for script in scripts)
     (folder / "index.html").write_text(
         '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">'
@@ -139,10 +140,10 @@ def test_every_layer_gives_what_keras_gives(page, computed, name, where):
 
 
 def test_half_precision_gives_what_keras_gives_with_weights_rounded_alike(page, rng):
-    from tests.test_export import keras_outputs
+    from tests.networks.test_export import keras_outputs
 
     image = rng.random((96, 96, 3), np.float32)
-    network = model.load_classifier()
+    network = networks.load_classifier()
     network.set_weights([w.astype("float16") for w in network.get_weights()])
     ours = page.evaluate(RUN["on the page"], ["halved", image.ravel().tolist()])
     theirs = keras_outputs(network, image)
@@ -158,7 +159,7 @@ def test_activations_are_right_far_from_zero_too(page, kind):
             {shape: [x.length], data: Float32Array.from(x)}, kind, 0.01).data]""",
         [x.tolist(), kind],
     )
-    theirs = getattr(activation_functions, kind)(x)
+    theirs = getattr(layers, kind)(x)
     np.testing.assert_allclose(ours, theirs, atol=1e-6, rtol=1e-6)
 
 
@@ -179,7 +180,7 @@ def test_only_layers_up_to_the_one_asked_for_are_computed(page, computed):
     ]
 
 
-def test_a_network_tells_its_facts_and_its_weights(page, networks):
+def test_a_network_tells_its_facts_and_its_weights(page, models):
     facts = page.evaluate(
         """() => {
           const {name, input, classes, output, layers} = cnnbook.network("shipped");
@@ -187,7 +188,7 @@ def test_a_network_tells_its_facts_and_its_weights(page, networks):
           return {name, input, classes, output, shape, weights: [...data]};
         }"""
     )
-    kernel = networks["shipped"].get_layer("block1_conv").get_weights()[0]
+    kernel = models["shipped"].get_layer("block1_conv").get_weights()[0]
     np.testing.assert_array_equal(facts.pop("weights"), kernel.ravel())
     assert facts == {
         "name": "shipped",
@@ -199,11 +200,11 @@ def test_a_network_tells_its_facts_and_its_weights(page, networks):
 
 
 def test_silent_channels_are_zero_and_all_that_follows_is_computed_without(
-    page, networks, computed
+    page, models, computed
 ):
     import keras
 
-    network = networks["shipped"]
+    network = models["shipped"]
     image, whole = computed["shipped"]
     silent = {"block2_relu": [0, 7], "flatten": [4, 9215]}
     run = """([image, silent]) =>

@@ -13,15 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnbook import (
-    activations,
-    chains,
-    embedding,
-    images,
-    layers,
-    measures,
-    network_widgets,
-)
+from cnnbook import layers, maps, pictures, widgets
+from cnnbook.widgets import chains, embedding
 from tests.browser.screens import (
     as_in_the_book,
     numbers_in,
@@ -37,7 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("feature-map-explorer")]
 
 TAG = "feature-map-explorer"
 SIDES = (40, 56)
-CAT = np.round(255 * images.model_cat(SIDES)).astype(np.uint8)
+CAT = np.round(255 * pictures.model_cat(SIDES)).astype(np.uint8)
 NOISE = np.random.default_rng(0).integers(0, 256, (*SIDES, 3), dtype=np.uint8)
 
 
@@ -47,7 +40,7 @@ OWN = "Choose a file: your pictures stay with you, so no link can bring them bac
 def live_network():
     import keras
 
-    from tests.test_export import alive
+    from tests.networks.test_export import alive
 
     network = keras.Sequential(
         [
@@ -96,7 +89,7 @@ def live():
 
 
 def outputs_of(network, picture):
-    from tests.test_export import keras_outputs
+    from tests.networks.test_export import keras_outputs
 
     return keras_outputs(network, picture)
 
@@ -112,19 +105,19 @@ def recorded():
 
     keras.utils.set_random_seed(1)
     network = recorded_network()
-    cat = images.model_cat((112, 112))
-    maps = {"photo": cat[None], **activations.feature_maps(network, cat[None])}
+    cat = pictures.model_cat((112, 112))
+    answers = {"photo": cat[None], **maps.feature_maps(network, cat[None])}
     chain, sets = chains.recorded_chain(network, cat, "large", "Large, with weights.")
-    return network, {name: values[0] for name, values in maps.items()}, chain, sets
+    return network, {name: values[0] for name, values in answers.items()}, chain, sets
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, live, recorded):
     folder = tmp_path_factory.mktemp("explorer")
     *_, chain, sets = recorded
-    pictures = {"the cat": CAT, "noise": NOISE}
-    widget = network_widgets.feature_map_explorer(
-        live, pictures, recorded={"large": chain}, later=sets
+    photos = {"the cat": CAT, "noise": NOISE}
+    widget = widgets.feature_map_explorer(
+        live, photos, recorded={"large": chain}, later=sets
     )
     put_code(folder, TAG)
     for name, things in (widget.data | widget.later).items():
@@ -132,7 +125,7 @@ def folder(tmp_path_factory, live, recorded):
     for page, layer in {TAG: "classifier relu", "large": "large coarse"}.items():
         placed = as_in_the_book(widget, folder="", layer=layer)
         (folder / f"{page}.html").write_text(page_of(placed))
-    notebook = network_widgets.feature_map_explorer(pictures=pictures)._repr_html_()
+    notebook = widgets.feature_map_explorer(pictures=photos)._repr_html_()
     (folder / "notebook.html").write_text(page_of(notebook))
     return folder
 
@@ -252,7 +245,7 @@ def test_what_every_layer_sees_is_what_the_package_works_out(look, live, outputs
             explorer.go(f"classifier {name}", row=place[0], column=place[1])
             seen = explorer.seen()
             assert list(seen) == names[number::-1]
-            field = activations.receptive_field(live, name)
+            field = maps.receptive_field(live, name)
             assert seen[names[0]] == ends(field.window(*place)), (name, place)
 
 
@@ -264,7 +257,7 @@ def test_positions_that_see_nothing_but_padding_say_so(look):
 
 def test_silent_maps_are_counted_and_crossed_out(look, outputs):
     explorer = look("layer=classifier relu")
-    silent = activations.silent_channels(outputs["relu"][None])[0]
+    silent = maps.silent_channels(outputs["relu"][None])[0]
     assert silent[4]
     assert f"{silent.sum()} of 6 maps are silent" in explorer.screen.text()
     marked = explorer.screen.widget.evaluate(
@@ -275,7 +268,7 @@ def test_silent_maps_are_counted_and_crossed_out(look, outputs):
 
 def test_the_strongest_maps_come_first(look, outputs):
     explorer = look("layer=classifier dilated")
-    expected = measures.strongest(outputs["dilated"], 70).tolist()
+    expected = maps.strongest(outputs["dilated"], 70).tolist()
     assert explorer.order()[:20] == expected[:20]
     assert explorer.says().startswith(f"Map {expected[0]}, ")
     explorer.screen.choose("Order", "number")
@@ -299,9 +292,9 @@ def test_numbers_without_a_map_are_cells_with_the_names_of_classes(explore, outp
 
 
 def test_recorded_numbers_are_about_right(look, recorded):
-    _, maps, _, sets = recorded
+    _, answers, _, sets = recorded
     explorer, off = look(), []
-    for name, values in maps.items():
+    for name, values in answers.items():
         explorer.go(f"large {name}")
         shrunk = layers.avg_pool2d(values[None], max(1, len(values) // 56))[0]
         shown = explorer.screen.widget.evaluate(
@@ -312,7 +305,7 @@ def test_recorded_numbers_are_about_right(look, recorded):
         off.append(np.abs(read - shrunk) / shrunk.max(axis=(0, 1)).clip(1e-9))
         assert ": about " in explorer.says()
         assert "Large, with weights." in explorer.screen.text()
-    assert len(maps) == len(sets) == len(off) == 4
+    assert len(answers) == len(sets) == len(off) == 4
     assert max(part.max() for part in off) < 0.15
     assert max(part.mean() for part in off) < 0.02
 
@@ -323,7 +316,7 @@ def test_a_number_of_a_shrunk_map_sees_what_all_that_it_is_a_mean_of_see(
     network, *_ = recorded
     seen = look("layer=large fine&row=10&column=0").seen()
     assert list(seen) == ["means of 2 × 2", "fine", "photo"]
-    field = activations.receptive_field(network, "fine", input_size=(112, 112))
+    field = maps.receptive_field(network, "fine", input_size=(112, 112))
     (first, _), (last, _) = (ends(field.window(row, 0)) for row in (20, 21))
     assert seen["fine"] == ((20, 21), (0, 1))
     assert seen["photo"] == ((first[0], last[1]), (0, 2))

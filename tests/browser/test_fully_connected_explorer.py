@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnbook import activations, embedding, images, model, network_widgets
+from cnnbook import maps, networks, pictures, widgets
+from cnnbook.widgets import embedding
 from tests.browser.screens import (
     MINUS,
     as_in_the_book,
@@ -29,7 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("fully-connected-explore
 
 TAG = "fully-connected-explorer"
 OTHER = "other"  # the page of the other network
-CAT = (images.model_cat((96, 96)) * 255).round().astype(np.uint8)
+CAT = (pictures.model_cat((96, 96)) * 255).round().astype(np.uint8)
 NOISE = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
 PICTURES = {"the cat": CAT, "noise": NOISE}
 SIDES = "cat", "dog"
@@ -47,7 +48,7 @@ def halved(network):
 
 @pytest.fixture(scope="module")
 def classifier():
-    return halved(model.load_classifier())
+    return halved(networks.load_classifier())
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def garden():
     """Grey pictures, a pooling over everything, three classes, and no bias."""
     import keras
 
-    from tests.test_export import alive
+    from tests.networks.test_export import alive
 
     network = alive(
         keras.Sequential(
@@ -77,8 +78,8 @@ def garden():
 def folder(tmp_path_factory, garden):
     folder = tmp_path_factory.mktemp("votes")
     for name, widget in (
-        (TAG, network_widgets.fully_connected_explorer(pictures=PICTURES)),
-        (OTHER, network_widgets.fully_connected_explorer(garden, PICTURES)),
+        (TAG, widgets.fully_connected_explorer(pictures=PICTURES)),
+        (OTHER, widgets.fully_connected_explorer(garden, PICTURES)),
     ):
         page = page_of(as_in_the_book(widget)).replace("network.js", f"{name}-n.js")
         page = page.replace("pictures.js", f"{name}-p.js")
@@ -100,13 +101,13 @@ def counted(network, picture, silent=()):
     """Votes, scores and probabilities by Keras, when channels of the maps are zero."""
     import keras
 
-    maps = activations.feature_maps(network, picture[None] / 255, "block3_pool")
-    maps = maps["block3_pool"].copy()
-    maps[..., list(silent)] = 0
+    answers = maps.feature_maps(network, picture[None] / 255, "block3_pool")
+    answers = answers["block3_pool"].copy()
+    answers[..., list(silent)] = 0
     logits = network.get_layer("logits")
-    scores = np.asarray(logits(maps.reshape(1, -1)))[0]
-    weights = np.asarray(logits.kernel).reshape(*maps.shape[1:], -1)
-    votes = np.einsum("xyc,xyck->ck", maps[0], weights)
+    scores = np.asarray(logits(answers.reshape(1, -1)))[0]
+    weights = np.asarray(logits.kernel).reshape(*answers.shape[1:], -1)
+    votes = np.einsum("xyc,xyck->ck", answers[0], weights)
     return votes, scores, np.asarray(keras.ops.softmax(scores[None]))[0]
 
 
@@ -245,11 +246,11 @@ def test_a_network_with_more_classes_is_asked_about_two_of_them(
     screen = look_at(TAG, page=OTHER)
     screen.choose("Votes for", str(target))
     screen.choose("against", str(against))
-    picture = images.load_image(CAT, (20, 30)).mean(axis=-1, keepdims=True)
+    picture = pictures.load_image(CAT, (20, 30)).mean(axis=-1, keepdims=True)
     travelled = halved(garden)
-    maps = activations.feature_maps(travelled, picture[None], "conv")["conv"][0]
+    answers = maps.feature_maps(travelled, picture[None], "conv")["conv"][0]
     weights = np.asarray(travelled.get_layer("end").kernel)
-    votes = maps.mean(axis=(0, 1))[:, None] * weights
+    votes = answers.mean(axis=(0, 1))[:, None] * weights
     shown = rows(screen)
     lead = votes[:, target] - votes[:, against]
     assert [*shown.values()] == pytest.approx(lead[[*shown]], rel=1e-2, abs=3e-3)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from cnnbook import embedding
+from cnnbook.widgets import embedding
 from tests.browser.screens import violations
 
 pytestmark = pytest.mark.slow

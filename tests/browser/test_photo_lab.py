@@ -13,16 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnbook import (
-    ablation,
-    activations,
-    embedding,
-    explanations,
-    export,
-    images,
-    model,
-    network_widgets,
-)
+from cnnbook import explanations, maps, networks, pictures, widgets
+from cnnbook.widgets import embedding
 from tests.browser.screens import as_in_the_book, page_of, put_code, violations
 from tests.browser.serving import served
 from tests.browser.test_pages import PHONE
@@ -37,13 +29,13 @@ def noise(*shape, seed=0):
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
-CAT = (images.model_cat((96, 96)) * 255).round().astype(np.uint8)
+CAT = (pictures.model_cat((96, 96)) * 255).round().astype(np.uint8)
 PICTURES = {"the cat": CAT, "noise": noise(40, 60, 3)}
 
 
 @pytest.fixture(scope="module")
 def classifier():
-    return model.load_classifier()
+    return networks.load_classifier()
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +55,7 @@ def farm(last="softmax", classes=3, channels=3):
     """A network of another make: other sizes, its white is 255, and three classes."""
     import keras
 
-    from tests.test_export import alive
+    from tests.networks.test_export import alive
 
     network = alive(
         keras.Sequential(
@@ -87,7 +79,7 @@ def farm(last="softmax", classes=3, channels=3):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, classifier):
     folder = tmp_path_factory.mktemp("lab")
-    widget = network_widgets.photo_lab(classifier, PICTURES)
+    widget = widgets.photo_lab(classifier, PICTURES)
     (folder / f"{TAG}.html").write_text(page_of(as_in_the_book(widget)))
     put_code(folder, TAG)
     for kind, arrays in widget.data.items():
@@ -156,7 +148,7 @@ def upload(screen, name, data, label="Your own, which stays"):
 
 def bring(screen, network, tmp_path, name="farm", **options):
     path = tmp_path / f"{name}.js"
-    export.export_network(network, path, **options)
+    networks.export_network(network, path, **options)
     upload(screen, path.name, path.read_bytes(), "Your own network")
 
 
@@ -213,7 +205,7 @@ def test_a_photo_is_cut_and_resized_as_the_package_does_it(same_lab, halved, sha
     """To the last digit, whatever its size up to 1,024 pixels."""
     screen, photo = same_lab(), Image.fromarray(noise(*shape))
     upload(screen, "a.png", encoded(photo, "png"))
-    expected = images.load_image(photo, (96, 96))
+    expected = pictures.load_image(photo, (96, 96))
     np.testing.assert_allclose(given(screen), expected, atol=1e-5)
     assert shares(screen) == [shown(halved, expected, ("cat", "dog"))]
     assert screen.chosen("Picture") == "own"
@@ -223,7 +215,7 @@ def test_a_jpeg_is_read_as_the_package_reads_it(same_lab):
     data = encoded(Image.fromarray(CAT).resize((400, 300)), "jpeg")
     screen = same_lab()
     upload(screen, "a.jpg", data)
-    assert np.abs(given(screen) - images.load_image(data, (96, 96))).max() < 0.03
+    assert np.abs(given(screen) - pictures.load_image(data, (96, 96))).max() < 0.03
 
 
 def test_what_is_transparent_in_a_png_is_white(same_lab):
@@ -234,7 +226,7 @@ def test_what_is_transparent_in_a_png_is_white(same_lab):
     screen = same_lab()
     upload(screen, "a.png", data)
     np.testing.assert_allclose(
-        given(screen), images.load_image(data, (96, 96)), atol=0.01
+        given(screen), pictures.load_image(data, (96, 96)), atol=0.01
     )
     assert (given(screen)[:40] == 1).all()
 
@@ -247,7 +239,7 @@ def test_a_photo_taken_with_the_camera_turned_stands_upright(same_lab, turned):
     data = encoded(photo, "jpeg", exif=exif, quality=95)
     screen = same_lab()
     upload(screen, "a.jpg", data)
-    assert np.abs(given(screen) - images.load_image(data, (96, 96))).max() < 0.03
+    assert np.abs(given(screen) - pictures.load_image(data, (96, 96))).max() < 0.03
 
 
 def test_a_photo_of_twelve_megapixels_is_averaged_down(same_lab):
@@ -255,7 +247,7 @@ def test_a_photo_of_twelve_megapixels_is_averaged_down(same_lab):
     data = encoded(large, "jpeg", quality=90)
     screen = same_lab()
     upload(screen, "large.jpg", data)
-    off = np.abs(given(screen) - images.load_image(data, (96, 96)))
+    off = np.abs(given(screen) - pictures.load_image(data, (96, 96)))
     assert off.mean() < 0.01
 
 
@@ -286,24 +278,24 @@ def test_a_file_that_is_no_picture_is_called_so_and_all_stays(
 
 def test_the_sheet_has_the_maps_of_every_layer(same_lab, halved):
     screen = same_lab()
-    found = activations.feature_maps(halved, CAT[None] / 255)
+    found = maps.feature_maps(halved, CAT[None] / 255)
     select = screen.widget.get_by_role("combobox", name="Layer")
     listed = select.locator("option").evaluate_all("all => all.map(one => one.value)")
     assert listed[1:] == list(found)
     for layer in ("block1_relu", "block2_pool", "block3_conv"):
-        maps = found[layer]
+        answers = found[layer]
         screen.choose("Layer", layer)
         answered(screen)
         values = screen.widget.evaluate(
             "lab => [...lab.asked.answers.at(-1).outputs[lab.state.layer].data]"
         )
-        ours = np.array(values).reshape(maps.shape[1:])
-        np.testing.assert_allclose(ours, maps[0], atol=1e-4 * np.abs(maps).max())
+        ours = np.array(values).reshape(answers.shape[1:])
+        np.testing.assert_allclose(ours, answers[0], atol=1e-4 * np.abs(answers).max())
 
 
 def test_without_channels_the_answer_is_keras_s_without_them(same_lab, halved):
-    without = ablation.knock_out(halved, "block1_relu", [3, 13])
-    without = ablation.knock_out(without, "block2_relu", 5)
+    without = networks.knock_out(halved, "block1_relu", [3, 13])
+    without = networks.knock_out(without, "block2_relu", 5)
     screen = same_lab(f"silent={OFF}&layer=block2_relu")
     names = ("cat", "dog")
     assert shares(screen) == [
@@ -311,7 +303,7 @@ def test_without_channels_the_answer_is_keras_s_without_them(same_lab, halved):
         shown(without, CAT / 255, names),
     ]
     assert shares(screen)[0] != shares(screen)[1]
-    left = activations.feature_maps(without, CAT[None] / 255)["block2_relu"][0]
+    left = maps.feature_maps(without, CAT[None] / 255)["block2_relu"][0]
     values = screen.widget.evaluate(
         "lab => [...lab.asked.answers.at(-1).outputs[lab.state.layer].data]"
     )
@@ -396,8 +388,8 @@ def test_hiding_parts_gives_the_occlusion_map_of_the_package(
 ):
     screen, network = lab(state), halved
     if "silent" in state:
-        network = ablation.knock_out(network, "block1_relu", [3, 13])
-        network = ablation.knock_out(network, "block2_relu", 5)
+        network = networks.knock_out(network, "block1_relu", [3, 13])
+        network = networks.knock_out(network, "block2_relu", 5)
         network.class_names = halved.class_names
     window, stride = (int(part.split("=")[1]) for part in state.split("&")[:2])
     expected = explanations.occlusion_map(
@@ -455,7 +447,7 @@ def test_an_own_network_is_loaded_and_runs_as_in_keras(lab, tmp_path):
     screen, network = lab(), farm()
     bring(screen, network, tmp_path)
     assert "farm: 24 × 32 × 3 numbers, 3 classes" in screen.text()
-    image = images.load_image(CAT, (24, 32))
+    image = pictures.load_image(CAT, (24, 32))
     np.testing.assert_allclose(given(screen), image, atol=1e-6)
     assert shares(screen) == [shown(network, image, network.class_names)]
     screen.choose("White is", "255")
@@ -479,7 +471,7 @@ def test_scores_are_explained_whatever_the_network_ends_in(
     screen.widget.get_by_label("Window").fill("8")
     screen.widget.get_by_label("Stride").fill("5")
     answered(screen)
-    image = images.load_image(CAT, (24, 32))[None] * 255
+    image = pictures.load_image(CAT, (24, 32))[None] * 255
     expected = explanations.occlusion_map(
         network, image, 1, window=8, stride=5, baseline=image.mean(axis=(0, 1, 2))
     ).values[0]
@@ -492,7 +484,7 @@ def test_scores_are_explained_whatever_the_network_ends_in(
 def test_a_network_of_grey_pictures_gets_grey_ones(lab, tmp_path):
     screen, network = lab(), farm(channels=1)
     bring(screen, network, tmp_path, dtype="float16")
-    grey = images.load_image(CAT, (24, 32)).mean(axis=-1, keepdims=True)
+    grey = pictures.load_image(CAT, (24, 32)).mean(axis=-1, keepdims=True)
     np.testing.assert_allclose(given(screen), grey, atol=1e-6)
 
 
@@ -501,8 +493,8 @@ def test_a_file_that_holds_no_such_network_is_called_so(lab, tmp_path):
 
     screen = lab()
     before = shares(screen)
-    maps = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
-    export.export_network(maps, tmp_path / "maps.js")
+    answers = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
+    networks.export_network(answers, tmp_path / "maps.js")
     whole = (tmp_path / "maps.js").read_text()
     for text, sentence in (
         (whole, "This network does not give scores to photos."),
@@ -524,7 +516,7 @@ def test_a_file_that_holds_no_such_network_is_called_so(lab, tmp_path):
 
 def test_a_network_can_be_dropped_and_is_not_run_as_a_script(lab, tmp_path):
     screen = lab()
-    export.export_network(farm(), tmp_path / "farm.js")
+    networks.export_network(farm(), tmp_path / "farm.js")
     screen.page.evaluate(
         """([tag, data]) => {
           const dataTransfer = new DataTransfer();
@@ -621,7 +613,7 @@ def test_the_lab_is_accessible(same_lab, state, colours):
 
 
 def test_a_notebook_gets_the_lab_as_one_piece(browser, folder, tmp_path, classifier):
-    html = network_widgets.photo_lab(classifier)._repr_html_()
+    html = widgets.photo_lab(classifier)._repr_html_()
     (tmp_path / "notebook.html").write_text(page_of(html))
     page = browser.new_page()
     page.goto((tmp_path / "notebook.html").as_uri())

@@ -6,7 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from cnnbook import activations, embedding, network_widgets
+from cnnbook import maps, widgets
+from cnnbook.widgets import embedding
 from tests.browser.screens import (
     as_in_the_book,
     numbers_in,
@@ -61,7 +62,7 @@ def model():
 
 
 def weights_of(model, *epochs):
-    from tests.test_export import alive
+    from tests.networks.test_export import alive
 
     return {epoch: alive(model, seed=epoch).get_weights() for epoch in epochs}
 
@@ -77,8 +78,8 @@ def folder(tmp_path_factory, model, checkpoints):
     bent = network("tanh", channels=1)
     kept = weights_of(bent, 3, 7)
     for name, widget in (
-        (TAG, network_widgets.training_scrubber(model, checkpoints, PICTURE, HISTORY)),
-        (BARE, network_widgets.training_scrubber(bent, kept, PICTURE)),
+        (TAG, widgets.training_scrubber(model, checkpoints, PICTURE, HISTORY)),
+        (BARE, widgets.training_scrubber(bent, kept, PICTURE)),
     ):
         page = page_of(as_in_the_book(widget)).replace("training.js", f"{name}-t.js")
         (folder / f"{name}.html").write_text(page)
@@ -133,10 +134,10 @@ def computed(model, weights):
     before = model.get_weights()
     model.set_weights(weights)
     image = PICTURE[None].astype("float32") / 255
-    maps = activations.feature_maps(model, image, "pool")["pool"][0].copy()
+    answers = maps.feature_maps(model, image, "pool")["pool"][0].copy()
     shares = np.asarray(keras.ops.softmax(model(image)))[0]
     model.set_weights(before)
-    return maps, shares
+    return answers, shares
 
 
 # --- What is shown
@@ -148,17 +149,17 @@ def test_each_step_shows_the_maps_and_probabilities_of_its_weights(
 ):
     screen = look_at(TAG, f"step={step}")
     everything = [computed(model, checkpoints[epoch]) for epoch in EPOCHS]
-    maps, shares = everything[step]
+    answers, shares = everything[step]
     epoch, last, *said = numbers_in(screen.says())
     assert (epoch, last) == (EPOCHS[step], 5)
     assert said == pytest.approx(100 * shares, abs=0.051)
     ends = everything[-1][0].mean(axis=(0, 1))
     shown = sorted(np.argsort(-ends)[:8])  # of ten
-    high = max(maps[..., shown].max() for maps, _ in everything)
+    high = max(answers[..., shown].max() for answers, _ in everything)
     pictures = tiles(screen)["Maps of pool"]
     assert len(pictures) == 8
     for picture, channel in zip(pictures, shown, strict=True):
-        expected = coloured(maps[..., channel] / high, VIRIDIS)
+        expected = coloured(answers[..., channel] / high, VIRIDIS)
         # Numbers are rounded to 255ths, colours to one of 257.
         assert np.abs(picture - expected).max() <= 3
     assert limits(screen) == pytest.approx([0, high], rel=6e-3)

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnbook import embedding, layers, widgets
+from cnnbook import layers, widgets
+from cnnbook.widgets import embedding
 from tests.browser.screens import (
     MINUS,
     as_in_the_book,

@@ -14,8 +14,9 @@ import sys
 from functools import cache
 from importlib import metadata
 
-from cnnbook import source_code
-from cnnbook.source_code import PACKAGE
+from cnnbook import storage
+
+PACKAGE = "cnnbook"
 
 CODE_CELL = re.compile(r"^(`{3,}|~{3,})\{code-cell\}[^\n]*\n(.*?)^\1", re.M | re.S)
 # What may stand above a cell's code: a YAML block, or lines such as ":tags: [...]".
@@ -50,7 +51,7 @@ def modules_behind(root, text):
     # IPython's "%magic" and "!command" are not Python.
     code = re.sub(r"^(\s*)[%!].*$", r"\1pass", "\n".join(code_cells(text)), flags=re.M)
     try:
-        return source_code.modules_behind(root, code)
+        return storage.modules_behind(root, code)
     except SyntaxError:  # the kernel will say so, with the page and the line
         return {}
 
@@ -81,7 +82,7 @@ def stamp(root, text):
     digest = hashlib.sha256(_versions(root).encode())
     modules = modules_behind(root, text)
     for name, file in modules.items():
-        digest.update(name.encode() + b"\0" + source_code.digest_of(file))
+        digest.update(name.encode() + b"\0" + storage.digest_of_code(file))
         if name in OUTSIDE:
             digest.update(OUTSIDE[name]().encode())
     if modules:
@@ -94,7 +95,7 @@ def stamp(root, text):
 def _package_data(root, modules):
     """List the package's other files, such as its Matplotlib style."""
     others = {".py", ".pyc", ".pyi"}
-    if f"{PACKAGE}.embedding" not in modules:
+    if f"{PACKAGE}.widgets.embedding" not in modules:
         others |= {".js", ".css"}  # no cell can write them into its output
     return sorted(
         file
@@ -106,28 +107,28 @@ def _package_data(root, modules):
 @cache
 def _pictures():
     """Tell which pictures of pets are on this machine."""
-    from cnnbook import data
+    from cnnbook import pictures
 
-    return data.fingerprint()
+    return pictures.fingerprint()
 
 
 @cache
 def _weights():
     """Tell which files of VGG19's weights and classes are on this machine."""
-    from cnnbook import downloads
-    from cnnbook.repository import from_repository
-
     given = os.environ.get("CNNBOOK_VGG19_WEIGHTS", "")
     facts = [given]
     published = ("vgg19", "vgg19-top", "imagenet-classes")
-    for file in (from_repository(given), *map(downloads.destination, published)):
+    for file in (storage.from_repository(given), *map(storage.destination, published)):
         if file.is_file():
             facts.append(f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}")
     return "\n".join(facts)
 
 
 # Modules that read files from outside the repository.
-OUTSIDE = {f"{PACKAGE}.data": _pictures, f"{PACKAGE}.vgg_weights": _weights}
+OUTSIDE = {
+    f"{PACKAGE}.pictures.pets": _pictures,
+    f"{PACKAGE}.networks.vgg_weights": _weights,
+}
 
 
 @cache

@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 
 # What a chapter that runs one of these modules finds trained already.
 COMMANDS = {
-    "model": "train-for-book",
-    "cheating": "train-cheats",
-    "trust": "train-for-book --source drawn",
+    "training.built": "train-for-book",
+    "studies.cheating": "train-cheats",
+    "studies.trust": "train-for-book --source drawn",
 }
 
 # Without photographs these train the same network, once.

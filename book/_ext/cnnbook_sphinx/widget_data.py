@@ -24,12 +24,12 @@ def make(folder):
     folder : pathlib.Path
         Made, complete or not at all.
     """
-    from cnnbook import embedding
+    from cnnbook.widgets import embedding
 
     unfinished = folder.with_name(f"{folder.name}-{os.getpid()}")
     later = unfinished / LATER
     later.mkdir(parents=True)
-    for widget in widgets():
+    for widget in all_widgets():
         for kind, arrays in widget.data.items():
             script = embedding.data_script(kind, arrays)
             (unfinished / f"{kind}.js").write_text(script + "\n", "utf-8")
@@ -48,44 +48,42 @@ def make(folder):
             raise
 
 
-def widgets():
+def all_widgets():
     """List the widgets of the book; those that take a set of a kind share it."""
-    from cnnbook import activations, drawing, images, model, network_widgets
-    from cnnbook import widgets as make_widget
+    from cnnbook import maps, networks, pictures, training, widgets
 
-    cat = images.model_cat((SIZE, SIZE))
-    dogs = drawing.draw_pets(DOG + 1, size=SIZE)
-    pictures = {"Chelsea, the cat": cat, "a drawn dog": dogs.images[DOG]}
-    network, built = model.load_classifier(), model.train_for_book()
-    maps = activations.feature_maps(network, cat[None], ["block1_conv"])
-    inner = maps["block1_conv"][0, 1:-1, 1:-1]  # padding makes strange borders
+    cat = pictures.model_cat((SIZE, SIZE))
+    dogs = pictures.draw_pets(DOG + 1, size=SIZE)
+    photos = {"Chelsea, the cat": cat, "a drawn dog": dogs.images[DOG]}
+    network, built = networks.load_classifier(), training.train_for_book()
+    found = maps.feature_maps(network, cat[None], ["block1_conv"])
+    inner = found["block1_conv"][0, 1:-1, 1:-1]  # padding makes strange borders
     filters, biases = network.get_layer("block1_conv").get_weights()
     return [
-        make_widget.convolution_playground(pictures, filters, biases),
-        make_widget.pooling_playground(pictures),
-        make_widget.activation_explorer(
+        widgets.convolution_playground(photos, filters, biases),
+        widgets.pooling_playground(photos),
+        widgets.activation_explorer(
             {f"filter {f} of the classifier": inner[:, :, f] for f in FILTERS}
         ),
-        network_widgets.photo_lab(network, pictures),
-        network_widgets.fully_connected_explorer(network, pictures),
-        network_widgets.feature_map_explorer(network, pictures, **vgg19_maps(LARGE)),
-        network_widgets.training_scrubber(
-            built.model, built.checkpoints, cat, built.history
-        ),
+        widgets.photo_lab(network, photos),
+        widgets.fully_connected_explorer(network, photos),
+        widgets.feature_map_explorer(network, photos, **vgg19_maps(LARGE)),
+        widgets.training_scrubber(built.model, built.checkpoints, cat, built.history),
     ]
 
 
 def vgg19_maps(size):
     """Record VGG19's maps on the cat, as the feature-map explorer takes them."""
-    from cnnbook import chains, images, vgg
+    from cnnbook import networks, pictures
+    from cnnbook.widgets import chains
 
-    network = vgg.load_vgg19()
+    network = networks.load_vgg19()
     about = (
         "VGG19 looked at the cat when this book was made, with these weights: "
         f"{network.provenance}. Its numbers are read from pictures: about right."
     )
     chain, sets = chains.recorded_chain(
-        network, images.model_cat((size, size)), "vgg19", about
+        network, pictures.model_cat((size, size)), "vgg19", about
     )
     return {"recorded": {"VGG19": chain}, "later": sets}
 

@@ -56,7 +56,7 @@ class Widget(SphinxDirective):
     def run(self):
         """Return the widget, or an error that names those there are."""
         # Here, so that a book without widgets needs none of this.
-        from cnnbook import embedding
+        from cnnbook.widgets import embedding
 
         tag = self.arguments[0]
         if tag not in embedding.TAKES:
@@ -88,7 +88,7 @@ def copy_files(app, env):
     data = data_folder(Path(app.srcdir))
     if not data.exists():
         return
-    from cnnbook import embedding
+    from cnnbook.widgets import embedding
 
     target = Path(app.outdir, "_static", FOLDER)
     target.mkdir(parents=True, exist_ok=True)
@@ -107,11 +107,12 @@ def copy_files(app, env):
 
 def add_scripts(app, pagename, templatename, context, doctree):
     """Link a page to the scripts of its widgets, in the order they need."""
-    if not data_folder(Path(app.srcdir)).exists():
+    tags = _tags(app.env.metadata.get(pagename, {}))
+    if not tags or not data_folder(Path(app.srcdir)).exists():
         return
     names = []
-    for tag in _tags(app.env.metadata.get(pagename, {})):
-        from cnnbook import embedding
+    for tag in tags:
+        from cnnbook.widgets import embedding
 
         *shared, own = (file.name for file in embedding.scripts_of(tag))
         names += [*shared, *(f"{kind}.js" for kind in embedding.TAKES[tag]), own]
@@ -124,7 +125,7 @@ def visit_widget(translator, node):
     data = data_folder(Path(translator.builder.srcdir))
     if translator.builder.name == "epub" or not data.exists():
         return
-    from cnnbook import embedding
+    from cnnbook.widgets import embedding
 
     tag = node["tag"]
     sets = {kind: kind for kind in embedding.TAKES[tag]}
@@ -162,18 +163,16 @@ def data_folder(root):
 
     Its name changes with the modules that compute them and with what these read.
     """
-    import cnnbook
-    from cnnbook import build_folder, source_code
+    from cnnbook import networks, storage
 
-    package = Path(cnnbook.__file__).parent
     needed = _modules()
     digest = hashlib.sha256()
-    weights = sorted(package.glob("weights/*.keras"))
+    weights = sorted(networks.SHIPPED.parent.glob("*.keras"))
     for file in (Path(widget_data.__file__), *needed.values(), *weights):
-        digest.update(file.name.encode() + b"\0" + source_code.digest_of(file))
+        digest.update(file.name.encode() + b"\0" + storage.digest_of_code(file))
     for name in sorted(needed.keys() & stamps.OUTSIDE.keys()):
         digest.update(stamps.OUTSIDE[name]().encode())
-    digest.update(str(build_folder.versions()).encode())  # they decide what is learned
+    digest.update(str(storage.versions()).encode())  # they decide what is learned
     return root / CACHE / digest.hexdigest()[:16]
 
 
@@ -200,10 +199,10 @@ def are_due(env, docname, *, may_execute):
 
 def _modules():
     """Find the modules behind the arrays."""
-    from cnnbook import build_folder, source_code
+    from cnnbook import storage
 
     code = Path(widget_data.__file__).read_text("utf-8")
-    return source_code.modules_behind(build_folder.ROOT, code)
+    return storage.modules_behind(Path(storage.__file__).parents[2], code)
 
 
 def _compute(program, folder):

@@ -1,0 +1,299 @@
+"""The same functions from a shell; ``cnnbook --help`` lists them."""
+
+from pathlib import Path
+
+import click
+
+from cnnbook import __version__, storage, tensorflow_start
+
+# Modules that need TensorFlow are imported by the commands that use them, so that
+# `cnnbook --help` answers at once.
+
+
+# What is recorded, and the function that measures it.
+_RESULTS = {
+    "classifier": "seeds.record",
+    "build": "seeds.record_build",
+    "ingredients": "ingredients.record",
+    "depth": "depth.record",
+    "transfer": "transfer_trials.record",
+    "trust": "trust.record",
+}
+
+
+class _PlainErrors(click.Group):
+    """A group whose commands answer bad input with a sentence, not a traceback."""
+
+    def invoke(self, context):
+        """Run the command; the errors meant for readers become the shell's."""
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:  # the reader of our output left; click knows what to do
+            raise
+        except (ValueError, OSError) as error:
+            lines = (" ".join(line.split()) for line in str(error).splitlines())
+            message = "\n".join(filter(None, lines))
+            raise click.ClickException(message) from error
+
+
+@click.group(cls=_PlainErrors)
+@click.version_option(__version__)
+def main():
+    """Open a convolutional neural network and look inside."""
+    tensorflow_start.prepare()
+
+
+@main.command(epilog=f"NAME is one of: {', '.join(storage.REGISTRY)}.")
+@click.argument("name", type=click.Choice(list(storage.REGISTRY)), metavar="NAME")
+def fetch(name):
+    """Download photos or weights, once; print where they are.
+
+    Building the book downloads nothing: it uses what this command has fetched.
+    """
+    # What was asked for comes first, so that it stays if a companion fails.
+    places = [_fetch(entry) for entry in (name, *storage.REGISTRY[name].companions)]
+    click.echo(places[0])
+
+
+@main.command()
+@click.argument("source")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default="classifier.keras",
+    show_default=True,
+    help="Where to save the network.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(min=8),
+    default=96,
+    show_default=True,
+    help="Pixels a side.",
+)
+@click.option(
+    "--epochs", type=click.IntRange(min=1), help="How often each picture is seen."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Decides every random number.",
+)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    help="How large the steps get at most; 0.004 if you do not say.",
+)
+def train(source, out, size, epochs, seed, learning_rate):
+    """Train a classifier on the pictures of SOURCE, and save it.
+
+    SOURCE is a folder with one folder of pictures for each class, or with train and
+    validation (and perhaps test) around those; or "drawn", "photos" or "oxford-pets".
+
+    Ctrl-C stops the training; the same command goes on from there, to the same network
+    as if it had never stopped.
+    """
+    from cnnbook.commands.train import run
+
+    run(
+        source,
+        out,
+        size=size,
+        epochs=epochs,
+        seed=seed,
+        learning_rate=learning_rate,
+    )
+
+
+_model = click.option(
+    "--model",
+    "model_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A network in Keras's format (.keras); by default the one in this package, "
+    "which tells cats from dogs.",
+)
+_white = click.option(
+    "--white",
+    type=click.Choice(["1", "255"]),
+    help="What white is to the network.  Networks of this package take 1; of others "
+    "it has to be said.",
+)
+
+
+_as_json = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object and nothing else, numbers in full.",
+)
+
+
+def _drawn_to(default):
+    """Return the option that says where a picture goes."""
+    return click.option(
+        "--out",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=default,
+        show_default=True,
+        help="The picture to write; the ending decides its kind.",
+    )
+
+
+@main.command()
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
+@_model
+@_white
+@_as_json
+def predict(photos, model_file, white, as_json):
+    """Say what a network sees in PHOTOS: the probability of each class.
+
+    With --json: the file of the "network", its "class_names", and "photos", a list.
+    Each of them has the "photo" as you gave it, the likeliest "class" by number (from
+    0), its "class_name" and "probability", and the "probabilities" of all classes, in
+    the order of "class_names".  A network without names has numbers for names.
+    """
+    from cnnbook.commands import look
+
+    look.predict(photos, model_file, white, as_json=as_json)
+
+
+@main.command()
+@click.argument("photo", type=click.Path(path_type=Path))
+@_model
+@_white
+@click.option("--layer", help="Whose maps; by default the first convolution's.")
+@_drawn_to("maps.png")
+def maps(photo, model_file, white, layer, out):
+    """Draw the feature maps of a layer on PHOTO, the strongest first."""
+    from cnnbook.commands import look
+
+    look.draw_maps(photo, model_file, white, layer, out)
+
+
+@main.command()
+@click.argument("photo", type=click.Path(path_type=Path))
+@_model
+@_white
+@click.option(
+    "--method",
+    "methods",
+    default="occlusion,grad-cam",
+    show_default=True,
+    help="One method or several, with commas between them; 'all' for all.",
+)
+@click.option(
+    "--target",
+    help="The class to explain, by name or number; by default the most probable one.",
+)
+@click.option("--layer", help="For the class maps; by default the last with maps.")
+@_drawn_to("explanation.png")
+@_as_json
+def explain(photo, model_file, white, methods, target, layer, out, as_json):
+    """Draw which parts of PHOTO the score of a class depends on.
+
+    With --json: the file of the "network", the "photo" as you gave it, the "class"
+    explained by number, its "class_name", "probability" and "logit", the "image_size"
+    that the network takes (rows, columns), the "picture" drawn, and "explanations", a
+    list.  Each of them has its "method", the "layer" or null, the "units" of its map,
+    whether it is "signed", its "map_size", and its "lowest" and "highest" value.  A
+    number that is not finite is null.
+    """
+    from cnnbook.commands import look
+
+    look.explain(photo, model_file, white, methods, target, layer, out, as_json=as_json)
+
+
+@main.command()
+@click.argument(
+    "model_file", metavar="MODEL", type=click.Path(path_type=Path, dir_okay=False)
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The script to write; its name, without .js, is the network's.  By default "
+    "that of MODEL.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float16"]),
+    default="float32",
+    show_default=True,
+    help="How weights are stored; float16 halves the file and keeps three digits.",
+)
+def export(model_file, out, dtype):
+    """Write the network MODEL (.keras) as a script that runs in a page.
+
+    The page "Your photo" of the book opens it, and so does every page that loads
+    cnnbook's cnn.js.
+    """
+    from cnnbook.commands import look
+
+    look.export(model_file, out or model_file.with_suffix(".js"), dtype)
+
+
+@main.command()
+@_as_json
+def info(as_json):
+    """Say what is here and where: versions, weights, pictures, caches.
+
+    With --json: "versions", "keras_backend", "training_pictures", and the tables
+    "weights", "pictures" and "folders".  Each entry has its "path", whether it was
+    "found", its "bytes", and what to do where it is not, the "remedy".
+    """
+    from cnnbook.commands.info import run
+
+    run(as_json=as_json)
+
+
+@main.command("train-for-book")
+@click.option("--source", default="auto", help="Pictures: auto, drawn, or a folder.")
+def train_for_book(source):
+    """Train the book's classifier, or find it trained already.
+
+    The build does this by itself; run it first to watch the training alone.
+    """
+    from cnnbook import training
+
+    training.train_for_book(source)
+
+
+def _fetch(name):
+    """Fetch one entry of the registry, and say what it is."""
+    download = storage.REGISTRY[name]
+    size = storage.in_units(download.size)
+    # On stderr, so that CNNBOOK_PHOTOS=$(cnnbook fetch photos) gets the path alone.
+    click.echo(f"{name}: {size} from {download.url}", err=True)
+    click.echo(f"Licence: {download.licence}. {download.attribution}.", err=True)
+    if storage.location(name) is not None:
+        click.echo("Already here:", err=True)
+    return storage.fetch(name)
+
+
+@main.command("train-cheats")
+def train_cheats():
+    """Train the networks of the chapter on cheating, or find them trained already.
+
+    The build does this by itself.
+    """
+    from cnnbook import studies
+
+    studies.cheating.train_for_chapter()
+
+
+@main.command(epilog=f"NAMES are some of: {', '.join(_RESULTS)}; by default all.")
+@click.argument(
+    "names", nargs=-1, type=click.Choice(list(_RESULTS)), metavar="[NAMES]..."
+)
+def results(names):
+    """Measure the recorded results of the book anew, on photographs and drawings.
+
+    It takes two or three hours; after an interruption the same command goes on.
+    """
+    from cnnbook import studies
+
+    for name in names or _RESULTS:
+        study, function = _RESULTS[name].split(".")
+        record = getattr(getattr(studies, study), function)
+        click.echo(record())

@@ -1,0 +1,296 @@
+"""Look at photos with a network from a shell; hand the network on to a page.
+
+What can be refused without the network is refused first, before TensorFlow and all that
+is slow to import is loaded.
+"""
+
+import json
+
+import click
+import numpy as np
+from tabulate import tabulate
+from tqdm import tqdm
+
+from cnnbook import networks, pictures, storage
+from cnnbook.commands import outputs
+
+# As `explanations.METHODS` has them, which is slow to import.
+METHODS = (
+    "occlusion",
+    "lime",
+    "saliency",
+    "smooth-grad",
+    "integrated-gradients",
+    "guided-backprop",
+    "deconvnet",
+    "grad-cam",
+    "grad-cam++",
+    "hires-cam",
+    "ablation-cam",
+)
+_WITH_LAYER = frozenset({"grad-cam", "grad-cam++", "hires-cam", "ablation-cam"})
+_WITH_BAR = frozenset({"occlusion", "lime", "ablation-cam"})
+
+
+def predict(photos, model_file, white, *, as_json=False):
+    """Print the probability of each class, of the likeliest five at most.
+
+    Parameters
+    ----------
+    photos : sequence of path
+    model_file : path or None
+        None for the network of this package.
+    white : {"1", "255"} or None
+        What white is to the network; None where that is known.
+    as_json : bool
+        Whether to print all of them, as JSON.
+
+    Raises
+    ------
+    OSError, ValueError
+        If a file cannot be read, or the network is no image classifier.
+    """
+    model_file = networks.find_network(model_file)
+    size = networks.image_size(model_file)
+    loaded = [pictures.load_image(photo, size) for photo in photos]
+
+    network = networks.load_network(model_file)
+    batch = np.concatenate([_fitted(network, each, white)[1] for each in loaded])
+    probabilities = _probabilities(network, batch, photos)
+    names = _names(network, probabilities.shape[1])
+    order = np.argsort(-probabilities, axis=1)
+    if as_json:
+        _print_json(
+            network=str(model_file),
+            class_names=names,
+            photos=[
+                {
+                    "photo": str(photo),
+                    **_class(names, row, int(best[0])),
+                    "probabilities": row.tolist(),
+                }
+                for photo, row, best in zip(photos, probabilities, order, strict=True)
+            ],
+        )
+        return
+    rows = [
+        [photo, *(f"{names[k]} {row[k]:.1%}" for k in best[:5])]
+        for photo, row, best in zip(photos, probabilities, order, strict=True)
+    ]
+    click.echo(tabulate(rows, tablefmt="plain"))
+
+
+def draw_maps(photo, model_file, white, layer, out):
+    """Draw the feature maps of a layer.
+
+    Parameters
+    ----------
+    photo, model_file, white
+        As for `predict`.
+    layer : str or None
+        None for the first convolution, behind its activation where that is a layer of
+        its own.
+    out : pathlib.Path
+
+    Raises
+    ------
+    OSError, ValueError
+        As `predict`, or if there is no such layer, or nothing can be written there.
+    """
+    model_file = networks.find_network(model_file)
+    picture = pictures.load_image(photo, networks.image_size(model_file))
+    outputs.check_picture(out)
+
+    from cnnbook import figures, maps
+
+    network = networks.load_network(model_file)
+    _, batch = _fitted(network, picture, white)
+    if layer is None:
+        names = list(maps.feature_maps(network, batch))
+        layer = names[1] if len(names) > 1 and "relu" in names[1] else names[0]
+    found = maps.feature_maps(network, batch, layer)
+    if len(found) > 1:
+        raise ValueError(f"--layer must be one layer; {layer} fits {', '.join(found)}")
+    ((layer, values),) = found.items()
+    figures.feature_map_sheet(values[0]).savefig(out, dpi=200)
+    click.echo(f"{values.shape[-1]} maps of {layer}: {out}")
+
+
+def explain(photo, model_file, white, methods, target, layer, out, *, as_json=False):
+    """Draw explanations of one photo side by side.
+
+    Parameters
+    ----------
+    photo, model_file, white
+        As for `predict`.
+    methods : str
+        Names out of `METHODS` with commas between them, or "all".
+    target : str or None
+        A class by name or number; None for the likeliest.
+    layer : str or None
+        For methods that weigh the maps of a layer.
+    out : pathlib.Path
+    as_json : bool
+        Whether to print what is known of the explanations as JSON.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `predict`, or if there is no such method, class or layer, or nothing can be
+        written there.
+    """
+    chosen = [name.strip() for name in methods.split(",")]
+    if methods == "all":
+        chosen = METHODS
+    if unknown := set(chosen) - set(METHODS):
+        raise ValueError(
+            f"there is no method {', '.join(sorted(unknown))}; there are "
+            f"{', '.join(METHODS)}"
+        )
+    if layer and not set(chosen) & _WITH_LAYER:
+        raise ValueError(
+            f"--layer is for methods that weigh a layer's maps, "
+            f"{', '.join(sorted(_WITH_LAYER))}; none of them was asked for"
+        )
+    model_file = networks.find_network(model_file)
+    picture = pictures.load_image(photo, networks.image_size(model_file))
+    outputs.check_picture(out)
+
+    from cnnbook import explanations, figures
+
+    network = networks.load_network(model_file)
+    shown, batch = _fitted(network, picture, white)
+    (probabilities,) = _probabilities(network, batch, [photo])
+    if target is None:
+        target = int(probabilities.argmax())
+    elif target.isdecimal():
+        target = int(target)
+    found = []
+    bar = tqdm(chosen, desc="explaining", unit="method", disable=None)
+    for method in bar:
+        bar.set_postfix_str(method)
+        options = {"layer": layer} if layer and method in _WITH_LAYER else {}
+        if method in _WITH_BAR:
+            options["progress"] = True
+        found.append(explanations.explain(method, network, batch, target, **options))
+    figures.explanations_over_photo(shown, found).savefig(out, dpi=200)
+    names = _names(network, len(probabilities))
+    index = target if isinstance(target, int) else names.index(target)
+    logit = found[0].score[0]
+    if as_json:
+        _print_json(
+            network=str(model_file),
+            photo=str(photo),
+            **_class(names, probabilities, index),
+            logit=_number(logit),
+            image_size=list(shown.shape[:2]),
+            picture=str(out),
+            explanations=[
+                {"method": method, **_facts(explanation)}
+                for method, explanation in zip(chosen, found, strict=True)
+            ],
+        )
+        return
+    click.echo(
+        f"{names[index]}: probability {probabilities[index]:.1%}, logit {logit:.2f}"
+    )
+    for explanation in found:
+        click.echo(f"{explanation}")
+    click.echo(f"Drawn to {out}")
+
+
+def export(model_file, out, dtype):
+    """Write a network as a script that runs in a page.
+
+    Parameters
+    ----------
+    model_file : pathlib.Path
+    out : pathlib.Path
+        Ends in ``.js``.
+    dtype : {"float32", "float16"}
+
+    Raises
+    ------
+    OSError, ValueError
+        If a file cannot be read or written, or a page cannot run the network.
+    """
+    model_file = networks.find_network(model_file)
+    if out.suffix != ".js":
+        raise ValueError(f"--out must end in .js; got {out.name}")
+    outputs.check_new_file(out)
+
+    network = networks.load_network(model_file)
+    networks.export_network(network, out, dtype=dtype)
+    size = storage.in_units(out.stat().st_size)
+    classes = ", ".join(_names(network, network.output_shape[-1])[:10])
+    click.echo(f"{size}, classes {classes}: {out}")
+
+
+def _fitted(network, picture, white):
+    """Give a picture as people see it, (H, W, 3), and as the network takes it."""
+    shape = networks.one_image_input(network)
+    if shape[3] != 3:
+        raise ValueError(
+            f"the network takes images of {shape[3]} channels; photos have 3"
+        )
+    size = None if None in shape[1:3] else shape[1:3]
+    shown = pictures.load_image(picture, size)
+    own = network.inputs[0].name == pictures.INTENSITIES
+    if white is None and not own:
+        raise ValueError(
+            "this network is not one of cnnbook's, so that it has to be said whether "
+            "it takes numbers from 0 to 1 or from 0 to 255: --white 1 or --white 255"
+        )
+    return shown, shown[None] * (255 if white == "255" else 1)
+
+
+def _probabilities(network, batch, photos):
+    """Compute the probability of each class for each photo: (N, K)."""
+    from cnnbook import explanations
+
+    probabilities = explanations.class_probabilities(network, batch)
+    for photo, row in zip(photos, probabilities, strict=True):
+        if not np.isfinite(row).all():
+            raise ValueError(
+                f"the network's answer to {photo} is not finite, so that no class is "
+                "the likeliest; its weights may be damaged"
+            )
+    return probabilities
+
+
+def _names(network, count):
+    """Return names of classes, or their numbers."""
+    names = getattr(network, "class_names", None)
+    return list(names) if names else [str(number) for number in range(count)]
+
+
+def _class(names, probabilities, index):
+    """Say of one class which it is and how probable."""
+    return {
+        "class": index,
+        "class_name": names[index],
+        "probability": float(probabilities[index]),
+    }
+
+
+def _facts(explanation):
+    """Say of an explanation all but the map itself, which is drawn."""
+    values = explanation.values[0]
+    return {
+        "layer": explanation.layer,
+        "units": explanation.units,
+        "signed": explanation.signed,
+        "map_size": list(values.shape),
+        "lowest": _number(values.min()),
+        "highest": _number(values.max()),
+    }
+
+
+def _number(value):
+    """Return a number that JSON can write, or None."""
+    return float(value) if np.isfinite(value) else None
+
+
+def _print_json(**document):
+    """Print one JSON object, without what JSON cannot write, such as NaN."""
+    click.echo(json.dumps(document, indent=2, allow_nan=False))

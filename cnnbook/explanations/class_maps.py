@@ -1,0 +1,363 @@
+"""Which places of a layer's maps speak for a class: weighted sums of the maps."""
+
+import numpy as np
+
+from cnnbook.checks import check_whole
+from cnnbook.explanations.explanation import Explanation, one_by_one
+from cnnbook.explanations.gradients import gradients
+from cnnbook.explanations.logits import (
+    compiled,
+    explainable_images,
+    image_spec,
+    scores_by_layer,
+)
+from cnnbook.networks.graph import is_a, layer_calls, unknown_layer
+from cnnbook.networks.heads import head
+
+_CONVOLUTIONS = frozenset({"BaseConv", "BaseDepthwiseConv", "BaseSeparableConv"})
+# Layers that show nothing that the layer before them does not show more finely.
+_COARSER = frozenset({"BasePooling", "BaseGlobalPooling", "Dropout", "Identity"})
+
+
+def grad_cam(model, images, target, *, layer=None, batch_size=32):
+    """Weigh each map by its mean gradient, add up, and keep what is above zero [1]_.
+
+    Parameters
+    ----------
+    model : keras.Model
+        An image classifier, functional or Sequential; see `networks.head`.
+    images : array of shape (N, H, W, C)
+        In the range that the model was made for; passed on unchanged.
+    target : int or str, or a sequence of N of them
+        Number or name of the class to explain, or one for each image.
+    layer : str, optional
+        Whose maps are weighed; ``"inner/conv"`` for a layer of a model used as a
+        layer.  By default the last one with maps, pools apart; the explanation says
+        which.
+    batch_size : int
+        Images at a time; bounds the memory.
+
+    Returns
+    -------
+    explanation : Explanation
+        ``values`` of shape (N, H', W'), the layer's own, none below zero.
+
+    Raises
+    ------
+    ValueError
+        If the model is no such classifier or has no such class or layer, the layer has
+        no maps, or the images do not fit.
+
+    References
+    ----------
+    .. [1] R. R. Selvaraju et al., "Grad-CAM: visual explanations from deep networks via
+       gradient-based localization", ICCV 2017.  https://doi.org/10.1109/ICCV.2017.74
+
+    Examples
+    --------
+    Two maps, of the left pixel and of the right; the score is 3 × the left less the
+    right, so that the mean gradients are 1.5 and −0.5:
+
+    >>> import keras
+    >>> model = keras.Sequential([keras.Input((1, 2, 2)),
+    ...     keras.layers.Conv2D(2, 1, name="maps"), keras.layers.Flatten(),
+    ...     keras.layers.Dense(1)])
+    >>> model.set_weights([np.eye(2).reshape(1, 1, 2, 2), np.zeros(2),
+    ...     np.array([[3.0], [0], [0], [-1]]), np.zeros(1)])
+    >>> image = np.array([[[[2.0, 0], [0, 4]]]])
+    >>> found = grad_cam(model, image, 1)
+    >>> found.layer, found.values
+    ('maps', array([[[3., 0.]]], dtype=float32))
+    """
+    return _by_gradients(model, images, target, layer, "Grad-CAM", _means, batch_size)
+
+
+def grad_cam_plus_plus(model, images, target, *, layer=None, batch_size=32):
+    """Weigh each map by those of its gradients that speak for the class [1]_.
+
+    Where several parts of an image speak for the class, large or small, each counts
+    the same, while `grad_cam` lets the largest win.
+
+    Parameters
+    ----------
+    model, images, target, layer, batch_size
+        As for `grad_cam`.
+
+    Returns
+    -------
+    explanation : Explanation
+        As of `grad_cam`.
+
+    Raises
+    ------
+    ValueError
+        As `grad_cam`.
+
+    References
+    ----------
+    .. [1] A. Chattopadhay, A. Sarkar, P. Howlader and V. N. Balasubramanian,
+       "Grad-CAM++: generalized gradient-based visual explanations for deep
+       convolutional networks", WACV 2018.  https://doi.org/10.1109/WACV.2018.00097
+    """
+    return _by_gradients(
+        model, images, target, layer, "Grad-CAM++", _plus_plus, batch_size
+    )
+
+
+def hires_cam(model, images, target, *, layer=None, batch_size=32):
+    """Multiply each value of the maps by its own gradient, and add up the maps [1]_.
+
+    Where the rest of the network is a pool at most and one dense layer, these are the
+    layer's votes for the class and against it, place by place: a map adds up to the
+    logit less the bias.  `grad_cam` would spread a map's mean weight over all its
+    places.
+
+    Parameters
+    ----------
+    model, images, target, layer, batch_size
+        As for `grad_cam`.
+
+    Returns
+    -------
+    explanation : Explanation
+        ``values`` of shape (N, H', W'), the layer's own, in logits: below zero where
+        the maps speak against the class.
+
+    Raises
+    ------
+    ValueError
+        As `grad_cam`.
+
+    References
+    ----------
+    .. [1] R. L. Draelos and L. Carin, "Use HiResCAM instead of Grad-CAM for faithful
+       explanations of convolutional neural networks", 2020.
+       https://arxiv.org/abs/2011.08891
+    """
+    return _by_gradients(
+        model, images, target, layer, "HiResCAM", _each_its_own, batch_size, signed=True
+    )
+
+
+def ablation_cam(model, images, target, *, layer=None, batch_size=32, progress=False):
+    """Weigh each map by how far the score drops without it; no gradients [1]_.
+
+    Parameters
+    ----------
+    model, images, target, layer
+        As for `grad_cam`.
+    batch_size : int
+        Maps left out at a time, one in each pass through the rest of the network.
+    progress : bool
+        Whether to show a bar on stderr.
+
+    Returns
+    -------
+    explanation : Explanation
+        As of `grad_cam`.  The weights are plain drops, in logits: the original divides
+        them by the score, which changes nothing but the scale where the score is above
+        zero, and turns the map round where it is below.
+
+    Raises
+    ------
+    ValueError
+        As `grad_cam`.
+
+    References
+    ----------
+    .. [1] S. Desai and H. G. Ramaswamy, "Ablation-CAM: visual explanations for deep
+       convolutional network via gradient-free localization", WACV 2020.
+       https://doi.org/10.1109/WACV45572.2020.9093360
+    """
+    check_whole(batch_size, "batch_size")
+    images, layer = explainable_images(model, images), maps_layer(model, layer)
+    end = head(model)
+    indices = end.targets(target, len(images))
+    look = compiled(model, ("maps", layer), lambda *p: _maps_function(*p, layer))
+    without = compiled(model, ("ablation", layer), lambda *p: _ablation(*p, layer))
+    values, scores = [], []
+    for image, selector in zip(
+        one_by_one(images, "Ablation-CAM", progress),
+        end.selectors(indices),
+        strict=True,
+    ):
+        outputs, maps = look(image[None])
+        score, left = float(np.asarray(outputs)[0] @ selector), []
+        for start in range(0, maps.shape[-1], batch_size):
+            numbers = np.arange(start, min(start + batch_size, maps.shape[-1]))
+            left.append(np.asarray(without(image[None], maps, numbers)) @ selector)
+        drops = score - np.concatenate(left)
+        maps = np.asarray(maps, "float32")
+        values.append(np.maximum(weighted_maps(maps, drops[None])[0], 0))
+        scores.append(score)
+    return _explanation(
+        "Ablation-CAM", end, indices, target, layer, images, scores, np.stack(values)
+    )
+
+
+def maps_layer(model, layer=None):
+    """Return the name of a layer with maps, by default the last one with room.
+
+    Parameters
+    ----------
+    model : keras.Model
+    layer : str, optional
+
+    Returns
+    -------
+    layer : str
+        By default the last layer whose output still has rows and columns, pools apart:
+        those would only make the maps coarser.
+
+    Raises
+    ------
+    ValueError
+        If the layer is unknown, has no maps, or there is none.
+    """
+    calls = layer_calls(model)
+    spatial = [name for name, node in calls.items() if _has_places(node)]
+    if layer is not None:
+        if layer not in calls:
+            raise unknown_layer(model, layer, calls)
+        if layer not in spatial:
+            raise ValueError(
+                f"layer {layer!r} has no maps, since its output has shape "
+                f"{tuple(calls[layer].outputs[0].shape)}: nothing in it has a place in "
+                f"the image any more. Layers that have: {', '.join(spatial)}"
+            )
+        return layer
+    candidates = [name for name in spatial if not is_a(calls[name].operation, _COARSER)]
+    learned = any(is_a(calls[name].operation, _CONVOLUTIONS) for name in candidates)
+    if not candidates or not learned:
+        raise ValueError(
+            f"model {model.name!r} has no convolution whose maps could be explained; "
+            f"layers with maps: {', '.join(spatial) or 'none'}"
+        )
+    return candidates[-1]
+
+
+def weighted_maps(maps, weights):
+    """Add up weighted maps.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (N, H, W, F)
+    weights : ndarray of shape (N, F), or (N, H, W, F)
+        One for each map, or for each of its values.
+
+    Returns
+    -------
+    sums : ndarray of shape (N, H, W)
+
+    Examples
+    --------
+    >>> weighted_maps(np.array([[[[2.0, 0.0], [0.0, 4.0]]]]), np.array([[1.5, -0.5]]))
+    array([[[ 3., -2.]]])
+    """
+    if weights.ndim == 2:
+        weights = weights[:, None, None]
+    return (maps * weights).sum(axis=-1)
+
+
+def _means(maps, slopes):
+    """Return each map's weight by Grad-CAM: its mean gradient."""
+    return slopes.mean(axis=(1, 2))
+
+
+def _each_its_own(maps, slopes):
+    """Return each value's weight by HiResCAM: its gradient."""
+    return slopes
+
+
+def _plus_plus(maps, slopes):
+    """Return each map's weight by Grad-CAM++.
+
+    The paper takes the exponential of the score; its higher derivatives are then powers
+    of the first one, and a factor common to all maps of an image falls away.
+    """
+    total = maps.sum(axis=(1, 2), keepdims=True)
+    below = 2 * slopes**2 + total * slopes**3
+    # Where the gradient is 0, so is the weight, whatever the share.
+    shares = slopes**2 / np.where(below == 0, 1, below)
+    return (shares * np.maximum(slopes, 0)).sum(axis=(1, 2))
+
+
+def _by_gradients(
+    model, images, target, layer, method, weigh, batch_size, *, signed=False
+):
+    """Explain by weights made of maps and gradients; above zero, unless signed."""
+    images, layer = explainable_images(model, images), maps_layer(model, layer)
+    end = head(model)
+    indices = end.targets(target, len(images))
+    values, scores = [], []
+    for _, score, maps, slopes in gradients(
+        model, images, end.selectors(indices), layer=layer, batch_size=batch_size
+    ):
+        sums = weighted_maps(maps, weigh(maps, slopes))
+        values.append(sums if signed else np.maximum(sums, 0))
+        scores.append(score)
+    return _explanation(
+        method,
+        end,
+        indices,
+        target,
+        layer,
+        images,
+        np.concatenate(scores),
+        np.concatenate(values),
+        signed=signed,
+    )
+
+
+def _explanation(
+    method, end, indices, target, layer, images, scores, values, *, signed=False
+):
+    """Put maps of a layer together with what they explain."""
+    return Explanation(
+        values=values,
+        method=method,
+        target=end.labels(indices, target),
+        layer=layer,
+        score=np.asarray(scores, "float32"),
+        units="logits" if signed else "weighted activations",
+        image_size=images.shape[1:3],
+        signed=signed,
+    )
+
+
+def _maps_function(model, network, end, layer):
+    """Compile images -> (scores, maps of the layer)."""
+    import tensorflow as tf
+
+    def compute(images):
+        scores, found = scores_by_layer(network, end, images, [layer])
+        return scores, found[layer]
+
+    function = tf.function(compute, autograph=False)
+    return function.get_concrete_function(image_spec(model))
+
+
+def _ablation(model, network, end, layer):
+    """Compile (image, maps, numbers) -> scores, each with one of the maps left out."""
+    import tensorflow as tf
+
+    def compute(image, maps, numbers):
+        kept = 1 - tf.one_hot(numbers, tf.shape(maps)[-1], dtype=maps.dtype)
+        several = maps * kept[:, None, None, :]
+        # On a chain nothing is computed with the images; branches do need them.
+        images = tf.repeat(image, tf.shape(numbers)[0], axis=0)
+        return scores_by_layer(network, end, images, given={layer: several})[0]
+
+    (maps,) = layer_calls(model)[layer].outputs
+    function = tf.function(compute, autograph=False)
+    return function.get_concrete_function(
+        image_spec(model),
+        tf.TensorSpec(maps.shape, maps.dtype),
+        tf.TensorSpec((None,), tf.int64),
+    )
+
+
+def _has_places(node):
+    """Tell whether a call answers with maps of more than one place."""
+    shape = node.outputs[0].shape
+    return len(shape) == 4 and tuple(shape[1:3]) != (1, 1)

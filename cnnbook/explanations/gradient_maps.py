@@ -1,0 +1,306 @@
+"""Which pixels a small change of would move a class score: maps made of gradients."""
+
+from numbers import Real
+
+import numpy as np
+
+from cnnbook.checks import check_whole
+from cnnbook.explanations.explanation import Explanation
+from cnnbook.explanations.gradients import gradients
+from cnnbook.explanations.logits import all_scores, baseline_of, explainable_images
+from cnnbook.networks.heads import head
+
+PER_INTENSITY = "logits per unit of an input value"
+
+
+def saliency_map(model, images, target, *, batch_size=32):
+    """Find the pixels where a small change moves the score most [1]_.
+
+    Parameters
+    ----------
+    model : keras.Model
+        An image classifier, functional or Sequential; see `networks.head`.
+    images : array of shape (N, H, W, C)
+        In the range that the model was made for; passed on unchanged.
+    target : int or str, or a sequence of N of them
+        Number or name of the class to explain, or one for each image.
+    batch_size : int
+        Images at a time; bounds the memory.
+
+    Returns
+    -------
+    explanation : Explanation
+        ``values`` of shape (N, H, W): the largest absolute gradient among a pixel's
+        channels.
+
+    Raises
+    ------
+    ValueError
+        If the model is no such classifier, has no such class or no gradient at its
+        input, or the images do not fit it.
+
+    References
+    ----------
+    .. [1] K. Simonyan, A. Vedaldi and A. Zisserman, "Deep inside convolutional
+       networks: visualising image classification models and saliency maps", ICLR
+       Workshop 2014.  https://arxiv.org/abs/1312.6034
+
+    Examples
+    --------
+    The gradient of a linear model is its weights, here 1, 2, 3 and 4:
+
+    >>> import keras
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(),
+    ...     keras.layers.Dense(1)])
+    >>> model.set_weights([np.array([[1.0], [2], [3], [4]]), np.zeros(1)])
+    >>> saliency_map(model, np.zeros((1, 2, 2, 1)), 1).values
+    array([[[1., 2.],
+            [3., 4.]]], dtype=float32)
+    """
+    return _of_gradients(model, images, target, "plain", "saliency", batch_size)
+
+
+def guided_backprop(model, images, target, *, batch_size=32):
+    """Pass gradients back through ReLUs only where they and the signal are above zero.
+
+    The maps are crisp, and hardly depend on the class: they find edges [1]_ [2]_.
+
+    Parameters
+    ----------
+    model, images, target, batch_size
+        As for `saliency_map`.  The model must have ReLUs.
+
+    Returns
+    -------
+    explanation : Explanation
+        ``values`` of shape (N, H, W), as of `saliency_map`.
+
+    Raises
+    ------
+    ValueError
+        As `saliency_map`, or if there is no ReLU.
+
+    References
+    ----------
+    .. [1] J. T. Springenberg, A. Dosovitskiy, T. Brox and M. Riedmiller, "Striving for
+       simplicity: the all convolutional net", ICLR Workshop 2015.
+       https://arxiv.org/abs/1412.6806
+    .. [2] J. Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018.
+       https://arxiv.org/abs/1810.03292
+    """
+    return _of_gradients(model, images, target, "guided", "guided backprop", batch_size)
+
+
+def deconvnet(model, images, target, *, batch_size=32):
+    """Pass gradients back through ReLUs where they are above zero [1]_.
+
+    Parameters
+    ----------
+    model, images, target, batch_size
+        As for `saliency_map`.  The model must have ReLUs.
+
+    Returns
+    -------
+    explanation : Explanation
+        ``values`` of shape (N, H, W), as of `saliency_map`.
+
+    Raises
+    ------
+    ValueError
+        As `saliency_map`, or if there is no ReLU.
+
+    References
+    ----------
+    .. [1] M. D. Zeiler and R. Fergus, "Visualizing and understanding convolutional
+       networks", ECCV 2014.  https://doi.org/10.1007/978-3-319-10590-1_53
+    """
+    return _of_gradients(model, images, target, "deconvnet", "deconvnet", batch_size)
+
+
+def smooth_grad(
+    model, images, target, *, samples=24, noise=0.15, seed=0, batch_size=32
+):
+    """Average the gradients of noisy copies of an image [1]_.
+
+    Parameters
+    ----------
+    model, images, target, batch_size
+        As for `saliency_map`; the copies of all images go through in such batches.
+    samples : int
+        Copies of each image.
+    noise : float
+        Standard deviation of the noise, as a share of the image's own range.
+    seed : int
+        Decides the noise, the same for all images.
+
+    Returns
+    -------
+    explanation : Explanation
+        ``values`` of shape (N, H, W): the largest absolute mean among a pixel's
+        channels.  Without noise they are those of `saliency_map`.
+
+    Raises
+    ------
+    ValueError
+        As `saliency_map`, or if the noise is below zero.
+
+    References
+    ----------
+    .. [1] D. Smilkov, N. Thorat, B. Kim, F. Viégas and M. Wattenberg, "SmoothGrad:
+       removing noise by adding noise", 2017.  https://arxiv.org/abs/1706.03825
+    """
+    check_whole(samples, "samples")
+    check_whole(seed, "seed", least=0)
+    if not isinstance(noise, Real) or not 0 <= noise < np.inf:
+        raise ValueError(f"noise must be a share of at least 0; got {noise!r}")
+    images = explainable_images(model, images)
+    spread = noise * np.ptp(images, axis=(1, 2, 3))
+
+    def copies(sample, number):
+        # The same noise for all images, so that a map depends on its own image alone.
+        present, place = np.unique(sample, return_inverse=True)
+        generators = (np.random.default_rng((seed, one)) for one in present)
+        noisy = np.stack(
+            [rng.standard_normal(images.shape[1:], "float32") for rng in generators]
+        )
+        return images[number] + noisy[place] * spread[number, None, None, None]
+
+    weights = np.full(samples, 1 / samples)
+    means = _mean_gradients(model, images, target, copies, weights, batch_size)
+    values = _largest(means)
+    return _explanation(
+        model, images, target, values, "SmoothGrad", PER_INTENSITY, False, batch_size
+    )
+
+
+def integrated_gradients(
+    model, images, target, *, baseline=0.0, steps=32, batch_size=32
+):
+    """Share the change of the score from a baseline among the pixels [1]_.
+
+    Gradients are averaged on the straight way from the baseline to the image, at the
+    places of Gauss-Legendre quadrature, and multiplied by the change of each pixel.
+    The maps add up to score(image) − score(baseline), exactly so for a linear model;
+    for others as exactly as the steps allow.
+
+    Parameters
+    ----------
+    model, images, target, batch_size
+        As for `saliency_map`; the steps of all images go through in such batches.
+    baseline : float or array that broadcasts to (H, W, C)
+        What stands for "nothing to see", in the images' range.
+    steps : int
+        Places on the way.
+
+    Returns
+    -------
+    explanation : Explanation
+        ``values`` of shape (N, H, W), in logits, summed over the channels.
+
+    Raises
+    ------
+    ValueError
+        As `saliency_map`, or if the baseline does not fit the images.
+
+    References
+    ----------
+    .. [1] M. Sundararajan, A. Taly and Q. Yan, "Axiomatic attribution for deep
+       networks", ICML 2017.  https://arxiv.org/abs/1703.01365
+    """
+    check_whole(steps, "steps")
+    images = explainable_images(model, images)
+    start = baseline_of(baseline, images)
+    places, weights = np.polynomial.legendre.leggauss(steps)
+    places, weights = (places + 1) / 2, weights / 2  # from [-1, 1] to [0, 1]
+    way = images - start
+
+    def on_the_way(sample, number):
+        here = places[sample].astype(images.dtype)[:, None, None, None]
+        return start + here * way[number]
+
+    means = _mean_gradients(model, images, target, on_the_way, weights, batch_size)
+    values = (way * means).sum(axis=-1)
+    return _explanation(
+        model,
+        images,
+        target,
+        values,
+        "integrated gradients",
+        "logits",
+        True,
+        batch_size,
+    )
+
+
+def _of_gradients(model, images, target, rule, method, batch_size):
+    """Explain by one gradient of each image."""
+    images = explainable_images(model, images)
+    end = head(model)
+    indices = end.targets(target, len(images))
+    scores, values = [], []
+    for _, score, _, slopes in gradients(
+        model, images, end.selectors(indices), rule=rule, batch_size=batch_size
+    ):
+        scores.append(score)
+        values.append(_largest(slopes))
+    return Explanation(
+        values=np.concatenate(values),
+        method=method,
+        target=end.labels(indices, target),
+        layer=None,
+        score=np.concatenate(scores),
+        units=PER_INTENSITY,
+        image_size=images.shape[1:3],
+        signed=False,
+    )
+
+
+def _largest(slopes):
+    """Return the largest absolute value among the channels of each pixel."""
+    # Channel after channel: NumPy is slow to reduce an axis of three.
+    largest = np.abs(slopes[..., 0])
+    for channel in range(1, slopes.shape[-1]):
+        np.maximum(largest, np.abs(slopes[..., channel]), out=largest)
+    return largest
+
+
+def _mean_gradients(model, images, target, make, weights, batch_size):
+    """Average gradients of samples of images, in batches that hold several samples.
+
+    ``make(sample, number)`` returns the samples of these numbers of these images.
+    """
+    check_whole(batch_size, "batch_size")
+    end = head(model)
+    selectors = end.selectors(end.targets(target, len(images)))
+    sums = np.zeros(images.shape)
+    order = np.indices((len(weights), len(images))).reshape(2, -1)
+    for start in range(0, order.shape[1], batch_size):
+        sample, number = order[:, start : start + batch_size]
+        several = make(sample, number).astype(images.dtype, copy=False)
+        ((_, _, _, slopes),) = gradients(
+            model, several, selectors[number], batch_size=batch_size
+        )
+        # One product adds up what belongs to the same image.
+        present, place = np.unique(number, return_inverse=True)
+        mix = np.zeros((len(present), len(number)), slopes.dtype)
+        mix[place, np.arange(len(number))] = weights[sample]
+        flat = mix @ slopes.reshape(len(number), -1)
+        sums[present] += flat.reshape(len(present), *images.shape[1:])
+    return sums
+
+
+def _explanation(model, images, target, values, method, units, signed, batch_size):
+    """Put maps of whole images together with the scores that they explain."""
+    end = head(model)
+    indices = end.targets(target, len(images))
+    outputs = all_scores(model, images, batch_size=batch_size)
+    return Explanation(
+        values=values,
+        method=method,
+        target=end.labels(indices, target),
+        layer=None,
+        score=(outputs * end.selectors(indices)).sum(axis=1),
+        units=units,
+        image_size=images.shape[1:3],
+        signed=signed,
+    )

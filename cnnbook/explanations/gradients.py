@@ -1,0 +1,119 @@
+"""How scores change with the image or with a layer's maps, by one pass backwards."""
+
+import numpy as np
+
+from cnnbook.checks import check_whole
+from cnnbook.explanations.logits import (
+    before_activation,
+    compiled,
+    image_spec,
+    scores_by_layer,
+)
+from cnnbook.networks.graph import answer, is_a, layer_calls
+
+
+def gradients(model, images, selectors, *, layer=None, rule="plain", batch_size=32):
+    """Compute scores and their gradients, and what a layer answers and its gradient.
+
+    Parameters
+    ----------
+    model : keras.Model
+    images : ndarray of shape (N, H, W, C)
+        From `logits.explainable_images`.
+    selectors : ndarray of shape (N, K)
+        From ``Head.selectors``.
+    layer : str, optional
+        Whose maps and gradients are wanted, in place of the images'.
+    rule : {"plain", "guided", "deconvnet"}
+        How gradients pass ReLUs.
+    batch_size : int
+
+    Yields
+    ------
+    batch : slice
+    scores : ndarray of shape (n,)
+    values, slopes : ndarray of shape (n, h, w, F)
+        The images, or the layer's maps, and the gradients of the scores there.
+    """
+    check_whole(batch_size, "batch_size")
+    function = compiled(
+        model,
+        ("gradients", layer, rule),
+        lambda *parts: _gradient_function(*parts, layer, rule),
+    )
+    for start in range(0, len(images), batch_size):
+        batch = slice(start, start + batch_size)
+        scores, values, slopes = function(images[batch], selectors[batch])
+        # Half precision could not hold the square of a slope.
+        values = images[batch] if layer is None else np.asarray(values, "float32")
+        yield batch, np.asarray(scores), values, np.asarray(slopes, "float32")
+
+
+def _gradient_function(model, network, end, layer, rule):
+    """Compile the function of `gradients`, for any number of images."""
+    import tensorflow as tf
+
+    instead = {} if rule == "plain" else _rules(model, rule)
+    name = model.name
+
+    def compute(images, selectors):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(images)
+            scores, found = scores_by_layer(
+                network, end, images, [layer] if layer else [], instead=instead
+            )
+            scores = tf.reduce_sum(scores * selectors, axis=1)
+        values = found[layer] if layer else images
+        slopes = tape.gradient(scores, values)
+        if slopes is None:
+            raise ValueError(
+                f"model {name!r} has no gradient at {layer or 'its input'}: something "
+                "on the way cannot be differentiated (rounding, comparing, whole "
+                "numbers). occlusion_map needs no gradients"
+            )
+        return scores, values, slopes
+
+    function = tf.function(compute, autograph=False)
+    spec = tf.TensorSpec((None, None), tf.float32)
+    return function.get_concrete_function(image_spec(model), spec)
+
+
+def _rules(model, rule):
+    """Return what takes the place of each ReLU, by name; ValueError if none."""
+    relus = [
+        name
+        for name, node in layer_calls(model).items()
+        if is_a(node.operation, {"ReLU", "Relu", "Relu6"})
+        or getattr(getattr(node.operation, "activation", None), "__name__", "")
+        in ("relu", "relu6")
+    ]
+    if not relus:
+        raise ValueError(
+            f"model {model.name!r} has no ReLU, and this method changes nothing but "
+            "how gradients pass ReLUs; use saliency_map"
+        )
+    return dict.fromkeys(relus, _guided if rule == "guided" else _deconvoluted)
+
+
+def _guided(operation, *args):
+    """Let gradients pass a ReLU where they and its answer are above zero."""
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def only_above_zero(value):
+        return tf.identity(value), tf.nn.relu
+
+    return only_above_zero(answer(operation, *args))
+
+
+def _deconvoluted(operation, *args):
+    """Let gradients pass a ReLU where they are above zero, whatever it answers."""
+    import tensorflow as tf
+
+    own = tf.stop_gradient(answer(operation, *args))
+
+    @tf.custom_gradient
+    def rectified(before):
+        return tf.identity(own), tf.nn.relu
+
+    return rectified(before_activation(operation, *args))

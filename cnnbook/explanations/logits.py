@@ -1,0 +1,207 @@
+"""Which number of a classifier stands for a class, and how it changes with the image.
+
+Explanations need one number for each image and class: the *score*.  It is the logit,
+what the last layer computes before softmax or sigmoid turns it into a probability.
+A probability near 1 hardly moves whatever the pixels do; its logit does.
+"""
+
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cnnbook.checks import check_whole
+from cnnbook.networks.graph import (
+    Connections,
+    answer,
+    connections,
+    fitting_images,
+    is_a,
+    one_image_input,
+    run,
+)
+from cnnbook.networks.heads import PROBABILITIES, head
+
+_compiled = weakref.WeakKeyDictionary()  # model -> {key: (function, what it needs)}
+
+
+def class_probabilities(model, images, *, batch_size=32):
+    """Compute the probability of each class, whatever the model answers with.
+
+    Parameters
+    ----------
+    model : keras.Model
+        As for `head`.
+    images : array of shape (N, H, W, C)
+        In the range that the model was made for.
+    batch_size : int
+        Images at a time.
+
+    Returns
+    -------
+    probabilities : ndarray of shape (N, K), float32
+        Also of a model with a single output: those of both classes.  Several sigmoids
+        are independent, and need not add up to 1.
+
+    Raises
+    ------
+    ValueError
+        If the model or the images are of another kind.
+    """
+    outputs = all_scores(model, images, batch_size=batch_size)
+    return head(model).probabilities(outputs)
+
+
+def all_scores(model, images, *, batch_size=32):
+    """Compute the output of the last layer before softmax or sigmoid.
+
+    Parameters
+    ----------
+    model, images, batch_size
+        As for `class_probabilities`.
+
+    Returns
+    -------
+    scores : ndarray of shape (N, K), float32
+        (N, 1) for a model with a single output.
+    """
+    check_whole(batch_size, "batch_size")
+    images = explainable_images(model, images)
+    function = compiled(model, "scores", _score_function)
+    parts = [
+        function(images[start : start + batch_size])
+        for start in range(0, len(images), batch_size)
+    ]
+    return np.concatenate([np.asarray(part) for part in parts])
+
+
+def explainable_images(model, images):
+    """Return images that a model takes; ValueError if not, or not all are finite."""
+    connections(model)
+    one_image_input(model)
+    images = fitting_images(model, images)
+    if not np.isfinite(images).all():
+        raise ValueError(
+            "images must be finite numbers; got not-a-number or infinity in "
+            f"{np.count_nonzero(~np.isfinite(images))} places"
+        )
+    return images
+
+
+def baseline_of(baseline, images):
+    """Return a baseline in the shape of one image; ValueError if it does not fit."""
+    shape = images.shape[1:]
+    try:
+        array = np.broadcast_to(np.asarray(baseline, images.dtype), shape)
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"baseline must be a number, one for each of {shape[-1]} channels, or an "
+            f"image of shape {shape}; got shape {np.shape(baseline)}"
+        ) from None
+    if not np.isfinite(array).all():
+        raise ValueError("baseline must hold finite numbers; got not-a-number")
+    return array
+
+
+def compiled(model, key, make):
+    """Return a function for a model, made at the first request and kept as long.
+
+    Parameters
+    ----------
+    model : keras.Model
+    key : hashable
+        Tells functions of one model apart.
+    make : callable
+        ``make(model, network, head)`` returns a `tf.function`, which must not refer to
+        the model itself: it would never be collected.
+
+    Returns
+    -------
+    function : callable
+    """
+    network = connections(model)
+    known = _compiled.setdefault(model, {})
+    key = key, tuple(map(id, network.outputs))  # a Sequential model may have grown
+    if key not in known:
+        known[key] = _Kept(make(model, network, head(model)), network)
+    return known[key].function
+
+
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    function: Any
+    network: Connections  # so that no later tensor gets the id of its outputs
+
+
+def image_spec(model):
+    """Return the TensorSpec of any number of a model's images."""
+    import tensorflow as tf
+
+    (image,) = model.inputs
+    return tf.TensorSpec((None, *image.shape[1:]), image.dtype)
+
+
+def scores_by_layer(network, end, images, names=(), given=None, instead=None):
+    """Compute scores, and what some layers answer, in TensorFlow.
+
+    Parameters
+    ----------
+    network : Connections
+    end : Head
+    images : tensor of shape (N, H, W, C)
+    names : iterable of str
+        Layers whose answers are wanted as well.
+    given : dict of str to tensor, optional
+        What layers answer, instead of what they would.
+    instead : dict of str to callable, optional
+        What takes the place of layers.
+
+    Returns
+    -------
+    scores : tensor of shape (N, K), float32
+    found : dict of str to tensor
+    """
+    import tensorflow as tf
+
+    instead = dict(instead or {})
+    if end.kind in PROBABILITIES:
+        instead[end.layer] = before_activation
+    found = run(network, images, {*names, end.layer}, given, instead)
+    scores = found[end.layer]
+    return tf.cast(scores, tf.float32), found
+
+
+def before_activation(layer, *args):
+    """Compute what a layer answers without its activation, with the layer's weights."""
+    import keras
+
+    if not hasattr(layer, "activation") or is_a(layer, {"Activation"}):
+        return args[0]  # it is nothing but an activation
+    return changed(layer, {"activation": keras.activations.linear}, *args)
+
+
+def changed(layer, options, *args):
+    """Compute what a layer would answer with other options, but its own weights.
+
+    Only while a function is compiled: the layer has its own options back at once.
+    """
+    own = {name: getattr(layer, name) for name in options}
+    try:
+        for name, value in options.items():
+            setattr(layer, name, value)
+        return answer(layer, *args)
+    finally:
+        for name, value in own.items():
+            setattr(layer, name, value)
+
+
+def _score_function(model, network, end):
+    """Compile scores of any number of images."""
+    import tensorflow as tf
+
+    def compute(images):
+        return scores_by_layer(network, end, images)[0]
+
+    function = tf.function(compute, autograph=False)
+    return function.get_concrete_function(image_spec(model))

@@ -1,0 +1,178 @@
+"""Which patches of an image a class score hangs on: a linear model of on and off."""
+
+import numpy as np
+from skimage.segmentation import slic
+
+from cnnbook.checks import check_whole
+from cnnbook.explanations.explanation import Explanation, one_by_one
+from cnnbook.explanations.logits import all_scores, baseline_of, explainable_images
+from cnnbook.networks.heads import head
+
+WIDTH = 0.25  # of the kernel: how fast copies that hide more come to count less
+PENALTY = 0.01  # on squared coefficients
+
+
+def lime(
+    model,
+    images,
+    target,
+    *,
+    segments=50,
+    samples=500,
+    baseline=None,
+    seed=0,
+    batch_size=32,
+    progress=False,
+):
+    """Hide random sets of patches, and fit the score by what each patch adds [1]_.
+
+    The patches are superpixels: pixels that lie together and look alike [2]_.
+
+    Parameters
+    ----------
+    model : keras.Model
+        An image classifier, functional or Sequential; see `networks.head`.
+    images : array of shape (N, H, W, C)
+        In the range that the model was made for; passed on unchanged.
+    target : int or str, or a sequence of N of them
+        Number or name of the class to explain, or one for each image.
+    segments : int
+        Patches to cut each image into, about.
+    samples : int
+        Copies of each image, each with about half of the patches hidden.
+    baseline : float or array that broadcasts to (H, W, C), optional
+        What stands in a hidden patch; by default the patch's own mean colour, so that
+        its texture and detail alone are lost.
+    seed : int
+        Decides what is hidden.
+    batch_size : int
+        Copies at a time; bounds the memory.
+    progress : bool
+        Whether to show a bar on stderr.
+
+    Returns
+    -------
+    explanation : Explanation
+        ``values`` of shape (N, H, W), in logits: what each pixel's patch adds to the
+        score, by weighted ridge regression.
+
+    Raises
+    ------
+    ValueError
+        If the model is no such classifier or has no such class, or the images or the
+        baseline do not fit.
+
+    References
+    ----------
+    .. [1] M. T. Ribeiro, S. Singh and C. Guestrin, "'Why should I trust you?'
+       Explaining the predictions of any classifier", KDD 2016.
+       https://doi.org/10.1145/2939672.2939778
+    .. [2] R. Achanta et al., "SLIC superpixels compared to state-of-the-art superpixel
+       methods", TPAMI 34, 2012.  https://doi.org/10.1109/TPAMI.2012.120
+    """
+    check_whole(segments, "segments", least=2)
+    check_whole(samples, "samples", least=2)
+    check_whole(seed, "seed", least=0)
+    check_whole(batch_size, "batch_size")
+    images = explainable_images(model, images)
+    filling = None if baseline is None else baseline_of(baseline, images)
+    end = head(model)
+    indices = end.targets(target, len(images))
+    values = []
+    for image, selector in zip(
+        one_by_one(images, "LIME", progress),
+        end.selectors(indices),
+        strict=True,
+    ):
+        patches = superpixels(image, segments)
+        hidden = _means_of(image, patches) if filling is None else filling
+        shown = np.random.default_rng(seed).random((samples, patches.max() + 1)) < 0.5
+        scores = [
+            all_scores(
+                model,
+                np.where(part[:, patches][..., None], image, hidden),
+                batch_size=batch_size,
+            )
+            @ selector
+            for part in np.array_split(shown, -(-samples // batch_size))
+        ]
+        values.append(_fit(shown, np.concatenate(scores))[patches])
+    return Explanation(
+        values=np.stack(values),
+        method="LIME",
+        target=end.labels(indices, target),
+        layer=None,
+        score=(
+            all_scores(model, images, batch_size=batch_size) * end.selectors(indices)
+        ).sum(axis=1),
+        units="logits",
+        image_size=images.shape[1:3],
+        signed=True,
+    )
+
+
+def superpixels(image, segments):
+    """Cut an image into patches of pixels that lie together and look alike.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, C)
+        In any range.
+    segments : int
+        How many, about.
+
+    Returns
+    -------
+    patches : ndarray of shape (H, W), int
+        The number of each pixel's patch, from 0.
+
+    Examples
+    --------
+    >>> image = np.zeros((32, 32, 3))
+    >>> image[:, 13:] = 1
+    >>> patches = superpixels(image, 4)
+    >>> bool(set(patches[:, :13].flat) & set(patches[:, 13:].flat))
+    False
+    """
+    low, high = image.min(), image.max()
+    scaled = (image - low) / (high - low or 1)
+    patches = slic(
+        scaled,
+        segments,
+        compactness=10 if image.shape[-1] == 3 else 0.1,
+        start_label=0,
+        channel_axis=-1,
+    )
+    return np.unique(patches, return_inverse=True)[1].reshape(patches.shape)
+
+
+def _means_of(image, patches):
+    """Return an image in which each patch has its mean colour."""
+    flat = patches.ravel()
+    counts = np.bincount(flat)
+    means = np.stack(
+        [
+            np.bincount(flat, channel.ravel()) / counts
+            for channel in image.T.swapaxes(1, 2)
+        ],
+        axis=-1,
+    )
+    return means[patches].astype(image.dtype)
+
+
+def _fit(shown, scores):
+    """Return what each patch adds to the score: weighted ridge regression.
+
+    Copies that show more of the image count more: exp(−d² / width²), with d the cosine
+    distance between what is shown and all.
+    """
+    on = shown.astype(float)
+    distance = 1 - np.sqrt(on.mean(axis=1))
+    weights = np.exp(-((distance / WIDTH) ** 2))
+    middle, mean = (
+        np.average(on, axis=0, weights=weights),
+        np.average(scores, weights=weights),
+    )
+    apart, rest = on - middle, scores - mean
+    gram = apart.T @ (weights[:, None] * apart) + PENALTY * np.eye(on.shape[1])
+    return np.linalg.solve(gram, apart.T @ (weights * rest))

@@ -1,0 +1,366 @@
+"""Which pixels a position of a layer sees, worked out from the architecture alone."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cnnbook.maps.axes import (
+    Axis,
+    NoRoomError,
+    NoWindowError,
+    same_padding,
+    slide,
+    united,
+    whole,
+)
+from cnnbook.networks.graph import (
+    connections,
+    follow,
+    is_a,
+    one_image_input,
+    unknown_layer,
+)
+
+# Layers are recognised by the names of their classes, so that reading this
+# module costs NumPy alone, and so that subclasses count as what they extend.
+CONVOLUTIONS = frozenset(
+    {"Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose"}
+)
+POOLS = frozenset({"MaxPooling2D", "AveragePooling2D"})
+_SLIDING_KERNELS = CONVOLUTIONS - {"Conv2DTranspose"}
+_WHOLE_IMAGE = frozenset(
+    {"Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "GroupNormalization"}
+)
+# Each output is computed from the inputs at the same row and column only.
+# Layers that act in training alone pass their input on.
+_SAME_POSITION = frozenset(
+    """
+    InputLayer Identity Rescaling Normalization BatchNormalization Dense
+    Activation ReLU LeakyReLU PReLU ELU Relu Relu6 LeakyRelu Elu Gelu Silu Sigmoid
+    HardSigmoid HardSilu Softplus Tanh Absolute Negative Square Sqrt Exp Clip
+    Dropout SpatialDropout2D AlphaDropout GaussianDropout GaussianNoise
+    ActivityRegularization RandomFlip RandomRotation RandomZoom RandomTranslation
+    RandomShear RandomBrightness RandomContrast RandomSaturation RandomHue
+    Add Subtract Multiply Divide TrueDivide Average Maximum Minimum
+    """.split()
+)
+# The same, if they act along the channels and along no other axis.
+_ALONG_AN_AXIS = frozenset(
+    "Concatenate Softmax LayerNormalization RMSNormalization UnitNormalization".split()
+)
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """The window of the input image that a position of a layer sees.
+
+    Each attribute is a (rows, columns) pair in pixels of the model's input.
+    Position (i, j) sees the rows from ``offset[0] + i * stride[0]``, ``size[0]``
+    of them, and columns likewise.
+
+    Attributes
+    ----------
+    size : tuple of int
+        Height and width of the window, its part in the padding included.
+    stride : tuple of int
+        How far the window moves from one position to the next.  Zero where
+        every position sees the same, as after global pooling.
+    offset : tuple of int
+        Row and column of the first pixel that position (0, 0) sees, negative
+        where the window starts in the padding.
+
+    Examples
+    --------
+    >>> ReceptiveField(size=(3, 3), stride=(2, 2), offset=(-1, -1))
+    ReceptiveField(size=(3, 3), stride=(2, 2), offset=(-1, -1))
+    """
+
+    size: tuple[int, int]
+    stride: tuple[int, int]
+    offset: tuple[int, int]
+    _windows: tuple | None = field(default=None, repr=False, compare=False)
+
+    def window(self, row, column):
+        """Give the pixels of the image that one position sees.
+
+        Parameters
+        ----------
+        row, column : int
+            A position on the layer's map.
+
+        Returns
+        -------
+        rows, columns : tuple of slice
+            What is left of the window inside the image: ``image[rows, columns]``.
+            No pixel outside of it can change the value at this position.  Empty
+            for a position that sees only padding.
+
+        Raises
+        ------
+        ValueError
+            If the map has no such position, or the size of the image is unknown.
+
+        Examples
+        --------
+        >>> import keras
+        >>> conv = keras.layers.Conv2D(1, 3, padding="same", name="conv")
+        >>> model = keras.Sequential([keras.Input((8, 8, 1)), conv])
+        >>> receptive_field(model, "conv").window(0, 5)
+        (slice(0, 2, None), slice(4, 7, None))
+        """
+        if self._windows is None:
+            raise ValueError(
+                "where the image ends is unknown, since the model takes images of any "
+                "size; give receptive_field an input_size=(rows, columns)"
+            )
+        slices = []
+        for position, windows, stride in zip(
+            (row, column), self._windows, self.stride, strict=True
+        ):
+            if not stride:  # every position sees the same
+                position = 0
+            if not 0 <= position < len(windows):
+                shape = " × ".join(str(len(windows)) for windows in self._windows)
+                raise ValueError(
+                    f"position ({row}, {column}) is outside the layer's map of {shape}"
+                )
+            start, stop = windows[position].tolist()
+            slices.append(slice(start, stop) if start < stop else slice(0, 0))
+        return tuple(slices)
+
+
+def receptive_field(model, layer, *, input_size=None):
+    """Find which part of the image each position of a layer sees.
+
+    Worked out from kernel sizes, strides, paddings and dilations, layer after
+    layer [1]_; weights play no part.  Where branches meet, the window is the
+    smallest rectangle that holds the windows of all of them.  With dilation, or
+    with strides longer than the kernels, pixels inside the window can be skipped.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or Sequential, with one image as its input.
+    layer : str
+        A layer's name; ``"inner/conv"`` for the layer ``conv`` of a model ``inner``
+        used as a layer; ``"conv#2"`` for the second use of a shared layer.
+    input_size : tuple of int, optional
+        Rows and columns of the image, for models that take any size.  Such models
+        need it for windows clipped to the image, for layers that see the whole
+        image, and for strides with "same" padding, which depends on the size.
+
+    Returns
+    -------
+    ReceptiveField
+        Size, stride and offset, in pixels.  After flattening or global pooling:
+        the whole image, stride 0.
+
+    Raises
+    ------
+    ValueError
+        If the layer is unknown, or lies behind a layer for which no such window
+        exists or is known (upsampling, reshaping, a layer of one's own, …).
+
+    References
+    ----------
+    .. [1] A. Araujo, W. Norris and J. Sim, "Computing receptive fields of
+       convolutional neural networks", Distill, 2019.
+       https://doi.org/10.23915/distill.00021
+
+    Examples
+    --------
+    Behind a 2 × 2 pool, one step is two pixels:
+
+    >>> import keras
+    >>> pool = keras.layers.MaxPooling2D(2)
+    >>> conv = keras.layers.Conv2D(1, 3, name="conv")
+    >>> model = keras.Sequential([keras.Input((8, 8, 1)), pool, conv])
+    >>> receptive_field(model, "conv")
+    ReceptiveField(size=(6, 6), stride=(2, 2), offset=(0, 0))
+    """
+    network = connections(model)  # says what is wrong with a model that has no inputs
+    return _field_found(model, layer, _fields(network, _image_size(model, input_size)))
+
+
+def field_on(model, source, layer, size):
+    """Find which part of another layer's map each position of a layer sees.
+
+    As `receptive_field`, with the map of ``source`` in place of the image.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or Sequential, with one image as its input.
+    source, layer : str
+        Names, as for `receptive_field`.  Everything that ``layer`` sees of the
+        image must pass through ``source``.
+    size : tuple of int
+        Rows and columns of the map of ``source``; (1, 1) for a layer without a map.
+
+    Returns
+    -------
+    ReceptiveField
+        In positions on the map of ``source`` where `receptive_field` has pixels.
+
+    Raises
+    ------
+    ValueError
+        If one of the layers is unknown, ``layer`` is not behind ``source`` or also
+        depends on what goes around it, or no such window exists or is known.
+
+    Examples
+    --------
+    >>> import keras
+    >>> pool = keras.layers.MaxPooling2D(2, name="pool")
+    >>> conv = keras.layers.Conv2D(1, 3, name="conv")
+    >>> model = keras.Sequential([keras.Input((8, 8, 1)), pool, conv])
+    >>> field_on(model, "pool", "conv", (4, 4))
+    ReceptiveField(size=(3, 3), stride=(1, 1), offset=(0, 0))
+    """
+    fields = _fields(connections(model), size, source)
+    if source not in fields:
+        raise unknown_layer(model, source, fields)
+    return _field_found(model, layer, fields)
+
+
+def layer_without_room(network, size):
+    """Find the first layer for whose window images are too small.
+
+    Parameters
+    ----------
+    network : Connections
+    size : tuple of int
+        Rows and columns of the images.
+
+    Returns
+    -------
+    str or None
+        Its name; None if the images are large enough for every layer whose window
+        is known.
+    """
+    fields = _fields(network, size).items()
+    return next((n for n, seen in fields if isinstance(seen, NoRoomError)), None)
+
+
+@dataclass(frozen=True, eq=False)  # a tuple would be taken apart by keras.tree
+class _Field:
+    axes: tuple[Axis, Axis]  # rows, columns
+
+    @property
+    def is_whole(self):
+        """Whether every position sees the same, so that nothing can widen it."""
+        return not any(axis.stride for axis in self.axes)
+
+
+def _field_found(model, layer, fields):
+    """Return a layer's field among those of all layers, or say why it has none."""
+    if layer not in fields:
+        raise unknown_layer(model, layer, fields)
+    found = fields[layer]
+    if isinstance(found, NoWindowError):
+        raise ValueError(f"no receptive field for layer {layer!r}: {found}")
+    sizes, strides, offsets, windows = zip(
+        *((axis.size, axis.stride, axis.offset, axis.windows) for axis in found.axes),
+        strict=True,
+    )
+    known = None if any(axis is None for axis in windows) else windows
+    return ReceptiveField(sizes, strides, offsets, known)
+
+
+def _fields(network, size, source=None):
+    """Return what each layer sees, by name: of the image, or of one layer's map.
+
+    The image, or the map, is of this size (None where open).
+    """
+    import keras
+
+    fields = {}
+    seen = _Field(tuple(Axis.of_image(length) for length in size))
+    if tuple(size) == (1, 1):  # a single position is all there is
+        seen = _Field(tuple(map(whole, seen.axes)))
+
+    def look(name, node, args, kwargs):
+        sources = [
+            value
+            for value in keras.tree.flatten((args, kwargs))
+            if isinstance(value, _Field | NoWindowError)
+        ]
+        if name == source:
+            fields[name] = seen
+        else:
+            fields[name] = _field_of(name, node.operation, sources)
+        return [fields[name]] * len(node.outputs)
+
+    around = NoWindowError(f"sees the image not only through {source!r}")
+    follow(network, [seen if source is None else around], look)
+    return fields
+
+
+def _field_of(name, operation, sources):
+    """Return what a call's output sees, given what its inputs see."""
+    for source in sources:
+        if isinstance(source, NoWindowError):
+            return source
+    everything = all(source.is_whole for source in sources)
+    try:
+        step = united if everything else _step(operation)
+        axes = zip(*(source.axes for source in sources), strict=True)
+        return _Field(tuple(step(side, each) for side, each in enumerate(axes)))
+    except NoWindowError as error:
+        return type(error)(f"{name!r} ({type(operation).__name__}) {error}")
+
+
+def _step(layer):
+    """Return the function (side, axes of the inputs) -> axis of the output."""
+    if getattr(layer, "data_format", None) == "channels_first":
+        raise NoWindowError("puts channels first; only channels last is supported")
+    if is_a(layer, _SLIDING_KERNELS):
+        return _sliding(layer.kernel_size, layer, layer.dilation_rate)
+    if is_a(layer, POOLS):
+        return _sliding(layer.pool_size, layer, (1, 1))
+    if is_a(layer, {"ZeroPadding2D"}):
+        return lambda side, axes: slide(axes[0], 1, padding=layer.padding[side])
+    if is_a(layer, {"Cropping2D"}):
+        return lambda side, axes: slide(
+            axes[0], 1, padding=[-pixels for pixels in layer.cropping[side]]
+        )
+    if is_a(layer, _WHOLE_IMAGE):
+        return lambda side, axes: whole(axes[0])
+    along_channels = np.ravel(getattr(layer, "axis", -1)).tolist() in ([-1], [3])
+    if is_a(layer, _SAME_POSITION) or (is_a(layer, _ALONG_AN_AXIS) and along_channels):
+        return united
+    raise NoWindowError(
+        "looks at a part of its input that is unknown or has no fixed shape; known are "
+        "convolutions, pools, padding, cropping, element-wise layers, sums and "
+        "concatenations of channels"
+    )
+
+
+def _sliding(window, layer, dilation):
+    """Return the step of a layer that slides a (rows, columns) window."""
+
+    def step(side, axes):
+        (axis,) = axes
+        shape = {"stride": layer.strides[side], "dilation": dilation[side]}
+        padding = (0, 0)
+        if layer.padding == "same":
+            padding = same_padding(axis, window[side], **shape)
+        return slide(axis, window[side], padding=padding, **shape)
+
+    return step
+
+
+def _image_size(model, input_size):
+    """Return the rows and columns of a model's input, None where they are open."""
+    shape = one_image_input(model)
+    fixed = tuple(shape[1:3])
+    if input_size is None:
+        return fixed
+    if len(input_size) != 2 or any(
+        own not in (None, given) for own, given in zip(fixed, input_size, strict=True)
+    ):
+        raise ValueError(
+            "input_size must be (rows, columns) of images that the model takes; model "
+            f"{model.name!r} takes {fixed}, got {tuple(input_size)}"
+        )
+    return tuple(input_size)

@@ -1,0 +1,5 @@
+"""Networks to open: ours, VGG19, any Keras model; copies, files, exports."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,401 @@
+"""Write a Keras model as one compact file that ``static/cnn.js`` runs in a page.
+
+The file is a script, since a page that was opened from a folder may load scripts and
+nothing else; and it is JSON between a fixed beginning and a fixed end, so that a file
+that a reader picks can be read without running it.
+"""
+
+import base64
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from cnnbook.networks import graph
+from cnnbook.pictures.images import INTENSITIES
+
+FORMAT = 1
+BEGINNING, END = "cnnbook.register(", ");\n"
+
+# How each number is stored, the lowest byte first.
+_STORED = {"float32": "<f4", "float16": "<f2"}
+
+# Half precision changes a number by no more than this part, unless it cannot hold it.
+_ROUNDING = 2.0**-11
+
+# They act in training alone.
+_TRAIN_ONLY = (
+    "ActivityRegularization AlphaDropout Dropout GaussianDropout GaussianNoise "
+    "Identity RandomBrightness RandomColorJitter RandomContrast RandomFlip RandomHue "
+    "RandomRotation RandomSaturation RandomShear RandomTranslation RandomZoom "
+    "SpatialDropout2D"
+).split()
+
+
+def export_network(model, path, *, dtype="float32", class_names=None):
+    """Write a network as a script that a page can load and run.
+
+    The network must be a chain: one image goes in, and every layer takes what the one
+    before it gives.  Models inside the model are taken apart; their layers are named
+    ``"model/layer"``, as in `maps.feature_maps`.  These layers can be
+    exported:
+
+    - ``InputLayer``, ``Rescaling``, ``ZeroPadding2D``, ``Flatten``;
+    - ``Conv2D`` with any stride, padding and dilation, and ``Dense``;
+    - ``BatchNormalization``, with the statistics that training left;
+    - ``ReLU``, ``LeakyReLU``, ``Softmax`` and ``Activation`` with relu, leaky_relu,
+      sigmoid, tanh, gelu, softmax or linear; all of them within other layers too;
+    - ``MaxPooling2D``, ``AveragePooling2D``, ``GlobalMaxPooling2D``,
+      ``GlobalAveragePooling2D``;
+    - those that act in training alone, such as ``Dropout`` and ``RandomFlip``.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or Sequential, for images of one size.
+    path : str or path
+        Ends in ``.js``; the name before that is the one under which pages find the
+        network.  A file that is there is replaced once the new one is complete.
+    dtype : {"float32", "float16"}
+        How the weights are stored: in four bytes each, or in two, which keep three
+        digits.
+    class_names : sequence of str, optional
+        One for each class; by default those that the network was loaded with, if any.
+
+    Raises
+    ------
+    ValueError
+        If the network is not such a chain, has another layer or another option of one
+        (the message names it), or has weights that are not finite or that half
+        precision cannot hold; if the path ends otherwise, or there are not as many
+        names as classes.
+    OSError
+        If the file cannot be written.
+
+    Notes
+    -----
+    The file holds one object.  Of the network it has the ``format`` (this is 1), the
+    ``name``, the shape of its ``input``, the ``range`` of the numbers in it (for this
+    package's own networks, else null), its ``classes`` (or null), the ``dtype``, the
+    ``layers``, the ``count`` of all weights and, as base64, the ``weights``: all arrays
+    in turn, each in C order.  Of a layer it has the ``name``, the ``kind``, the
+    ``shape`` of its output, its options under Keras's names, the ``activation`` if
+    there is one, and its ``arrays``: of each the ``shape``, and the ``offset`` as a
+    count of weights before it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from cnnbook.networks import load_classifier
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "classifier.js"
+    ...     export_network(load_classifier(), path, dtype="float16")
+    ...     path.stat().st_size < 150_000
+    True
+    """
+    path = Path(path)
+    if path.suffix != ".js":
+        raise ValueError(
+            f"the file of an exported network must end in .js; got {path.name}"
+        )
+    _write(path, network_object(model, path.stem, dtype, class_names))
+
+
+def network_object(model, name, dtype="float32", class_names=None):
+    """Make the object that such a file holds, for `json.dumps`.
+
+    Parameters
+    ----------
+    model, dtype, class_names
+        As for `export_network`, and refused for the same reasons.
+    name : str
+        Under which pages find the network.
+
+    Returns
+    -------
+    network : dict
+    """
+    if dtype not in _STORED:
+        raise ValueError(f"dtype must be one of {', '.join(_STORED)}; got {dtype!r}")
+    network = _chain(model)
+    if class_names is None:
+        class_names = getattr(model, "class_names", None)
+    if class_names is not None:
+        class_names = [*class_names]
+        classes = model.output_shape[-1]
+        if len(class_names) != classes:
+            raise ValueError(
+                f"class_names must be {classes}, one for each class of the network; "
+                f"got {len(class_names)}: {', '.join(map(str, class_names))}"
+            )
+    layers, weights = [], []
+
+    def describe(name, node, args, kwargs):
+        record, arrays, output = _describe(name, node.operation, (args, kwargs))
+        placed = {}
+        for label, array in arrays.items():
+            offset = sum(earlier.size for earlier in weights)
+            placed[label] = {"shape": list(array.shape), "offset": offset}
+            weights.append(_stored(array, dtype, f"the {label} of layer {name!r}"))
+        layers.append(record | ({"arrays": placed} if placed else {}))
+        return [output]
+
+    graph.follow(network, network.inputs, describe)
+    stored = b"".join(array.tobytes() for array in weights)
+    (images,) = network.inputs
+    return {
+        "format": FORMAT,
+        "name": name,
+        "input": list(images.shape[1:]),
+        "range": [0, 1] if images.name == INTENSITIES else None,
+        "classes": class_names,
+        "dtype": dtype,
+        "layers": layers,
+        "count": sum(array.size for array in weights),
+        "weights": base64.b64encode(stored).decode("ascii"),
+    }
+
+
+def _chain(model):
+    """Return a model's connections; ValueError if it has several ends or any size."""
+    network = graph.connections(model)
+    for tensors, kind in ((network.inputs, "input"), (network.outputs, "output")):
+        if len(tensors) != 1:
+            raise ValueError(
+                f"model {model.name!r} has {len(tensors)} {kind}s, and a network in a "
+                f"page has one: export keras.Model(input, output) with one {kind}"
+            )
+    shape = network.inputs[0].shape[1:]
+    if not shape or None in shape:
+        raise ValueError(
+            f"model {model.name!r} takes images of any size, {shape}, and a network in "
+            "a page takes one size: make inputs = keras.Input((rows, columns, "
+            "channels)), and export keras.Model(inputs, model(inputs))"
+        )
+    return network
+
+
+def _describe(name, layer, arguments):
+    """Describe one call of a layer: its record, its arrays, what it gives."""
+    import keras
+
+    given = [
+        tensor
+        for tensor in keras.tree.flatten(arguments)
+        if isinstance(tensor, keras.KerasTensor)
+    ]
+    if len(given) != 1:
+        raise ValueError(
+            f"layer {name!r}, a {type(layer).__name__}, takes the outputs of "
+            f"{len(given)} layers; only chains can be exported, in which every layer "
+            "takes one"
+        )
+    (output,) = given
+    rank = len(output.shape)
+    class_name = _class_of(name, layer, rank)
+    if class_name != "InputLayer":
+        output = layer.compute_output_spec(output)
+    kind, options, arrays = _LAYERS[class_name](layer)
+    record = {"name": name, "kind": kind, "shape": list(output.shape[1:]), **options}
+    activation = _activation_of(name, layer, rank)
+    if activation["kind"] != "linear":
+        record["activation"] = activation
+    return record, arrays, output
+
+
+def _class_of(name, layer, rank):
+    """Return the name of a layer's class; ValueError if a page cannot compute it."""
+    import keras
+
+    class_name = type(layer).__name__
+    known = class_name in _LAYERS
+    # What only has the same name, or is derived from it, may compute something else.
+    if not known or type(layer) is not getattr(keras.layers, class_name):
+        own = " of another make than Keras's" if known else ""
+        raise ValueError(
+            f"layer {name!r} is a {class_name}{own}, which a page cannot run; it runs "
+            f"{', '.join(_LAYERS)}"
+        )
+    for option, only in _ONLY.items():
+        value = getattr(layer, option, only)
+        if value != only and (option, value) != ("axis", rank - 1):
+            raise ValueError(
+                f"layer {name!r}, a {class_name}, has {option}={value!r}; it can be "
+                f"exported with {option}={only!r} alone"
+            )
+    return class_name
+
+
+# Options that make another layer of it.
+_ONLY = {
+    "axis": -1,
+    "data_format": "channels_last",
+    "groups": 1,
+    "max_value": None,
+    "quantization_mode": None,
+    "threshold": 0,
+}
+
+# What follows describes layers: a kind, options and arrays of weights for each.
+
+
+def _plain(kind):
+    return lambda layer: (kind, {}, {})
+
+
+def _convolution(layer):
+    options = {
+        "strides": _whole(layer.strides),
+        "padding": layer.padding,
+        "dilation_rate": _whole(layer.dilation_rate),
+    }
+    return "conv2d", options, _kernel_and_bias(layer)
+
+
+def _dense(layer):
+    return "dense", {}, _kernel_and_bias(layer)
+
+
+def _normalization(layer):
+    """Describe what batch normalisation is after training: a factor and an offset."""
+    factor = 1 / np.sqrt(_array(layer.moving_variance) + layer.epsilon)
+    if layer.gamma is not None:
+        factor *= _array(layer.gamma)
+    offset = -_array(layer.moving_mean) * factor
+    if layer.beta is not None:
+        offset += _array(layer.beta)
+    return "batch_normalization", {}, {"factor": factor, "offset": offset}
+
+
+def _rescaling(layer):
+    options = {}
+    for option in ("scale", "offset"):
+        numbers = np.asarray(getattr(layer, option), "float32")
+        if numbers.size != max(numbers.shape[-1:], default=1):
+            raise ValueError(
+                f"layer {layer.name!r}, a Rescaling, has {option} of shape "
+                f"{numbers.shape}; it can be exported with one number, or one for each "
+                "channel"
+            )
+        options[option] = numbers.ravel().tolist()
+    return "rescaling", options, {}
+
+
+def _zero_padding(layer):
+    return "zero_padding2d", {"padding": [*map(_whole, layer.padding)]}, {}
+
+
+def _pool(kind):
+    def describe(layer):
+        options = {
+            "pool_size": _whole(layer.pool_size),
+            "strides": _whole(layer.strides),
+            "padding": layer.padding,
+        }
+        return kind, options, {}
+
+    return describe
+
+
+def _global_pool(kind):
+    return lambda layer: (kind, {"keepdims": bool(layer.keepdims)}, {})
+
+
+def _kernel_and_bias(layer):
+    arrays = {"kernel": _array(layer.kernel)}
+    return arrays if layer.bias is None else arrays | {"bias": _array(layer.bias)}
+
+
+def _array(variable):
+    import keras
+
+    return keras.ops.convert_to_numpy(variable).astype("float64")
+
+
+def _whole(pair):
+    return [int(number) for number in pair]
+
+
+_ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "Softmax")
+
+_LAYERS = {
+    "InputLayer": _plain("input"),
+    "Rescaling": _rescaling,
+    "ZeroPadding2D": _zero_padding,
+    "Conv2D": _convolution,
+    "BatchNormalization": _normalization,
+    **dict.fromkeys(_ACTIVATION_LAYERS, _plain("activation")),
+    "MaxPooling2D": _pool("max_pool2d"),
+    "AveragePooling2D": _pool("avg_pool2d"),
+    "GlobalMaxPooling2D": _global_pool("global_max_pool2d"),
+    "GlobalAveragePooling2D": _global_pool("global_average_pool2d"),
+    "Flatten": _plain("flatten"),
+    "Dense": _dense,
+    **dict.fromkeys(_TRAIN_ONLY, _plain("train_only")),
+}
+
+
+def _activation_of(name, layer, rank):
+    """Describe what a layer ends with; ValueError if a page cannot compute it."""
+    import keras
+
+    class_name = type(layer).__name__
+    if class_name == "Softmax":
+        return {"kind": "softmax"}
+    if class_name in ("ReLU", "LeakyReLU"):
+        slope = float(layer.negative_slope)
+        return {"kind": "leaky_relu", "slope": slope} if slope else {"kind": "relu"}
+    function = getattr(layer, "activation", None)
+    if function is None:
+        return {"kind": "linear"}
+    given = getattr(function, "__name__", type(function).__name__)
+    if given in _ACTIVATION_LAYERS:  # as in Conv2D(8, 3, activation=ReLU())
+        _class_of(name, function, rank)
+        return _activation_of(name, function, rank)
+    for kind, options in _ACTIVATIONS.items():
+        if function is getattr(keras.activations, kind):
+            return {"kind": kind, **options}
+    raise ValueError(
+        f"layer {name!r}, a {class_name}, has the activation {given!r}, which a page "
+        f"cannot run; it runs {', '.join(_ACTIVATIONS)}"
+    )
+
+
+# The functions in `keras.activations`, with their options where only the name is given.
+_ACTIVATIONS = {
+    "relu": {},
+    "leaky_relu": {"slope": 0.2},
+    "sigmoid": {},
+    "tanh": {},
+    "gelu": {},
+    "softmax": {},
+    "linear": {},
+}
+
+
+def _stored(array, dtype, what):
+    """Return an array as it is stored; ValueError if it does not survive that."""
+    if not np.isfinite(array).all():
+        raise ValueError(f"{what} is not finite everywhere: train the network again")
+    with np.errstate(over="ignore"):
+        stored = array.astype(_STORED[dtype])
+    largest = np.abs(array).max(initial=0)
+    if not np.abs(stored - array).max(initial=0) <= _ROUNDING * largest:
+        raise ValueError(
+            f"{what} has numbers up to {largest:.3g}, which {dtype} cannot hold"
+            + (": use dtype='float32'" if dtype == "float16" else "")
+        )
+    return stored
+
+
+def _write(path, network):
+    """Write the script, whole or not at all."""
+    text = json.dumps(network, separators=(",", ":"))
+    text = text.replace("<", "\\u003c")  # "</script>" would end a page's script
+    unfinished = path.with_name(f".{path.stem}-unfinished-{os.getpid()}.js")
+    try:
+        unfinished.write_text(BEGINNING + text + END, encoding="ascii", newline="\n")
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)

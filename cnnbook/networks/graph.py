@@ -1,0 +1,400 @@
+"""How the layers of a Keras model follow one another, nested models included.
+
+Both what the layers compute (``activations``) and what they see
+(``receptive_fields``) are values carried along these connections.
+"""
+
+import difflib
+from collections import defaultdict
+from typing import NamedTuple
+
+import numpy as np
+
+from cnnbook.pictures.images import INTENSITIES
+
+INPUTS = frozenset({"InputLayer"})
+
+
+class Connections(NamedTuple):
+    """How values flow through a model: its inputs, the calls of its layers, outputs.
+
+    ``calls`` holds (name, node) pairs in the order of computation.  A node is
+    Keras's record of one call: the ``operation``, its ``arguments`` and its
+    symbolic ``outputs``.  Nothing here refers to the model itself, so a cache can
+    keep it without keeping the model.
+    """
+
+    inputs: list
+    calls: list
+    outputs: list
+
+
+def connections(model):
+    """Read from a Keras model which layer is called on what.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or Sequential.
+
+    Returns
+    -------
+    Connections
+
+    Raises
+    ------
+    ValueError
+        If the model is of another kind, or has not been built yet.
+    """
+    if not _is_network(model):
+        raise ValueError(
+            "expected a functional or Sequential Keras model, whose layers can be told "
+            f"apart from outside; got {type(model).__name__}: pass "
+            "keras.Model(inputs, outputs), or keras.Sequential of an Input and layers"
+        )
+    if not hasattr(model, "inputs"):
+        raise ValueError(
+            f"model {model.name!r} is not built yet: give it a keras.Input as its "
+            "first layer, or call it on a batch of images once"
+        )
+    calls, done = [], set(map(_origin, model.inputs))
+    pending = [(tensor, False) for tensor in reversed(model.outputs)]
+    while pending:  # depth first, without recursion: networks can be deep
+        tensor, sources_done = pending.pop()
+        origin = _origin(tensor)
+        if origin in done:
+            continue
+        operation, index = origin
+        node = operation._inbound_nodes[index]
+        if sources_done:
+            done.add(origin)
+            calls.append((origin, node))
+        else:
+            pending.append((tensor, True))
+            pending += [(source, False) for source in reversed(node.input_tensors)]
+    uses = defaultdict(list)
+    for operation, index in sorted((origin for origin, _ in calls), key=lambda o: o[1]):
+        uses[operation].append(index)  # Keras's order, as in `layer.output`
+    named = []
+    for (operation, index), node in calls:
+        use = uses[operation].index(index) + 1
+        named.append((operation.name if use == 1 else f"{operation.name}#{use}", node))
+    return Connections(list(model.inputs), named, list(model.outputs))
+
+
+def follow(network, values, visit, path=""):
+    """Carry values of any kind through a network, call by call.
+
+    Models inside the model are entered; their layers are named
+    ``"model/layer"``.
+
+    Parameters
+    ----------
+    network : Connections
+    values : sequence
+        One for each input of the network.
+    visit : callable
+        ``visit(name, node, args, kwargs)`` with values in place of the symbolic
+        tensors; answers with one value for each of the call's outputs.  Input
+        layers are visited with their value as the only argument.
+    path : str
+        Goes before every name.
+
+    Returns
+    -------
+    list
+        The values at the network's outputs.
+    """
+    import keras
+
+    known = {}  # by identity, as symbolic tensors have no equality
+    for tensor, value in zip(network.inputs, values, strict=True):
+        operation, index = _origin(tensor)
+        node = operation._inbound_nodes[index]
+        (known[id(tensor)],) = visit(path + operation.name, node, (value,), {})
+    for name, node in network.calls:
+        args, kwargs = node.arguments.fill_in(known)
+        if _is_network(node.operation):
+            inner = connections(node.operation)
+            results = follow(inner, keras.tree.flatten(args), visit, f"{path}{name}/")
+        else:
+            results = visit(path + name, node, args, kwargs)
+        known.update(zip(map(id, node.outputs), results, strict=True))
+    return [known[id(tensor)] for tensor in network.outputs]
+
+
+def layer_calls(model):
+    """Return a model's calls by name, those inside nested models included.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or Sequential.
+
+    Returns
+    -------
+    calls : dict of str to node
+        In the order of computation; see `Connections`.
+    """
+    network, calls = connections(model), {}
+
+    def note(name, node, args, kwargs):
+        calls[name] = node
+        return node.outputs
+
+    follow(network, network.inputs, note)
+    return calls
+
+
+def run(network, images, names, given=None, instead=None):
+    """Compute what layers answer, in inference mode, from a batch of images.
+
+    Plain TensorFlow from end to end, so that gradients flow and `tf.function` can
+    compile it; what no chosen layer needs is then left out.
+
+    Parameters
+    ----------
+    network : Connections
+        With one input.
+    images : tensor of shape (N, H, W, C)
+    names : container of str
+        Layers as `follow` names them.
+    given : dict of str to tensor, optional
+        What these layers answer, instead of what they would.
+    instead : dict of str to callable, optional
+        What takes the place of these layers: called with the layer and what the layer
+        would be called with.
+
+    Returns
+    -------
+    outputs : dict of str to tensor
+        The first output of each, in the order of computation.
+    """
+    import keras
+
+    found = {}
+
+    def call(name, node, args, kwargs):
+        operation = node.operation
+        if given and name in given:
+            outputs = [given[name]]
+        elif instead and name in instead:
+            outputs = instead[name](operation, *args)
+        elif is_a(operation, INPUTS):
+            outputs = keras.ops.cast(args[0], operation.dtype)
+        else:
+            outputs = answer(operation, *args, **kwargs)
+        outputs = keras.tree.flatten(outputs)
+        if name in names:
+            found[name] = outputs[0]
+        return outputs
+
+    follow(network, [images], call)
+    return found
+
+
+def answer(operation, *args, **kwargs):
+    """Call a layer in inference mode, or an operation that is no layer."""
+    import keras
+
+    if isinstance(operation, keras.Layer):
+        kwargs = {**kwargs, "training": False}
+    return operation(*args, **kwargs)
+
+
+def layer_table(model):
+    """List the layers of a model as a drawing or a table can show them.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or Sequential; a model used as a layer is one row.
+
+    Returns
+    -------
+    rows : list of dict
+        One for each layer in the order of computation, the input first, with the keys
+        ``name``, ``kind`` (such as "convolution"), ``shape`` (without the images'
+        axis) and ``parameters``.
+
+    Examples
+    --------
+    >>> import keras
+    >>> model = keras.Sequential(
+    ...     [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="conv")])
+    >>> layer_table(model)[1]
+    {'name': 'conv', 'kind': 'convolution', 'shape': (6, 6, 4), 'parameters': 112}
+    """
+    network = connections(model)
+    rows = [
+        {"name": "input", "kind": "input", "shape": tensor.shape[1:], "parameters": 0}
+        for tensor in network.inputs
+    ]
+    for name, node in network.calls:
+        operation = node.operation
+        kind = next(
+            (kind for kind, classes in _KINDS.items() if is_a(operation, classes)),
+            "other",
+        )
+        count = getattr(operation, "count_params", None)  # plain operations have none
+        rows.append(
+            {
+                "name": name,
+                "kind": kind,
+                "shape": tuple(node.outputs[0].shape[1:]),
+                "parameters": count() if count else 0,
+            }
+        )
+    return rows
+
+
+_KINDS = {
+    "convolution": {"BaseConv", "BaseDepthwiseConv", "BaseSeparableConv"},
+    "activation": {"Activation", "ReLU", "LeakyReLU", "Softmax", "PReLU", "ELU"},
+    "pooling": {"BasePooling", "BaseGlobalPooling"},
+    "fully connected": {"Dense"},
+}
+
+
+def is_a(operation, class_names):
+    """Tell whether an operation's class, or one it extends, is among those named."""
+    return any(base.__name__ in class_names for base in type(operation).__mro__)
+
+
+def unknown_layer(model, layer, names):
+    """Return the ValueError for a layer that a model does not have."""
+    inside = [name for name in names if name.startswith(f"{layer}/")]
+    near = inside[-3:] or difflib.get_close_matches(str(layer), names)
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+    return ValueError(
+        f"model {model.name!r} has no layer {layer!r}{hint} Its layers: "
+        + ", ".join(names)
+    )
+
+
+def one_image_input(model):
+    """Return the shape of a model's only input; ValueError if it is not one image."""
+    shapes = [tuple(tensor.shape) for tensor in model.inputs]
+    if len(shapes) != 1 or len(shapes[0]) != 4:
+        raise ValueError(
+            f"model {model.name!r} must have one input of shape (N, H, W, C); it has "
+            f"{len(shapes)}: {', '.join(map(str, shapes))}. Pass the part that sees an "
+            "image: keras.Model(image_input, output)"
+        )
+    return shapes[0]
+
+
+def fitting_images(model, images):
+    """Return images as an array that a model takes, or say why it does not.
+
+    Nothing is rescaled.  Models of this package, whose input is named
+    ``pictures.INTENSITIES``, take numbers in [0, 1] and no others.
+
+    Parameters
+    ----------
+    model : keras.Model
+        With one image as its input.
+    images : array of shape (N, H, W, C)
+
+    Returns
+    -------
+    images : ndarray of shape (N, H, W, C)
+        In the model's own data type.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or they differ from what the model takes in shape, type
+        or, for this package's own models, range.
+    """
+    import keras
+
+    (expected,) = model.inputs
+    shape = tuple(expected.shape[1:])
+    wanted = [size or letter for size, letter in zip(shape, "HWC", strict=True)]
+    wanted = f"images of shape (N, {', '.join(map(str, wanted))})"
+    kind = type(images).__name__
+    try:
+        images = np.asarray(images)
+    except ValueError:
+        raise ValueError(
+            f"model {model.name!r} takes {wanted} in one array; got a {kind} of images "
+            "that differ in size: cut each to one, images.load_image(image, size)"
+        ) from None
+    if not images.ndim:
+        raise ValueError(
+            f"model {model.name!r} takes {wanted} in one array; got {kind}: read a "
+            "picture by images.load_image(path, size)[None], and np.stack several"
+        )
+    if not _fits(images.shape, shape):
+        raise ValueError(
+            f"model {model.name!r} takes {wanted}; got shape {images.shape}"
+            + _remedy(images.shape, shape)
+        )
+    if not len(images):
+        raise ValueError(f"expected at least one image; got shape {images.shape}")
+    dtype = keras.backend.standardize_dtype(expected.dtype)
+    if dtype == "bfloat16":  # which NumPy does not know
+        dtype = "float32"
+    if not np.can_cast(images.dtype, dtype, "same_kind"):
+        raise ValueError(
+            f"model {model.name!r} takes images of type {expected.dtype}; got "
+            f"{images.dtype}: pass numbers, images.astype({dtype!r})"
+        )
+    if expected.name == INTENSITIES:
+        low, high = images.min(), images.max()
+        if not (low >= 0 and high <= 1):  # so that not-a-number fails as well
+            raise ValueError(
+                f"model {model.name!r} takes intensities in [0, 1]; got numbers from "
+                f"{low:g} to {high:g}"
+                + (": divide by 255" if 1 < high <= 255 and low >= 0 else "")
+            )
+    return images.astype(dtype, copy=False)
+
+
+_GREY = "repeat grey for red, green and blue, "
+# What to do with images that lack an axis or have it elsewhere: their shape thereafter.
+_REMEDIES = {
+    "put a single image in a batch of one, image[None]": lambda n: (1, *n),
+    "give them an axis of one channel, images[..., None]": lambda n: (*n, 1),
+    "put channels last, np.moveaxis(images, 1, -1)": lambda n: (n[0], *n[2:], n[1]),
+    "keep red, green and blue alone, images[..., :3]": lambda n: (
+        *n[:-1],
+        min(n[-1], 3),
+    ),
+    f"{_GREY}np.repeat(images, 3, axis=-1)": lambda n: (*n[:-1], max(n[-1], 3)),
+    f"{_GREY}np.repeat(images[..., None], 3, axis=-1)": lambda n: (*n, 3),
+}
+
+
+def _remedy(given, shape):
+    """Return what to do with images of a shape that a model does not take, or ""."""
+    if len(given) not in (3, 4):
+        return ""
+    for words, change in _REMEDIES.items():
+        if _fits(change(given), shape):
+            return f": {words}"
+    if len(given) == 4 and given[-1] == shape[-1] == 3:
+        return ": cut each to that size, images.load_image(image, size)"
+    return ": put a single image in a batch of one, image[None]" * (len(given) == 3)
+
+
+def _fits(given, shape):
+    """Tell whether images of one shape, N included, are what a model takes."""
+    return len(given) == 4 and all(
+        own in (None, size) for own, size in zip(shape, given[1:], strict=True)
+    )
+
+
+def _is_network(operation):
+    """Tell whether an operation is a model that does what its connections say."""
+    for base in type(operation).__mro__:
+        if base.__name__ in {"Functional", "Sequential"}:
+            return type(operation).call is base.call
+    return False
+
+
+def _origin(tensor):
+    """Return the operation and the number of the call that made a symbolic tensor."""
+    operation, index, _ = tensor._keras_history
+    return operation, index

@@ -1,0 +1,226 @@
+"""The end of a classifier: which classes it tells apart, and where it says so."""
+
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+
+from cnnbook.networks.graph import (
+    connections,
+    follow,
+    is_a,
+    layer_calls,
+    one_image_input,
+)
+
+PROBABILITIES = frozenset({"softmax", "sigmoid"})
+
+# Behind the scores these change nothing once training is over.
+_INERT = frozenset(
+    "ActivityRegularization AlphaDropout Dropout GaussianDropout GaussianNoise "
+    "Identity".split()
+)
+# What bends scores without being named as the activation of a layer.
+_BENDING = frozenset(
+    """
+    ELU Lambda LeakyReLU PReLU ReLU
+    Celu Elu Exp Gelu Glu HardShrink HardSigmoid HardSilu HardTanh LeakyRelu LogSigmoid
+    LogSoftmax Relu Relu6 Selu Silu SoftShrink Softplus Softsign SparsePlus
+    SparseSigmoid Sparsemax Squareplus Tanh TanhShrink Threshold
+    """.split()
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """The end of a classifier: which layer gives its scores, and for which classes.
+
+    Attributes
+    ----------
+    layer : str
+        The layer whose output the classes are read from.
+    kind : {"softmax", "sigmoid", "logits", "logit"}
+        What the model answers with: probabilities of all classes, the probability of
+        the second of two, or the numbers before those.
+    num_classes : int
+        Two, if there is one output alone.
+    class_names : tuple of str or None
+        From the model's attribute ``class_names``.
+    """
+
+    layer: str
+    kind: str
+    num_classes: int
+    class_names: tuple[str, ...] | None
+
+    def index(self, target):
+        """Return the number of a class given by number or name; ValueError if none."""
+        names = self.class_names
+        known = f"classes are 0 to {self.num_classes - 1}"
+        if names:
+            listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+            known += f", named {listed}"
+        if isinstance(target, str):
+            if not names:
+                raise ValueError(
+                    f"target {target!r} is a name, but this model has none for its "
+                    f"classes ({known}); pass a number, or set model.class_names"
+                )
+            if target not in names:
+                raise ValueError(f"there is no class {target!r}; {known}")
+            return names.index(target)
+        if isinstance(target, bool) or not isinstance(target, Integral):
+            raise ValueError(
+                f"target must be the number or name of a class; got {target!r}; {known}"
+            )
+        if not 0 <= target < self.num_classes:
+            raise ValueError(f"there is no class {target}; {known}")
+        return int(target)
+
+    def targets(self, target, count):
+        """Return the class of each of so many images, an int array.
+
+        All the same, or one for each where a list, tuple or array is given.
+        """
+        if isinstance(target, list | tuple | np.ndarray) and np.ndim(target):
+            if len(target) != count:
+                raise ValueError(
+                    f"target must be one class, or one for each of {count} images; "
+                    f"got {len(target)}"
+                )
+            entries = target.tolist() if isinstance(target, np.ndarray) else target
+            return np.array([self.index(entry) for entry in entries])
+        return np.full(count, self.index(target))
+
+    def labels(self, indices, target):
+        """Return the classes explained as an `Explanation` holds them.
+
+        Names, or numbers where there are no names: one, if one target was given.
+        """
+        names = self.class_names
+        labels = tuple(names[i] if names else i for i in indices.tolist())
+        several = isinstance(target, list | tuple | np.ndarray) and np.ndim(target)
+        return labels if several else labels[0]
+
+    def selectors(self, indices):
+        """Return what to multiply outputs by to get the score of each image's class.
+
+        Shape (N, K), or (N, 1): a single output speaks for the second class, and
+        with its sign turned for the first.
+        """
+        if self.kind in ("sigmoid", "logit"):
+            return np.where(indices == 1, 1, -1).astype("float32")[:, None]
+        return np.eye(self.num_classes, dtype="float32")[indices]
+
+    def probabilities(self, outputs):
+        """Turn what comes before softmax or sigmoid, (N, K), into probabilities.
+
+        (N, 1) becomes those of both classes.
+        """
+        outputs = np.asarray(outputs, float)
+        if self.kind in ("sigmoid", "logit"):
+            outputs = 0.5 * (1 + np.tanh(outputs / 2))  # never overflows
+            if outputs.shape[1] == 1:
+                outputs = np.concatenate([1 - outputs, outputs], axis=1)
+        else:
+            outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+            outputs /= outputs.sum(axis=1, keepdims=True)
+        return outputs.astype("float32")
+
+
+def head(model):
+    """Find out what a classifier answers with.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or Sequential, with one image as its input and one output of shape
+        (N, K): probabilities by softmax or sigmoid, or logits.  One output alone is
+        taken to tell two classes apart.  Names of classes are read from its attribute
+        ``class_names``, if it has one.
+
+    Returns
+    -------
+    head : Head
+
+    Raises
+    ------
+    ValueError
+        If the model has several outputs, or an output of another shape; if it ends in
+        an activation that gives neither logits nor probabilities; if there are not as
+        many names as classes.
+
+    Examples
+    --------
+    >>> import keras
+    >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(),
+    ...     keras.layers.Dense(1, activation="sigmoid", name="dog")])
+    >>> head(model)
+    Head(layer='dog', kind='sigmoid', num_classes=2, class_names=None)
+    """
+    network = connections(model)
+    one_image_input(model)
+    if len(network.outputs) != 1:
+        shapes = ", ".join(
+            f"{name!r} {tuple(tensor.shape)}"
+            for name, tensor in zip(model.output_names, network.outputs, strict=True)
+        )
+        raise ValueError(
+            f"model {model.name!r} has {len(network.outputs)} outputs, and only one "
+            f"can be explained at a time: {shapes}. Choose one: "
+            "keras.Model(model.inputs, model.outputs[0])"
+        )
+    shape = tuple(network.outputs[0].shape)
+    if len(shape) != 2 or shape[1] is None:
+        raise ValueError(
+            f"model {model.name!r} must answer with a row of class scores for each "
+            f"image, shape (N, K); its output has shape {shape}. Of a network without "
+            "its top, add the pooling and dense layers first"
+        )
+    (layer,) = follow(network, [None], _last_to_change)
+    kind = _activation_of(layer_calls(model)[layer].operation)
+    if kind not in PROBABILITIES | {"linear"}:
+        raise ValueError(
+            f"model {model.name!r} ends in the activation {kind!r}, and what that says "
+            "about classes is unknown; end it in softmax, in sigmoid, or in no "
+            "activation"
+        )
+    single = shape[1] == 1
+    if kind == "softmax" and single:
+        raise ValueError(
+            f"model {model.name!r} ends in softmax over one output, which is always 1; "
+            "use a sigmoid, or two outputs"
+        )
+    if kind not in PROBABILITIES:
+        kind = "logit" if single else "logits"
+    classes = 2 if single else shape[1]
+    names = getattr(model, "class_names", None)
+    if isinstance(names, str):
+        raise ValueError(f"class_names must be a list of names; got {names!r}")
+    if names is not None and len(names) != classes:
+        raise ValueError(
+            f"model {model.name!r} has {len(names)} class_names for {classes} classes"
+        )
+    return Head(layer, kind, classes, None if names is None else tuple(names))
+
+
+def _last_to_change(name, node, args, kwargs):
+    """Return a layer's name, or that of the one before it if it changes nothing."""
+    operation = node.operation
+    activation = getattr(operation, "activation", None)
+    is_linear = getattr(activation, "__name__", "") == "linear"
+    if is_a(operation, _INERT) or (is_a(operation, {"Activation"}) and is_linear):
+        return [*args, *kwargs.values()][:1]
+    return [name] * len(node.outputs)
+
+
+def _activation_of(operation):
+    """Return the name of the activation that an operation ends with."""
+    for kind in PROBABILITIES:
+        if is_a(operation, {kind.capitalize()}):
+            return kind
+    if is_a(operation, _BENDING):
+        return type(operation).__name__
+    activation = getattr(operation, "activation", None)
+    name = "linear" if activation is None else getattr(activation, "__name__", "?")
+    return name.removesuffix("_v2")  # as TensorFlow calls its own softmax

@@ -1,0 +1,1 @@
+"""Cats and dogs drawn from a seed: any number, any size, with the truth about each."""

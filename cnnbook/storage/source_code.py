@@ -1,0 +1,255 @@
+"""Which code a result rests on: imports are followed, and prose does not count."""
+
+import ast
+import functools
+import hashlib
+from typing import NamedTuple
+
+PACKAGE = "cnnbook"
+
+
+def modules_behind(root, code):
+    """Find the modules of this package that a piece of code reaches.
+
+    What a room's face hands on is followed to the module that defines it:
+    ``maps.trace`` reaches the module of `trace`, and no other module of that room.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The folder that holds the package.
+    code : str
+        Python.
+
+    Returns
+    -------
+    modules : dict of str to pathlib.Path
+        Full name and file of each module, those that are reached through others and
+        the packages around them included; sorted by name.
+
+    Raises
+    ------
+    ValueError
+        If an import cannot be followed: what it names is not there, or is named only
+        while the code runs.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> root = Path(__file__).parents[2]
+    >>> list(modules_behind(root, "from cnnbook import figures; figures.CAT"))
+    ['cnnbook', 'cnnbook.figures', 'cnnbook.figures.style']
+    """
+    found = {}
+    waiting = [("this code", code)]
+    while waiting:
+        where, code = waiting.pop()
+        try:
+            names = _reached(root, code)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
+        for name in names - found.keys():
+            found[name] = _file_of(root, name)
+            waiting.append((str(found[name]), found[name].read_text(encoding="utf-8")))
+    return dict(sorted(found.items()))
+
+
+def digest_of_code(file):
+    """Digest what a file does: of Python's files the syntax, of others every byte.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+
+    Returns
+    -------
+    digest : bytes
+        The same after a change of comments, docstrings or layout alone.  It holds for
+        one version of Python, whose syntax tree it is of.
+    """
+    content = file.read_bytes()
+    return _digest_of_syntax(content) if file.suffix == ".py" else _sha256(content)
+
+
+@functools.cache
+def _digest_of_syntax(code):
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if _has_docstring(node):
+            del node.body[0]
+    return _sha256(ast.dump(tree).encode())
+
+
+def _has_docstring(node):
+    kinds = ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef
+    return isinstance(node, kinds) and ast.get_docstring(node, clean=False) is not None
+
+
+def _sha256(content):
+    return hashlib.sha256(content).digest()
+
+
+# --- What a piece of code says, whatever files there are
+
+
+class Uses(NamedTuple):
+    """What a piece of code imports from this package, and does with it."""
+
+    imported: tuple  # (variable, module, name in it or ""), in the order of the code
+    dotted: frozenset  # ("variable", "attribute", ...): as long as the code has them
+    whole: frozenset  # variables that the code hands on as they are
+
+
+@functools.cache
+def _uses(code):
+    """Read what a piece of code imports from this package, and does with it."""
+    tree = ast.parse(code)
+    imported = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported += [
+                (alias.asname or PACKAGE, alias.name, "")
+                for alias in node.names
+                if _ours(alias.name)
+            ]
+        elif isinstance(node, ast.ImportFrom):
+            _refuse_relative(node)
+            imported += [
+                (alias.asname or alias.name, node.module, alias.name)
+                for alias in node.names
+                if _ours(node.module)
+            ]
+        elif isinstance(node, ast.Call):
+            _refuse_import_by_string(node)
+    variables = {variable for variable, _, _ in imported}
+    dotted, inner = set(), set()
+    for node in ast.walk(tree):  # from the outside in: the longest dotted name first
+        if isinstance(node, ast.Attribute) and node not in inner:
+            attributes = []
+            while isinstance(node, ast.Attribute):
+                attributes.insert(0, node.attr)
+                node = node.value
+                inner.add(node)
+            if isinstance(node, ast.Name) and node.id in variables:
+                dotted.add((node.id, *attributes))
+    whole = {
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and node.id in variables and node not in inner
+    }
+    return Uses(tuple(imported), frozenset(dotted), frozenset(whole))
+
+
+def _ours(module):
+    return module.split(".")[0] == PACKAGE
+
+
+def _refuse_relative(node):
+    if node.level:
+        raise ValueError(
+            f"line {node.lineno} imports from {'.' * node.level}{node.module or ''}; "
+            f"write the full name, from {PACKAGE} on"
+        )
+
+
+def _refuse_import_by_string(call):
+    called = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    if called in {"import_module", "__import__"}:
+        raise ValueError(
+            f"line {call.lineno} calls {called}, and what that imports cannot be "
+            "followed; import it by a statement"
+        )
+
+
+# --- Which files that means
+
+
+def _reached(root, code):
+    """Name the modules that a piece of code reaches itself, and what is around them."""
+    uses = _uses(code)
+    names, packages = set(), {}
+    for variable, module, attribute in uses.imported:
+        if _file_of(root, module) is None:
+            raise ValueError(f"there is no {module}")
+        name = _within(root, module, attribute) if attribute else module
+        names |= {module, name}
+        plain = variable == PACKAGE and not attribute  # import cnnbook.a.b
+        stands_for = PACKAGE if plain else name
+        if _is_package(root, stands_for) and attribute not in _face(root, module):
+            packages[variable] = stands_for
+    for variable, *attributes in uses.dotted:
+        if variable in packages:
+            names.add(_along(root, packages[variable], attributes))
+    for variable in uses.whole & packages.keys():
+        names |= set(_face(root, packages[variable]).values())
+    return names | {around for name in names for around in _packages_around(name)}
+
+
+def _along(root, name, attributes):
+    """Return the module that ``name.attribute.attribute`` comes from."""
+    for attribute in attributes:
+        inner = _within(root, name, attribute)
+        if inner == name:
+            break
+        name = inner
+    return name
+
+
+def _within(root, name, attribute):
+    """Return the module that a name of a module or of a package comes from."""
+    if not _is_package(root, name):
+        return name
+    inside = f"{name}.{attribute}"
+    if _file_of(root, inside):
+        return inside
+    face = _face(root, name)
+    if attribute in face:
+        return face[attribute]
+    if attribute in _defined(_file_of(root, name).read_text(encoding="utf-8")):
+        return name
+    raise ValueError(f"there is no {inside}")
+
+
+def _face(root, package):
+    """Read what a package hands on from its modules: {name: module}."""
+    stub = _file_of(root, package).with_suffix(".pyi")
+    return _handed_on(package, stub.read_text("utf-8")) if stub.is_file() else {}
+
+
+@functools.cache
+def _handed_on(package, stub):
+    return {
+        alias.asname or alias.name: f"{package}.{node.module}"
+        for node in ast.parse(stub).body
+        if isinstance(node, ast.ImportFrom) and node.level == 1
+        for alias in node.names
+    }
+
+
+@functools.cache
+def _defined(code):
+    """Name the variables, functions and classes that a module's code defines."""
+    nodes = list(ast.walk(ast.parse(code)))
+    functions = ast.FunctionDef | ast.ClassDef
+    return {node.name for node in nodes if isinstance(node, functions)} | {
+        node.id
+        for node in nodes
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+
+
+def _packages_around(name):
+    """Name the packages around a module, whose own code runs before its does."""
+    while name := name.rpartition(".")[0]:
+        yield name
+
+
+def _is_package(root, name):
+    return _file_of(root, name).name == "__init__.py"
+
+
+def _file_of(root, name):
+    """Return the file of a module, None for a name that is no module."""
+    base = root.joinpath(*name.split("."))
+    files = (base.with_suffix(".py"), base / "__init__.py")
+    return next((file for file in files if file.is_file()), None)

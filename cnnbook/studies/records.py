@@ -1,0 +1,73 @@
+"""Results that took long to measure, kept with the package in ``cnnbook/results``.
+
+``make results`` measures them anew; chapters read them, so that no number is typed.
+"""
+
+import json
+import os
+import platform
+from pathlib import Path
+
+from cnnbook.storage import build_folder
+
+FOLDER = Path(__file__).parent / "results"
+
+
+def read_record(name):
+    """Read what was measured.
+
+    Parameters
+    ----------
+    name : str
+        As a file there is called, without ".json".
+
+    Returns
+    -------
+    record : dict
+
+    Raises
+    ------
+    FileNotFoundError
+        If it has not been measured.
+
+    Examples
+    --------
+    >>> read_record("classifier")["source"]
+    'photos'
+    """
+    file = FOLDER / f"{name}.json"
+    if not file.is_file():
+        known = ", ".join(sorted(path.stem for path in FOLDER.glob("*.json")))
+        raise FileNotFoundError(
+            f"there are no results called {name!r}; there are: {known or 'none'}; "
+            "`make results` measures them"
+        )
+    return json.loads(file.read_text(encoding="utf8"))
+
+
+def write_record(name, record):
+    """Keep what was measured, with the versions and the machine it was measured with.
+
+    Parameters
+    ----------
+    name : str
+    record : dict
+        As JSON can write it.
+
+    Returns
+    -------
+    file : pathlib.Path
+    """
+    FOLDER.mkdir(exist_ok=True)
+    file = FOLDER / f"{name}.json"
+    whole = {
+        "made_by": f"cnnbook results {name}",
+        "versions": build_folder.versions(),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+        **record,
+    }
+    text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.write_text(text, encoding="utf8")
+    unfinished.replace(file)
+    return file

@@ -1,0 +1,5 @@
+"""Interactive HTML of arrays and networks, for book and notebook."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

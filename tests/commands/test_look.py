@@ -1,0 +1,272 @@
+"""Photos are looked at from a shell, with our network or any other."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from matplotlib.figure import Figure
+from PIL import Image
+
+from cnnbook import commands, explanations, figures, pictures
+from cnnbook.commands import look
+from cnnbook.networks import SHIPPED, image_size, load_network, save_classifier
+
+
+@pytest.fixture
+def photo(tmp_path, rng):
+    path = tmp_path / "photo.png"
+    Image.fromarray(rng.integers(0, 255, (60, 80, 3), np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def other(tmp_path):
+    """A network of another make, whose white is 255."""
+    model = keras.Sequential(
+        [
+            keras.Input((24, 24, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(4, 3, activation="relu", name="conv"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    path = tmp_path / "other.keras"
+    save_classifier(model, path, class_names=("ant", "bee", "cow"))
+    return path
+
+
+@pytest.fixture
+def any_size():
+    """A network for images of any size, that takes numbers as ours does."""
+    return keras.Sequential(
+        [
+            keras.Input((None, None, 3), name=pictures.INTENSITIES),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+
+
+def size_of(path):
+    with Image.open(path) as picture:
+        return picture.size
+
+
+def run(*arguments):
+    return CliRunner().invoke(commands.main, [str(part) for part in arguments])
+
+
+def document(result):
+    """What a strict reader of JSON finds on stdout, where there is nothing else."""
+
+    def refuse(constant):
+        raise ValueError(f"{constant} is not JSON")
+
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout, parse_constant=refuse)
+
+
+def test_predict_gives_the_probabilities_of_the_classes_by_name(photo):
+    result = run("predict", photo, photo)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert len(lines) == 2
+    assert "cat" in lines[0]
+    assert "dog" in lines[0]
+    shares = [float(word[:-1]) for word in lines[0].split() if word.endswith("%")]
+    assert sum(shares) == pytest.approx(100, abs=0.2)
+
+
+def test_predict_as_json_has_every_number_in_full(photo, other):
+    found = document(run("predict", photo, photo, "--json"))
+    network = load_network(SHIPPED)
+    batch = np.stack([pictures.load_image(photo, network.input_shape[1:3])] * 2)
+    expected, _ = explanations.class_probabilities(network, batch).tolist()
+    likeliest = expected.index(max(expected))
+    assert found == {
+        "network": str(SHIPPED),
+        "class_names": ["cat", "dog"],
+        "photos": [
+            {
+                "photo": str(photo),
+                "class": likeliest,
+                "class_name": ["cat", "dog"][likeliest],
+                "probability": max(expected),
+                "probabilities": expected,
+            }
+        ]
+        * 2,
+    }
+    theirs = document(
+        run("predict", photo, "--model", other, "--white", "255", "--json")
+    )
+    assert theirs["network"] == str(other)
+    assert theirs["class_names"] == ["ant", "bee", "cow"]
+    assert sum(theirs["photos"][0]["probabilities"]) == pytest.approx(1)
+
+
+def test_the_size_of_images_is_read_from_the_file_where_it_has_one(
+    other, any_size, tmp_path
+):
+    assert image_size(SHIPPED) == load_network(SHIPPED).input_shape[1:3]
+    assert image_size(other) == (24, 24)
+    any_size.save(tmp_path / "any.keras")
+    assert image_size(tmp_path / "any.keras") is None
+    (tmp_path / "damaged.keras").write_bytes(other.read_bytes()[:300])
+    assert image_size(tmp_path / "damaged.keras") is None
+
+
+def test_a_network_for_images_of_any_size_takes_a_photo_as_it_is(
+    photo, any_size, tmp_path
+):
+    any_size.save(tmp_path / "any.keras")
+    found = document(run("predict", photo, "--model", tmp_path / "any.keras", "--json"))
+    (expected,) = explanations.class_probabilities(
+        any_size, pictures.load_image(photo)[None]
+    ).tolist()
+    assert found["photos"][0]["probabilities"] == expected
+    assert found["class_names"] == ["0", "1"]
+
+
+def test_an_answer_that_is_no_number_is_refused(photo, other, tmp_path):
+    network = load_network(other)
+    network.layers[-1].bias.assign([0, np.nan, 0])
+    save_classifier(network, tmp_path / "damaged.keras")
+    arguments = ["--model", tmp_path / "damaged.keras", "--white", "1"]
+    for command in ("predict", "explain"):
+        result = run(command, photo, *arguments, "--json")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert f"the network's answer to {photo} is not finite" in result.stderr
+
+
+def test_another_network_is_asked_what_white_is(photo, other):
+    refused = run("predict", photo, "--model", other)
+    assert refused.exit_code == 1
+    assert "--white 1 or --white 255" in refused.stderr
+    assert "Traceback" not in refused.output
+    answered = run("predict", photo, "--model", other, "--white", "255")
+    assert {"ant", "bee", "cow"} <= set(answered.stdout.split())
+
+
+def test_maps_are_drawn_to_a_file(photo, other, tmp_path):
+    out = tmp_path / "maps.png"
+    ours = run("maps", photo, "--out", out)
+    assert "16 maps of block1_relu" in ours.stdout
+    assert size_of(out) > (200, 200)
+    theirs = run("maps", photo, "--model", other, "--white", "255", "--out", out)
+    assert "4 maps of conv" in theirs.stdout
+    unknown = run("maps", photo, "--layer", "block9", "--out", out)
+    assert "no layer 'block9'" in unknown.stderr
+
+
+def test_explain_draws_the_methods_asked_for_and_says_what_they_are(
+    photo, other, tmp_path
+):
+    out = tmp_path / "explained.png"
+    result = run(
+        "explain", photo, "--method", "grad-cam,occlusion", "--target", "dog",
+        "--out", out,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "dog: probability" in result.stdout
+    assert "Grad-CAM at block3_relu for dog" in result.stdout
+    assert "occlusion for dog, in logits" in result.stdout
+    assert size_of(out) > (200, 100)
+    result = run(
+        "explain", photo, "--model", other, "--white", "255", "--method", "hires-cam",
+        "--layer", "conv", "--target", "2", "--out", out,
+    )  # fmt: skip
+    assert "HiResCAM at conv for cow" in result.stdout
+
+
+def test_explain_as_json_says_all_but_the_maps(photo, tmp_path):
+    out = tmp_path / "explained.png"
+    found = document(
+        run("explain", photo, "--method", "grad-cam", "--target", "dog",
+            "--out", out, "--json")
+    )  # fmt: skip
+    assert size_of(out) > (200, 100)
+    network = load_network(SHIPPED)
+    batch = pictures.load_image(photo, network.input_shape[1:3])[None]
+    probability = explanations.class_probabilities(network, batch)[0, 1]
+    expected = explanations.grad_cam(network, batch, "dog")
+    assert found == {
+        "network": str(SHIPPED),
+        "photo": str(photo),
+        "class": 1,
+        "class_name": "dog",
+        "probability": pytest.approx(float(probability)),
+        "logit": pytest.approx(float(expected.score[0])),
+        "image_size": [96, 96],
+        "picture": str(out),
+        "explanations": [
+            {
+                "method": "grad-cam",
+                "layer": "block3_relu",
+                "units": expected.units,
+                "signed": False,
+                "map_size": [24, 24],
+                "lowest": pytest.approx(float(expected.values.min())),
+                "highest": pytest.approx(float(expected.values.max())),
+            }
+        ],
+    }
+
+
+def test_a_number_that_json_cannot_write_is_null(photo, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        explanations,
+        "explain",
+        lambda method, network, batch, target, **options: explanations.Explanation(
+            values=np.full((1, 96, 96), [np.inf] * 95 + [2]),
+            method=method,
+            target="cat",
+            layer=None,
+            score=np.array([np.inf]),
+            units="logits",
+            image_size=(96, 96),
+            signed=False,
+        ),
+    )
+    monkeypatch.setattr(figures, "explanations_over_photo", lambda *_: Figure())
+    out = tmp_path / "explained.png"
+    found = document(run("explain", photo, "--method", "lime", "--out", out, "--json"))
+    assert found["logit"] is None
+    assert found["explanations"][0]["lowest"] == 2
+    assert found["explanations"][0]["highest"] is None
+
+
+def test_the_methods_are_those_of_the_package():
+    assert look.METHODS == tuple(explanations.METHODS)
+
+
+def test_without_a_target_the_likeliest_class_is_explained(photo, other, tmp_path):
+    out = tmp_path / "explained.png"
+    result = run("explain", photo, "--method", "saliency", "--out", out)
+    shares = run("predict", photo).stdout.split()
+    likeliest = shares[1]
+    assert f"saliency for {likeliest}" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--method", "magic"],
+            "no method magic; there are " + next(iter(explanations.METHODS)),
+        ),
+        (["--target", "horse"], "no class 'horse'; classes are 0 to 1, named cat, dog"),
+        (["--method", "grad-cam", "--layer", "logits"], "'logits' has no maps"),
+        (["--model", "none.keras"], "there is no network none.keras"),
+    ],
+)
+def test_what_cannot_be_explained_is_refused_in_one_line(
+    photo, tmp_path, arguments, message
+):
+    result = run("explain", photo, "--out", tmp_path / "out.png", *arguments)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert not (tmp_path / "out.png").exists()

@@ -1,0 +1,171 @@
+"""What a result rests on is found by its imports, and prose is no part of it."""
+
+import pytest
+
+from cnnbook import storage
+from cnnbook.storage import source_code
+
+FILES = {
+    "__init__.py": "__version__ = '1'\n",
+    "maps/__init__.py": '"""What layers compute."""\nEDGE = 1\n',
+    "maps/__init__.pyi": "from .tracing import trace as trace\n"
+    "from .windows.places import place as place\n",
+    "maps/tracing.py": "from cnnbook.checks import check\n",
+    "maps/axes.py": "import numpy\n",
+    "maps/windows/__init__.py": "",
+    "maps/windows/places.py": "from cnnbook import __version__\n",
+    "checks.py": "def check():\n    pass\n",
+}
+ALWAYS = {"cnnbook", "cnnbook.maps"}
+TRACING = ALWAYS | {"cnnbook.maps.tracing", "cnnbook.checks"}
+PLACES = ALWAYS | {"cnnbook.maps.windows", "cnnbook.maps.windows.places"}
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A package of one room, with a room within it and a face."""
+    for name, text in FILES.items():
+        file = tmp_path / "cnnbook" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("code", "reached"),
+    [
+        ("import numpy", set()),
+        ("import cnnbook", {"cnnbook"}),
+        ("from cnnbook import __version__", {"cnnbook"}),
+        ("from cnnbook import maps", ALWAYS),
+        ("from cnnbook.maps import EDGE", ALWAYS),
+        ("import cnnbook.maps.tracing", TRACING),
+        ("from cnnbook.maps import tracing", TRACING),
+        ("from cnnbook.maps.tracing import check", TRACING),
+        ("def late():\n    from cnnbook.maps import tracing", TRACING),
+        # Through the face, to what is used and no further.
+        ("from cnnbook.maps import trace", TRACING),
+        ("from cnnbook import maps\nmaps.trace(1)", TRACING),
+        ("from cnnbook import maps as m\nprint(m.trace.__name__)", TRACING),
+        ("import cnnbook.maps\ncnnbook.maps.trace", TRACING),
+        ("import cnnbook.maps as m\nm.trace", TRACING),
+        ("from cnnbook import maps\nmaps.place()", PLACES),
+        ("from cnnbook import maps\nmaps.EDGE", ALWAYS),
+        (
+            "from cnnbook import maps\nf = lambda: maps.trace(maps.place)",
+            TRACING | PLACES,
+        ),
+        # A room that is handed on as a whole may be used as a whole.
+        ("from cnnbook import maps\nprint(vars(maps))", TRACING | PLACES),
+        # A function is no room, even where one of its names is.
+        ("from cnnbook.maps import trace\ntrace.anything", TRACING),
+    ],
+)
+def test_imports_are_followed_to_what_they_reach_and_no_further(root, code, reached):
+    assert set(storage.modules_behind(root, code)) == reached
+
+
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        ("import cnnbook.images", "there is no cnnbook.images"),
+        ("from cnnbook import images", "there is no cnnbook.images"),
+        ("from cnnbook.images import load_image", "there is no cnnbook.images"),
+        ("from cnnbook.maps import tracing, axis", "there is no cnnbook.maps.axis"),
+        ("from cnnbook import maps\nmaps.tarce(1)", "there is no cnnbook.maps.tarce"),
+        ("from cnnbook.maps import *", r"there is no cnnbook.maps.\*"),
+        ("from .maps import trace", "line 1 imports from .maps; write the full name"),
+        ("\nfrom importlib import import_module as f", None),
+        (
+            "import importlib\nimportlib.import_module(name)",
+            "line 2 calls import_module",
+        ),
+        ("__import__('cnnbook.' + name)", "line 1 calls __import__"),
+    ],
+)
+def test_an_import_that_cannot_be_followed_is_refused(root, code, what):
+    if what is None:
+        assert storage.modules_behind(root, code) == {}
+        return
+    with pytest.raises(ValueError, match=what):
+        storage.modules_behind(root, code)
+
+
+def test_the_module_that_cannot_be_followed_is_named(root):
+    # As when a module has moved into a room, and what imports it has not been told.
+    (root / "cnnbook" / "checks.py").rename(root / "cnnbook" / "maps" / "checks.py")
+    with pytest.raises(ValueError, match=r"tracing\.py: there is no cnnbook\.checks"):
+        storage.modules_behind(root, "from cnnbook import maps\nmaps.trace")
+
+
+def test_a_key_of_a_module_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match=r"there is no cnnbook\.modle"):
+        storage.key_of("modle")
+
+
+CODE = '''
+"""A module."""
+
+
+def double(x=2):
+    """Double it."""
+    # As one would.
+    return 2 * x  # that is all
+
+
+class Thing:
+    "A class."
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("A module.", "Another."),
+        ('"""A module."""', ""),
+        ("Double it.", "Twice as much."),
+        ('    """Double it."""\n', ""),
+        ("# As one would.", ""),
+        ("that is all", "no more"),
+        ("A class.", "One more."),
+        ("2 * x ", "2*x"),
+        ("\n\n\n", "\n\n"),
+    ],
+)
+def test_prose_and_layout_change_no_digest(tmp_path, old, new):
+    assert _digests_differ(tmp_path, old, new) is False
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("x=2", "x=3"),
+        ("2 * x ", "2 + x "),
+        ("2 * x ", "2.0 * x "),
+        ("def double", "def twice"),
+        ("    # As one would.", "    x += 0"),
+        ('"A class."', 'SIZE = "A class."'),
+    ],
+)
+def test_a_constant_a_default_an_operator_and_a_name_change_the_digest(
+    tmp_path, old, new
+):
+    assert _digests_differ(tmp_path, old, new) is True
+
+
+def test_of_other_files_every_byte_counts(tmp_path):
+    (tmp_path / "a.js").write_text("// one")
+    (tmp_path / "b.js").write_text("// two")
+    one, two = (source_code.digest_of_code(tmp_path / f"{name}.js") for name in "ab")
+    assert one != two
+
+
+def _digests_differ(folder, old, new):
+    assert old in CODE
+    (folder / "before.py").write_text(CODE)
+    (folder / "after.py").write_text(CODE.replace(old, new))
+    before, after = (
+        source_code.digest_of_code(folder / f"{name}.py")
+        for name in ("before", "after")
+    )
+    return before != after
