@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import re
 import subprocess
 import sys
@@ -73,11 +74,11 @@ def test_every_public_function_of_a_room_is_on_its_page_of_the_reference(room):
     sentence = importlib.import_module(f"cnnbook.{room}").__doc__.strip()
     assert page.split("# ", 1)[1].split("\n")[2] == sentence
     face = importlib.import_module(f"cnnbook.{room}")
-    for name, module in handed_on(room).items():
+    for name, module in handed_on(room).items() if room != "commands" else ():
         thing = getattr(face, name)
         if module is None:
             assert f".. automodule:: cnnbook.{room}.{name}\n" in page
-        elif callable(thing) and room != "commands":
+        elif inspect.isroutine(thing) or inspect.isclass(thing):
             assert re.search(rf"^\.\. auto(function|class):: {name}$", page, re.M), name
 
 
