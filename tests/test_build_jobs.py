@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from cnnbook_sphinx import jobs
+from cnnbook_sphinx import jobs, training
 from cnnbook_sphinx.jobs import Job, JobError
 
 
@@ -76,6 +76,27 @@ def test_the_times_of_a_build_are_kept_beside_those_of_earlier_ones(times):
     kept = json.loads(times.read_text())
     assert kept["other"] == 3.5
     assert kept["page"] < 50
+
+
+def test_a_job_with_nothing_to_do_leaves_the_known_time_alone(times):
+    times.parent.mkdir()
+    times.write_text('{"network": 62.5, "page": 100}')
+    page = Job("page", lambda: None, needs=frozenset({"network"}))
+    jobs.run([Job("network", lambda: False), page], times)
+    kept = json.loads(times.read_text())
+    assert kept["network"] == 62.5
+    assert kept["page"] < 50
+
+
+@pytest.mark.parametrize(("said", "did"), [("epoch 1/9", True), ("", False)])
+def test_a_training_that_says_nothing_had_nothing_to_do(
+    tmp_path, monkeypatch, said, did
+):
+    package = tmp_path / training.stamps.PACKAGE
+    package.mkdir()
+    (package / "__main__.py").write_text(f"print({said!r}, end='')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert training.job(tmp_path, "train-for-book").run() is did
 
 
 def test_a_file_of_times_that_was_cut_short_is_no_reason_to_stop(times):
