@@ -189,7 +189,7 @@ def _with_followers(jobs, seconds):
 
 
 def _keep(taken, times):
-    """Add to the file how long jobs took; one with nothing to do leaves what is known."""
+    """Add to the file how long jobs took; what had nothing to do changes nothing."""
     seconds = {name: took for name, took in taken.items() if took is not None}
     text = json.dumps(_read(times) | seconds, indent=1, sort_keys=True)
     with suppress(OSError):  # a full disk is told of where it matters
