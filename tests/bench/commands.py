@@ -11,7 +11,7 @@ from tests.bench.measuring import Row
 
 ROOT = Path(__file__).parents[2]
 CNNBOOK = (sys.executable, "-m", "cnnbook")
-TEST = "tests/test_layers.py::test_conv2d_by_hand"
+TEST = "tests/layers/test_operations.py::test_conv2d_by_hand"
 ONE_TEST = (sys.executable, "-m", "pytest", "--quiet", TEST)
 CHAPTER = ("make", "chapter", "NAME=pooling")
 
