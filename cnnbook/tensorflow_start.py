@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 # What is no news, line by line, from TensorFlow 2.18 to 2.21.  All else is shown.
@@ -29,7 +30,7 @@ _GREETING = re.compile(
 )
 
 
-def prepare():
+def prepare() -> None:
     """Have TensorFlow start well, whenever this process first imports it.
 
     Loads nothing.  Programs call it first; importing ``cnnbook`` never does.  Variables
@@ -45,7 +46,7 @@ def prepare():
 
 
 @contextmanager
-def without_greeting():
+def without_greeting() -> Iterator[None]:
     """Hold back what is written to stderr, by Python or C++; then show what is news.
 
     If the block raises an error, everything is shown.
@@ -64,7 +65,7 @@ def without_greeting():
     tells_of_crashes = faulthandler.is_enabled()
     if not tells_of_crashes:
         faulthandler.enable(file=stderr)
-    greeting = _GREETING
+    greeting: re.Pattern[bytes] | None = _GREETING
     try:
         yield
     except Exception:
