@@ -1,5 +1,8 @@
 """Find classes, and splits into training and validation, in a folder of pictures."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
 import numpy as np
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -9,7 +12,7 @@ HELD_OUT = 0.1
 SPLIT_NAMES = frozenset("train training val valid validation test testing".split())
 
 
-def picture_files(folder):
+def picture_files(folder: Path) -> list[Path]:
     """List the picture files in and under a folder, in a fixed order.
 
     Parameters
@@ -37,7 +40,9 @@ def _subfolders(folder):
     )
 
 
-def files_by_split(folder):
+def files_by_split(
+    folder: Path,
+) -> tuple[tuple[str, ...], dict[str, dict[str, list[Path]]]]:
     """Find what is to be learned from and judged by, and the classes.
 
     Parameters
@@ -80,7 +85,7 @@ def files_by_split(folder):
     return class_names, files_of
 
 
-def check_no_splits(folder):
+def check_no_splits(folder: Path) -> None:
     """Raise ValueError if what should be classes look like splits of another name."""
     found = [p.name for p in _subfolders(folder) if p.name.casefold() in SPLIT_NAMES]
     if found:
@@ -90,7 +95,7 @@ def check_no_splits(folder):
         )
 
 
-def check_classes(folder, by_class):
+def check_classes(folder: Path, by_class: Mapping[str, Sequence[Path]]) -> None:
     """Raise ValueError unless there are two classes or more, none of them empty."""
     if len(by_class) < 2:
         found = ", ".join(by_class) or "none"
@@ -104,7 +109,9 @@ def check_classes(folder, by_class):
         )
 
 
-def divide(by_class, seed):
+def divide(
+    by_class: Mapping[str, Sequence[Path]], seed: int
+) -> dict[str, dict[str, list[Path]]]:
     """Hold out a share of every class, to validate and to test on.
 
     Parameters
@@ -124,7 +131,11 @@ def divide(by_class, seed):
         If a class has fewer than 3 pictures.
     """
     rng = np.random.default_rng(seed)
-    files_of = {"train": {}, "validation": {}, "test": {}}
+    files_of: dict[str, dict[str, list[Path]]] = {
+        "train": {},
+        "validation": {},
+        "test": {},
+    }
     for name, files in by_class.items():
         if len(files) < 3:
             raise ValueError(
