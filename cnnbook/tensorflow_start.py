@@ -10,8 +10,10 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 # What is no news, line by line, from TensorFlow 2.18 to 2.21.  All else is shown.
 _GREETING = re.compile(
@@ -94,7 +96,12 @@ class _QuietStart:
     """Finds TensorFlow as Python does, and loads it without its greeting."""
 
     @classmethod
-    def find_spec(cls, name, path=None, target=None):
+    def find_spec(
+        cls,
+        name: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
         """Answer for TensorFlow alone; see `importlib.abc.MetaPathFinder`."""
         if name != "tensorflow":
             return None
@@ -110,5 +117,5 @@ class _QuietStart:
                     # It would look for GPUs, and tell, when it is first used.
                     module.config.list_physical_devices()
 
-            spec.loader.exec_module = load_without_greeting
+            spec.loader.exec_module = load_without_greeting  # type: ignore[method-assign]
         return spec

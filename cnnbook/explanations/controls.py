@@ -148,7 +148,7 @@ def _curve(model, images, target, maps, steps, baseline, *, inserted):
 
 def _innermost(model):
     """List the layers of a model, those of models inside it included."""
-    layers = []
+    layers: list[keras.Layer] = []
     for layer in model.layers:
         layers += _innermost(layer) if hasattr(layer, "layers") else [layer]
     return layers

@@ -95,7 +95,7 @@ class Explanation:
         """Return each pixel's mean over the windows that cover it."""
         sums = np.zeros((len(self.values), *self.image_size))
         counts = np.zeros(self.image_size)
-        (height, width), (down, right) = self.window, self.stride
+        (height, width), (down, right) = self.window, self.stride  # type: ignore[misc]
         for row, column in np.ndindex(self.values.shape[1:]):
             rows = slice(row * down, row * down + height)
             columns = slice(column * right, column * right + width)

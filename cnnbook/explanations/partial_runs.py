@@ -303,7 +303,7 @@ def _step(name, operation, before, shape, starts, lengths):
     size = getattr(operation, "kernel_size", None) or operation.pool_size
     dilation = getattr(operation, "dilation_rate", (1, 1))
     padding = padding_of(
-        (None, *shape), size, operation.strides, operation.padding, dilation
+        (1, *shape), size, operation.strides, operation.padding, dilation
     )
     if is_a(operation, {"AveragePooling2D"}) and np.any(padding):
         return None  # an average at the edge is one of fewer values

@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
@@ -334,7 +335,7 @@ def _numbers(
         axis.add_patch(
             Rectangle((column - 0.5, row - 0.5), 1, 1, fc=ground, ec="white", lw=1)
         )
-        red, green, blue = plt.matplotlib.colors.to_rgb(ground)
+        red, green, blue = to_rgb(ground)
         dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
         axis.text(
             column,

@@ -304,10 +304,11 @@ class _Tally:
     everywhere gives exactly 0.
     """
 
-    def __init__(self, start, tolerance):
+    def __init__(self, start: np.ndarray, tolerance: float) -> None:
         self.start, self.tolerance = start.astype(float), tolerance
         self.images = self.positions = 0
-        self.images_active = self.positions_active = 0  # from the first image on (F,)
+        self.images_active: Any = 0  # from the first image on (F,)
+        self.positions_active: Any = 0
         self.sums, self.products, self.maximum = 0.0, 0.0, -np.inf
 
     def add(self, values):
@@ -328,7 +329,7 @@ class _Tally:
         silent = self.images_active == 0
         nearest, correlation = self._nearest(silent)
         some = np.isfinite(correlation)
-        columns = (
+        columns: tuple[Any, ...] = (
             np.arange(len(silent)),
             self.images_active / self.images,
             self.positions_active / self.positions,

@@ -293,7 +293,7 @@ def _chosen(model, layers):
     """Return the names of the layers asked for, in the order of computation."""
     calls = layer_calls(model)
     spatial = [name for name, node in calls.items() if len(node.outputs[0].shape) == 4]
-    chosen = set()
+    chosen: set[str] = set()
     if layers is None:
         inputs = {name for name in spatial if is_a(calls[name].operation, INPUTS)}
         maps = set(spatial) - inputs

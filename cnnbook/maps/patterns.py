@@ -392,8 +392,8 @@ def _usual_size(model, layer, own):
     """Return three times what one position sees, within limits, in pixels."""
     smallest, largest = _SIDES
     try:
-        size = [length or largest for length in own]
-        seen = max(receptive_field(model, layer, input_size=size).size)
+        rows, columns = (length or largest for length in own)
+        seen = max(receptive_field(model, layer, input_size=(rows, columns)).size)
     except ValueError:  # it sees no window of one size
         return largest
     return min(max(3 * seen, smallest), largest)

@@ -251,7 +251,7 @@ class _Sums:
 
 def _sums(model, images, layers, fields, batch_size):
     """Add up what fits depend on, layer by layer; fill in fields that are missing."""
-    sums = {}
+    sums: dict[str, _Sums] = {}
     for start in range(0, len(images), batch_size):
         batch = images[start : start + batch_size]
         for layer, maps in feature_maps(model, batch, layers).items():
@@ -270,7 +270,7 @@ def _add(sums, layer, image, maps, places):
     pixels = pixels.reshape(len(rows) * len(columns), -1)
     features = _with_one(maps[inside])
     if layer not in sums:
-        sums[layer] = _Sums(0, 0)
+        sums[layer] = _Sums(0, 0)  # type: ignore[arg-type]
     sums[layer].features += features.T @ features
     sums[layer].products += features.T @ pixels
 

@@ -260,7 +260,7 @@ def layer_without_room(network: Connections, size: Sequence[int | None]) -> str 
 
 @dataclass(frozen=True, eq=False)  # a tuple would be taken apart by keras.tree
 class _Field:
-    axes: tuple[Axis, Axis]  # rows, columns
+    axes: tuple[Axis, ...]  # rows, columns
 
     @property
     def is_whole(self):

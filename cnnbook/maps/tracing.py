@@ -327,12 +327,13 @@ def _mean_squares(network, layer, images, position, batch_size):
         return tf.reduce_sum(squares, axis=(0, 1, 4)), place or (0, 0)
 
     signature = tf.TensorSpec((None, *images.shape[1:]), images.dtype)
-    compute = tf.function(compute, autograph=False)
-    compute = compute.get_concrete_function(signature, tf.TensorSpec((), tf.int32))
+    computed = tf.function(compute, autograph=False).get_concrete_function(
+        signature, tf.TensorSpec((), tf.int32)
+    )
     total = 0.0
     for first in range(0, len(images), batch_size):
         batch = tf.constant(images[first : first + batch_size])
-        squares, place = compute(batch, tf.constant(first))
+        squares, place = computed(batch, tf.constant(first))
         total = total + squares.numpy()
     return total / len(images), tuple(int(at) for at in place)
 

@@ -371,7 +371,7 @@ def _muted(layer, kept):
 
     kind = type(layer)
 
-    class Muted(kind):
+    class Muted(kind):  # type: ignore[valid-type, misc]
         @functools.wraps(kind.call)  # Keras reads from it which arguments to pass
         def call(self, *args, **kwargs):
             answer = super().call(*args, **kwargs)

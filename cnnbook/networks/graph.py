@@ -410,7 +410,7 @@ def _is_network(operation):
     """Tell whether an operation is a model that does what its connections say."""
     for base in type(operation).__mro__:
         if base.__name__ in {"Functional", "Sequential"}:
-            return type(operation).call is base.call
+            return type(operation).call is base.call  # type: ignore[attr-defined]
     return False
 
 

@@ -8,7 +8,7 @@ from typing import IO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cnnbook.storage.repository import AnyPath
 
@@ -263,7 +263,7 @@ def _any_failure_names(name):
         yield
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no picture at {name}") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ValueError(
             f"cannot read {name}: it is not a picture in a format that Pillow knows"
         ) from None
@@ -355,4 +355,5 @@ def _crop_and_resize(image, size):
         for channel in range(3)
     ]
     # A bicubic filter may overshoot at edges.
-    return np.stack(channels, axis=-1).clip(0, 1).astype(np.float32)
+    planes = [np.asarray(channel) for channel in channels]
+    return np.stack(planes, axis=-1).clip(0, 1).astype(np.float32)

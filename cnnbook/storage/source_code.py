@@ -77,7 +77,7 @@ def _digest_of_syntax(code):
     tree = ast.parse(code)
     for node in ast.walk(tree):
         if _has_docstring(node):
-            del node.body[0]
+            del node.body[0]  # type: ignore[attr-defined]
     return _sha256(ast.dump(tree).encode())
 
 
@@ -118,10 +118,11 @@ def _uses(code):
             ]
         elif isinstance(node, ast.ImportFrom):
             _refuse_relative(node)
+            module = node.module or ""
             imported += [
-                (alias.asname or alias.name, node.module, alias.name)
+                (alias.asname or alias.name, module, alias.name)
                 for alias in node.names
-                if _ours(node.module)
+                if _ours(module)
             ]
         elif isinstance(node, ast.Call):
             _refuse_import_by_string(node)
@@ -129,7 +130,7 @@ def _uses(code):
     dotted, inner = set(), set()
     for node in ast.walk(tree):  # from the outside in: the longest dotted name first
         if isinstance(node, ast.Attribute) and node not in inner:
-            attributes = []
+            attributes: list[str] = []
             while isinstance(node, ast.Attribute):
                 attributes.insert(0, node.attr)
                 node = node.value
