@@ -1,9 +1,14 @@
 """Bring an image to a size: cut it, stretch it, or fill up what is missing."""
 
 import warnings
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
+
+# How a picture of other proportions is brought to a size; see `pictures.load_image`.
+Fit = Literal["crop", "stretch", "pad"]
 
 # A crop that leaves less than this share of a picture is hardly of that picture.
 LEAST_SHARE = 0.1
@@ -12,7 +17,9 @@ LEAST_SHARE = 0.1
 LEAST_SIDE = 4
 
 
-def fit_image(image, size, fit, name):
+def fit_image(
+    image: npt.NDArray[np.float32], size: tuple[int, int], fit: Fit, name: str
+) -> npt.NDArray[np.float32]:
     """Bring an image to a size, without aliasing.
 
     Parameters
@@ -43,7 +50,7 @@ def fit_image(image, size, fit, name):
     return _resize(image, size, (left, top, left + width, top + height))
 
 
-def check_fit(fit):
+def check_fit(fit: object) -> None:
     """Raise ValueError unless there is such a way to bring an image to a size."""
     if fit not in ("crop", "stretch", "pad"):
         raise ValueError(f'fit must be "crop", "stretch" or "pad"; got {fit!r}')
@@ -89,4 +96,5 @@ def _resize(image, size, box):
         for channel in range(3)
     ]
     # A bicubic filter may overshoot at edges.
-    return np.stack(channels, axis=-1).clip(0, 1).astype(np.float32)
+    planes = [np.asarray(channel) for channel in channels]
+    return np.stack(planes, axis=-1).clip(0, 1).astype(np.float32)

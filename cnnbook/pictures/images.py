@@ -3,9 +3,15 @@
 import logging
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from cnnbook.pictures import fitting, opening, pixels
+from cnnbook.pictures.fitting import Fit
+from cnnbook.pictures.opening import FileSource
+
+# What a picture may be read from.
+ImageSource = FileSource | Image.Image | np.ndarray
 
 # The input of every network that this package builds is named so, which tells others
 # that it takes such numbers; the name is kept when the network is saved or cloned.
@@ -16,7 +22,9 @@ INTENSITIES = "intensities"
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-def load_image(source, size=None, *, fit="crop"):
+def load_image(
+    source: ImageSource, size: tuple[int, int] | None = None, *, fit: Fit = "crop"
+) -> npt.NDArray[np.float32]:
     """Read a picture as an array of intensities.
 
     The picture is turned upright (cameras store the rotation as a note; one that is
@@ -96,7 +104,7 @@ def _decoded(picture, name):
         return pixels.from_picture(picture)
 
 
-def model_cat(size=None):
+def model_cat(size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
     """Load Chelsea, the cat who sits for every picture in this book.
 
     She comes with scikit-image, so no download is needed.
@@ -127,7 +135,9 @@ def model_cat(size=None):
     return load_image(data.chelsea(), size)
 
 
-def model_cat_parts(size=None):
+def model_cat_parts(
+    size: tuple[int, int] | None = None,
+) -> dict[str, tuple[slice, slice]]:
     """Tell where the parts of the model cat's face are.
 
     Her paws are not in the picture, and one of her ears is cut off.
@@ -181,7 +191,9 @@ def _pixels(start, stop, length):
     return slice(max(round(start), 0), min(round(stop), length))
 
 
-def photo_crops(count, size, *, seed=0):
+def photo_crops(
+    count: int, size: tuple[int, int], *, seed: int = 0
+) -> npt.NDArray[np.float32]:
     """Cut pieces, at random, out of photographs in which there is no cat.
 
     They come with scikit-image, so no download is needed: an astronaut, a cup of

@@ -3,20 +3,27 @@
 import io
 import os
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+
+from cnnbook.storage.repository import AnyPath
+
+# What is not yet a picture, but may hold one.
+FileSource = AnyPath | bytes | bytearray | memoryview | IO[bytes]
 
 # A photo has at most some 50 million pixels.  A small file that claims far more
 # (a "decompression bomb") would fill the memory before anyone could look at it.
-# Pillow only warns from here on, and refuses from twice as many.
-MAX_PIXELS = Image.MAX_IMAGE_PIXELS
+# Pillow only warns from here on, and refuses from twice as many, if at all.
+MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 2**28 // 3
 
 # The entry in the list of parts of an AVIF file that says: this part is Exif.
 _EXIF_ENTRY = re.compile(rb"(infe[\2\3]\0\0.(?:.{4}|.{6}))Exif", re.DOTALL)
 
 
-def open_picture(source):
+def open_picture(source: FileSource) -> tuple[Image.Image, str]:
     """Open a picture without reading its pixels yet.
 
     Parameters
@@ -37,36 +44,43 @@ def open_picture(source):
     ValueError
         If it is not a picture, or of none of the kinds above.
     """
+    file: AnyPath | IO[bytes]
     if isinstance(source, (bytes, bytearray, memoryview)):
         name, file = "the picture given as bytes", io.BytesIO(source)
-        if file.getbuffer().nbytes == 0:
-            raise ValueError("cannot read the picture given as bytes: there are none")
+        if not len(source):
+            raise ValueError(f"cannot read {name}: there are none")
     elif hasattr(source, "read"):
         name, file = getattr(source, "name", "the picture file"), source
     else:
-        try:
-            name = file = os.fspath(source)
-        except TypeError:
-            raise ValueError(
-                "source must be a path, bytes, a binary file, a PIL image or an "
-                f"array; got {type(source).__name__}"
-            ) from None
-        if os.path.isdir(name):
-            raise ValueError(f"cannot read {name}: it is a folder, not a picture")
-        if os.path.exists(name) and os.path.getsize(name) == 0:
-            raise ValueError(f"cannot read {name}: the file is empty")
+        name = file = _path(source)
     with any_failure_names(name):
         return _open(file), name
 
 
+def _path(source):
+    """Return the path of a file that may hold a picture."""
+    try:
+        path = os.fspath(source)
+    except TypeError:
+        raise ValueError(
+            "source must be a path, bytes, a binary file, a PIL image or an "
+            f"array; got {type(source).__name__}"
+        ) from None
+    if os.path.isdir(path):
+        raise ValueError(f"cannot read {path}: it is a folder, not a picture")
+    if os.path.exists(path) and os.path.getsize(path) == 0:
+        raise ValueError(f"cannot read {path}: the file is empty")
+    return path
+
+
 @contextmanager
-def any_failure_names(name):
+def any_failure_names(name: str) -> Iterator[None]:
     """Turn whatever goes wrong inside Pillow into one error that names the picture."""
     try:
         yield
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no picture at {name}") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ValueError(
             f"cannot read {name}: it is not a picture in a format that Pillow knows; "
             "if another program shows it, save it there as PNG"
@@ -82,7 +96,7 @@ def any_failure_names(name):
         raise ValueError(f"cannot read {name}: {reason}") from error
 
 
-def check_size(picture, name):
+def check_size(picture: Image.Image, name: str) -> None:
     """Raise ValueError if a picture has no pixels, or claims to have too many."""
     columns, rows = picture.size
     if rows * columns == 0:

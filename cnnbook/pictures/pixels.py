@@ -1,14 +1,15 @@
 """Turn pixels of any mode, bit depth and transparency into upright intensities."""
 
 import numpy as np
-from PIL import ExifTags, TiffImagePlugin as tiff
+import numpy.typing as npt
+from PIL import ExifTags, Image, TiffImagePlugin as tiff
 
 # Whole numbers of 32 bits do not say what is white: they are as often photographs of
 # 16 bits as counts of something.  What fits into 16 bits is taken for the former.
 _WHITE_OF_32_BITS = 65535
 
 
-def from_picture(picture):
+def from_picture(picture: Image.Image) -> npt.NDArray[np.float32]:
     """Read the pixels of an open picture.
 
     Parameters
@@ -40,7 +41,7 @@ def from_picture(picture):
     return upright(image, _orientation(picture))
 
 
-def from_array(pixels):
+def from_array(pixels: np.ndarray) -> npt.NDArray[np.float32]:
     """Bring an array of pixels to intensities.
 
     Parameters
@@ -90,7 +91,7 @@ def from_array(pixels):
     return image
 
 
-def upright(image, orientation):
+def upright(image: np.ndarray, orientation: int) -> np.ndarray:
     """Turn an image as the camera's note asks.
 
     Parameters
@@ -123,7 +124,7 @@ def upright(image, orientation):
     return np.ascontiguousarray(image[::rows, ::columns])
 
 
-def check_read_right(picture):
+def check_read_right(picture: Image.Image) -> None:
     """Raise ValueError for files of which Pillow is known to give other pixels.
 
     Parameters
