@@ -17,11 +17,11 @@ from cnnbook.networks.graph import (
     answer,
     connections,
     fitting_images,
-    is_a,
     one_image_input,
     run,
 )
-from cnnbook.networks.heads import PROBABILITIES, head
+from cnnbook.networks.heads import head
+from cnnbook.networks.traits import PROBABILITIES, traits_of
 
 _compiled = weakref.WeakKeyDictionary()  # model -> {key: (function, what it needs)}
 
@@ -176,7 +176,7 @@ def before_activation(layer, *args):
     """Compute what a layer answers without its activation, with the layer's weights."""
     import keras
 
-    if not hasattr(layer, "activation") or is_a(layer, {"Activation"}):
+    if not hasattr(layer, "activation") or traits_of(layer).role == "activation":
         return args[0]  # it is nothing but an activation
     return changed(layer, {"activation": keras.activations.linear}, *args)
 
