@@ -26,6 +26,10 @@ from cnnbook.networks.traits import traits_of
 # Beyond this share of a map, a patch costs as much as the map.
 MOST = 0.75
 
+# Not worth patches: a matrix product of fewer rows may be rounded otherwise, and what a
+# function between layers answers may be no numbers to cut windows out of.
+_WHOLE = frozenset({"dense", "arithmetic", "function"})
+
 
 @dataclass(frozen=True, eq=False)
 class _Step:
@@ -259,8 +263,7 @@ def _step(name, operation, before, shape, starts, lengths):
     traits = traits_of(operation)
     if traits.reach == "place":
         axis = np.ravel(getattr(operation, "axis", -1)).tolist()
-        # A matrix product of fewer rows may be rounded in another way.
-        if not traits.alike or traits.role == "dense" or axis not in ([-1], [3]):
+        if not traits.alike or traits.role in _WHOLE or axis not in ([-1], [3]):
             return None
         return _Step(name, operation, False, before, shape)
     if traits.reach != "window":

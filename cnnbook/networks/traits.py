@@ -157,7 +157,8 @@ _ROWS = {
     "StochasticDepth": Traits("inert", "place"),
     "SpatialDropout1D SpatialDropout3D": Traits("inert"),
     # Several maps made one
-    "Add Subtract Multiply Divide DivideNoNan TrueDivide Maximum Minimum Fmax Fmin":
+    "Add Subtract Multiply Divide DivideNoNan TrueDivide Maximum Minimum Fmax Fmin "
+    "CustomScaleLayer":
         Traits("arithmetic", "place"),
     "Average": Traits("arithmetic", "channels"),  # the operation is along axes
     "Concatenate": Traits("joining", "channels"),
