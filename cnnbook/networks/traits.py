@@ -158,8 +158,7 @@ _ROWS = {
     "SpatialDropout1D SpatialDropout3D": Traits("inert"),
     # Several maps made one
     "Add Subtract Multiply Divide DivideNoNan TrueDivide Maximum Minimum Fmax Fmin "
-    "CustomScaleLayer":
-        Traits("arithmetic", "place"),
+    "CustomScaleLayer": Traits("arithmetic", "place"),
     "Average": Traits("arithmetic", "channels"),  # the operation is along axes
     "Concatenate": Traits("joining", "channels"),
     # Number by number
