@@ -13,8 +13,11 @@ References
    https://doi.org/10.1145/3299869.3319874
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +25,13 @@ from cnnbook.explanations.logits import changed, scores_by_layer
 from cnnbook.layers.windows import padding_of
 from cnnbook.networks.graph import answer, follow
 from cnnbook.networks.traits import traits_of
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from cnnbook.networks.graph import Connections
+    from cnnbook.networks.heads import Head
 
 # Beyond this share of a map, a patch costs as much as the map.
 MOST = 0.75
@@ -68,14 +78,14 @@ class Plan:
         Rows and columns of its maps.
     """
 
-    steps: tuple
-    starts: tuple
-    lengths: tuple
+    steps: tuple[_Step, ...]
+    starts: tuple[tuple[np.ndarray, np.ndarray], ...]
+    lengths: tuple[tuple[int, int], ...]
     last: str
-    shape: tuple
+    shape: tuple[int, int]
 
 
-def chain(network):
+def chain(network: Connections) -> list[tuple[str, keras.Operation]]:
     """List the calls from the input to where everything behind passes through the last.
 
     Returns (name, operation) pairs: each takes the answer of the one before, and
@@ -83,7 +93,8 @@ def chain(network):
     """
     import keras
 
-    calls, ends = [], []
+    calls: list[tuple[str, keras.Operation]] = []
+    ends: list[int] = []
 
     def visit(name, node, args, kwargs):
         given = [v for v in keras.tree.flatten((args, kwargs)) if v is not None]
@@ -99,7 +110,12 @@ def chain(network):
     return calls[: min(ends) + 1] if ends else calls
 
 
-def plan(chain, shapes, starts, lengths):
+def plan(
+    chain: Sequence[tuple[str, keras.Operation]],
+    shapes: Mapping[str, tuple[int, int]],
+    starts: tuple[np.ndarray, np.ndarray],
+    lengths: tuple[int, int],
+) -> Plan:
     """Plan which layers to run on patches.
 
     Parameters
@@ -136,12 +152,20 @@ def plan(chain, shapes, starts, lengths):
     )
 
 
-def needed(plan):
+def needed(plan: Plan) -> list[str]:
     """Return the layers whose maps `rescore` needs, for the image as it is."""
     return [*(step.before for step in plan.steps if step.slides), plan.last]
 
 
-def rescore(network, end, plan, maps, image, filling, starts):
+def rescore(
+    network: Connections,
+    end: Head,
+    plan: Plan,
+    maps: Mapping[str, tf.Tensor],
+    image: tf.Tensor,
+    filling: tf.Tensor,
+    starts: Sequence[tuple[tf.Tensor, tf.Tensor]],
+) -> tf.Tensor:
     """Compute scores with windows hidden, in TensorFlow.
 
     Parameters
@@ -271,7 +295,7 @@ def _step(name, operation, before, shape, starts, lengths):
     size = getattr(operation, "kernel_size", None) or operation.pool_size
     dilation = getattr(operation, "dilation_rate", (1, 1))
     padding = padding_of(
-        (None, *shape), size, operation.strides, operation.padding, dilation
+        (1, *shape), size, operation.strides, operation.padding, dilation
     )
     if traits.role == "average pooling" and np.any(padding):
         return None  # an average at the edge is one of fewer values

@@ -53,7 +53,13 @@ class Traits:
 UNKNOWN = Traits("unknown")
 
 
-def _activation(name, *, reach="place", alike=True, exported=None):
+def _activation(
+    name: str,
+    *,
+    reach: Reach = "place",
+    alike: bool = True,
+    exported: str | None = None,
+) -> Traits:
     return Traits("activation", reach, alike, name, exported)
 
 
@@ -191,7 +197,7 @@ PROBABILITIES = frozenset({"softmax", "sigmoid"})
 RECTIFIERS = frozenset({"relu", "relu6"})
 
 
-def traits_of(operation):
+def traits_of(operation: object) -> Traits:
     """Look up what a layer or an operation is.
 
     Parameters
