@@ -3,16 +3,18 @@
 import numpy as np
 
 from cnnbook.checks import check_whole
-from cnnbook.explanations.explanation import Explanation, one_by_one
+from cnnbook.explanations.explanation import one_by_one
 from cnnbook.explanations.gradients import gradients
 from cnnbook.explanations.logits import (
     compiled,
-    explainable_images,
     image_spec,
-    scores_by_layer,
+    logits_by_layer,
+    logits_of,
 )
+from cnnbook.explanations.question import ask
 from cnnbook.networks.graph import is_a, layer_calls, unknown_layer
-from cnnbook.networks.heads import head
+
+WEIGHTED = "weighted activations"
 
 _CONVOLUTIONS = frozenset({"BaseConv", "BaseDepthwiseConv", "BaseSeparableConv"})
 # Layers that show nothing that the layer before them does not show more finely.
@@ -55,7 +57,7 @@ def grad_cam(model, images, target, *, layer=None, batch_size=32):
 
     Examples
     --------
-    Two maps, of the left pixel and of the right; the score is 3 × the left less the
+    Two maps, of the left pixel and of the right; the logit is 3 × the left less the
     right, so that the mean gradients are 1.5 and −0.5:
 
     >>> import keras
@@ -140,7 +142,7 @@ def hires_cam(model, images, target, *, layer=None, batch_size=32):
 
 
 def ablation_cam(model, images, target, *, layer=None, batch_size=32, progress=False):
-    """Weigh each map by how far the score drops without it; no gradients [1]_.
+    """Weigh each map by how far the logit drops without it; no gradients [1]_.
 
     Parameters
     ----------
@@ -155,7 +157,7 @@ def ablation_cam(model, images, target, *, layer=None, batch_size=32, progress=F
     -------
     explanation : Explanation
         As of `grad_cam`.  The weights are plain drops, in logits: the original divides
-        them by the score, which changes nothing but the scale where the score is above
+        them by the logit, which changes nothing but the scale where the logit is above
         zero, and turns the map round where it is below.
 
     Raises
@@ -170,28 +172,31 @@ def ablation_cam(model, images, target, *, layer=None, batch_size=32, progress=F
        https://doi.org/10.1109/WACV45572.2020.9093360
     """
     check_whole(batch_size, "batch_size")
-    images, layer = explainable_images(model, images), maps_layer(model, layer)
-    end = head(model)
-    indices = end.targets(target, len(images))
+    question, layer = ask(model, images, target), maps_layer(model, layer)
     look = compiled(model, ("maps", layer), lambda *p: _maps_function(*p, layer))
     without = compiled(model, ("ablation", layer), lambda *p: _ablation(*p, layer))
-    values, scores = [], []
+    values, logits = [], []
     for image, selector in zip(
-        one_by_one(images, "Ablation-CAM", progress),
-        end.selectors(indices),
+        one_by_one(question.images, "Ablation-CAM", progress),
+        question.selectors,
         strict=True,
     ):
         outputs, maps = look(image[None])
-        score, left = float(np.asarray(outputs)[0] @ selector), []
+        (logit,), left = logits_of(outputs, selector), []
         for start in range(0, maps.shape[-1], batch_size):
             numbers = np.arange(start, min(start + batch_size, maps.shape[-1]))
-            left.append(np.asarray(without(image[None], maps, numbers)) @ selector)
-        drops = score - np.concatenate(left)
+            left.append(logits_of(without(image[None], maps, numbers), selector))
+        drops = logit - np.concatenate(left)
         maps = np.asarray(maps, "float32")
         values.append(np.maximum(weighted_maps(maps, drops[None])[0], 0))
-        scores.append(score)
-    return _explanation(
-        "Ablation-CAM", end, indices, target, layer, images, scores, np.stack(values)
+        logits.append(logit)
+    return question.answer(
+        np.stack(values),
+        logits,
+        method="Ablation-CAM",
+        layer=layer,
+        units=WEIGHTED,
+        signed=False,
     )
 
 
@@ -272,7 +277,7 @@ def _each_its_own(maps, slopes):
 def _plus_plus(maps, slopes):
     """Return each map's weight by Grad-CAM++.
 
-    The paper takes the exponential of the score; its higher derivatives are then powers
+    The paper takes the exponential of the logit; its higher derivatives are then powers
     of the first one, and a factor common to all maps of an image falls away.
     """
     total = maps.sum(axis=(1, 2), keepdims=True)
@@ -286,59 +291,38 @@ def _by_gradients(
     model, images, target, layer, method, weigh, batch_size, *, signed=False
 ):
     """Explain by weights made of maps and gradients; above zero, unless signed."""
-    images, layer = explainable_images(model, images), maps_layer(model, layer)
-    end = head(model)
-    indices = end.targets(target, len(images))
-    values, scores = [], []
-    for _, score, maps, slopes in gradients(
-        model, images, end.selectors(indices), layer=layer, batch_size=batch_size
+    question, layer = ask(model, images, target), maps_layer(model, layer)
+    values, logits = [], []
+    for _, logit, maps, slopes in gradients(
+        model, question.images, question.selectors, layer=layer, batch_size=batch_size
     ):
         sums = weighted_maps(maps, weigh(maps, slopes))
         values.append(sums if signed else np.maximum(sums, 0))
-        scores.append(score)
-    return _explanation(
-        method,
-        end,
-        indices,
-        target,
-        layer,
-        images,
-        np.concatenate(scores),
+        logits.append(logit)
+    return question.answer(
         np.concatenate(values),
-        signed=signed,
-    )
-
-
-def _explanation(
-    method, end, indices, target, layer, images, scores, values, *, signed=False
-):
-    """Put maps of a layer together with what they explain."""
-    return Explanation(
-        values=values,
+        np.concatenate(logits),
         method=method,
-        target=end.labels(indices, target),
         layer=layer,
-        score=np.asarray(scores, "float32"),
-        units="logits" if signed else "weighted activations",
-        image_size=images.shape[1:3],
+        units="logits" if signed else WEIGHTED,
         signed=signed,
     )
 
 
 def _maps_function(model, network, end, layer):
-    """Compile images -> (scores, maps of the layer)."""
+    """Compile images -> (logits, maps of the layer)."""
     import tensorflow as tf
 
     def compute(images):
-        scores, found = scores_by_layer(network, end, images, [layer])
-        return scores, found[layer]
+        logits, found = logits_by_layer(network, end, images, [layer])
+        return logits, found[layer]
 
     function = tf.function(compute, autograph=False)
     return function.get_concrete_function(image_spec(model))
 
 
 def _ablation(model, network, end, layer):
-    """Compile (image, maps, numbers) -> scores, each with one of the maps left out."""
+    """Compile (image, maps, numbers) -> logits, each with one of the maps left out."""
     import tensorflow as tf
 
     def compute(image, maps, numbers):
@@ -346,7 +330,7 @@ def _ablation(model, network, end, layer):
         several = maps * kept[:, None, None, :]
         # On a chain nothing is computed with the images; branches do need them.
         images = tf.repeat(image, tf.shape(numbers)[0], axis=0)
-        return scores_by_layer(network, end, images, given={layer: several})[0]
+        return logits_by_layer(network, end, images, given={layer: several})[0]
 
     (maps,) = layer_calls(model)[layer].outputs
     function = tf.function(compute, autograph=False)

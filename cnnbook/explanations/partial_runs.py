@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnbook.explanations.logits import changed, scores_by_layer
+from cnnbook.explanations.logits import changed, logits_by_layer
 from cnnbook.layers.windows import padding_of
 from cnnbook.networks.graph import INPUTS, answer, follow, is_a
 
@@ -151,7 +151,7 @@ def needed(plan):
 
 
 def rescore(network, end, plan, maps, image, filling, starts):
-    """Compute scores with windows hidden, in TensorFlow.
+    """Compute logits with windows hidden, in TensorFlow.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def rescore(network, end, plan, maps, image, filling, starts):
 
     Returns
     -------
-    scores : tensor of shape (P, K)
+    logits : tensor of shape (P, K)
     """
     import tensorflow as tf
 
@@ -205,7 +205,7 @@ def rescore(network, end, plan, maps, image, filling, starts):
     whole = [(tf.zeros(places, tf.int32), length) for length in plan.shape]
     full = _cut(maps[plan.last], patch, starts[-1], whole, padding=0.0)
     images = tf.repeat(image, places, axis=0)  # not computed with, on a chain
-    return scores_by_layer(network, end, images, given={plan.last: full})[0]
+    return logits_by_layer(network, end, images, given={plan.last: full})[0]
 
 
 def _cut(base, patch, starts, wanted, *, padding):
