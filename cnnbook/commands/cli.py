@@ -172,7 +172,25 @@ def maps(photo, model_file, white, layer, out):
     look.draw_maps(photo, model_file, white, layer, out)
 
 
-@main.command()
+class _ListsMethods(click.Command):
+    """A command whose help ends in the methods, which only that has to import."""
+
+    def format_epilog(self, context, formatter):
+        """Write a line for each method: what its maps are, and what it takes."""
+        from cnnbook import explanations
+
+        with formatter.section("Methods"):
+            formatter.write_dl(
+                (
+                    method.name,
+                    ("for and against" if method.signed else "amounts alone")
+                    + (", takes --layer" if "layer" in method.options else ""),
+                )
+                for method in explanations.METHODS.values()
+            )
+
+
+@main.command(cls=_ListsMethods)
 @click.argument("photo", type=click.Path(path_type=Path))
 @_model
 @_white
@@ -187,7 +205,9 @@ def maps(photo, model_file, white, layer, out):
     "--target",
     help="The class to explain, by name or number; by default the most probable one.",
 )
-@click.option("--layer", help="For the class maps; by default the last with maps.")
+@click.option(
+    "--layer", help="For methods that take one; by default the last with maps."
+)
 @_drawn_to("explanation.png")
 @_as_json
 def explain(photo, model_file, white, methods, target, layer, out, as_json):

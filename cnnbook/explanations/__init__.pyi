@@ -28,7 +28,9 @@ from .logits import (
 )
 from .methods import (
     METHODS as METHODS,
+    Method as Method,
     explain as explain,
+    find_method as find_method,
 )
 from .occlusion import (
     occlusion_map as occlusion_map,

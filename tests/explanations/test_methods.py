@@ -2,6 +2,8 @@
 
 import gc
 import inspect
+import subprocess
+import sys
 import weakref
 from functools import partial
 
@@ -78,7 +80,7 @@ QUICK = {
 
 def quick(name):
     """A method by its name, with little work to do."""
-    return partial(explanations.METHODS[name], **QUICK.get(name, {}))
+    return partial(explanations.explain, name, **QUICK.get(name, {}))
 
 
 @pytest.mark.parametrize("activation", [None, "softmax"])
@@ -236,7 +238,7 @@ def test_guided_backprop_stops_what_a_relu_would_pass_and_deconvnet_what_it_woul
     model.set_weights([kernel, np.zeros(2), np.array([[-1.0], [1]]), np.zeros(1)])
     pixel = np.ones((1, 1, 1, 1))
     maps = {
-        name: explanations.METHODS[name](model, pixel, 1).values.item()
+        name: explanations.explain(name, model, pixel, 1).values.item()
         for name in ("saliency", "guided-backprop", "deconvnet")
     }
     assert maps == {"saliency": 2, "guided-backprop": 0, "deconvnet": 3}
@@ -249,7 +251,7 @@ def test_where_all_units_speak_for_the_class_guided_backprop_is_saliency(pixels)
     )
     model.set_weights([np.abs(WEIGHTS), np.zeros(2), np.ones((2, 1)), np.zeros(1)])
     guided, plain = (
-        explanations.METHODS[name](model, pixels, 1).values
+        explanations.explain(name, model, pixels, 1).values
         for name in ("guided-backprop", "saliency")
     )
     np.testing.assert_allclose(guided, plain)
@@ -274,7 +276,7 @@ def two_maps():
 def test_class_maps_of_one_convolution_are_those_worked_out_on_paper(two_maps):
     model, image = two_maps
     values = {
-        name: explanations.METHODS[name](model, image, 1).values[0, 0].tolist()
+        name: explanations.explain(name, model, image, 1).values[0, 0].tolist()
         for name in ("grad-cam", "hires-cam", "ablation-cam")
     }
     # Mean gradients 1.5 and −0.5; gradients 3 and −1; without a map −6 and +4.
@@ -304,7 +306,7 @@ def test_hires_cam_adds_up_to_the_logit_less_the_bias(fresh, pictures):
 @pytest.mark.parametrize("name", ["grad-cam", "grad-cam++", "ablation-cam"])
 def test_other_class_maps_are_never_below_zero(network, pictures, name):
     for target in (0, 1):
-        found = explanations.METHODS[name](network, pictures, target)
+        found = explanations.explain(name, network, pictures, target)
         assert not found.signed
         assert found.units == "weighted activations"
         assert found.values.min() >= 0
@@ -345,7 +347,7 @@ def averaging(policy):
 def test_class_maps_of_half_precision_are_those_of_single_precision(rng, name):
     images = rng.random((2, 64, 64, 3), np.float32)
     half, single = (
-        explanations.METHODS[name](averaging(policy), images, 1).values
+        explanations.explain(name, averaging(policy), images, 1).values
         for policy in ("mixed_float16", "float32")
     )
     assert half.dtype == single.dtype == np.float32
@@ -417,18 +419,21 @@ def test_every_method_explains_by_name_or_number_and_says_what_it_did(
     np.testing.assert_allclose(
         by_name.score, np.asarray(network(pictures))[:, 1], atol=1e-5
     )
-    assert by_name.layer == ("block2_relu" if name.endswith(("cam", "++")) else None)
+    takes_layer = "layer" in explanations.METHODS[name].options
+    assert takes_layer == name.endswith(("cam", "++"))
+    assert by_name.layer == ("block2_relu" if takes_layer else None)
     assert by_name.units
     assert by_name.method in str(by_name)
     assert by_name.on_pixels().shape == (3, 16, 16)
     assert by_name.signed == bool((by_name.values < 0).any())
+    assert by_name.signed == explanations.METHODS[name].signed
 
 
 @pytest.mark.parametrize("name", explanations.METHODS)
 def test_every_method_needs_nothing_but_a_model_images_and_a_class(
     network, pictures, name
 ):
-    plain = explanations.METHODS[name](network, pictures[:1], "dog")
+    plain = explanations.METHODS[name].function(network, pictures[:1], "dog")
     # Also by its name, and of images in a plain list.
     named = explanations.explain(name, network, pictures[:1].tolist(), "dog")
     assert plain.on_pixels().shape == (1, 16, 16)
@@ -438,10 +443,9 @@ def test_every_method_needs_nothing_but_a_model_images_and_a_class(
 @pytest.mark.parametrize("wrong", [0, -1, 2.5])
 @pytest.mark.parametrize("name", explanations.METHODS)
 def test_a_batch_that_holds_no_image_is_refused(network, pictures, name, wrong):
-    method = explanations.METHODS[name]
-    assert "batch_size" in inspect.signature(method).parameters
+    assert "batch_size" in explanations.METHODS[name].options
     with pytest.raises(ValueError, match=f"batch_size must be a whole.*got {wrong}"):
-        method(network, pictures, 0, batch_size=wrong)
+        explanations.explain(name, network, pictures, 0, batch_size=wrong)
 
 
 @pytest.mark.parametrize("wrong", ["a", None, -0.1, np.nan, np.inf])
@@ -667,3 +671,33 @@ def test_names_must_be_as_many_as_classes():
 def test_an_unknown_method_is_refused_with_the_list_of_methods(network, pictures):
     with pytest.raises(ValueError, match="no method 'magic'; there are occlusion"):
         explanations.explain("magic", network, pictures, 0)
+
+
+def test_a_method_takes_what_its_function_takes_and_as_it_does():
+    for name, method in explanations.METHODS.items():
+        assert method.name == name
+        model_images_target = inspect.getfullargspec(method.function).args
+        assert model_images_target == ["model", "images", "target"]
+        assert method.options == method.function.__kwdefaults__
+    assert explanations.METHODS["grad-cam"].options == {
+        "layer": None,
+        "batch_size": 32,
+    }
+
+
+def test_an_option_that_a_method_does_not_take_is_refused_with_those_that_it_does(
+    network, pictures
+):
+    message = "lime takes no layer and no steps; it takes segments, samples, baseline"
+    with pytest.raises(ValueError, match=message):
+        explanations.explain("lime", network, pictures, 0, steps=4, layer="a")
+
+
+def test_names_and_options_of_methods_are_known_without_anything_slow():
+    code = (
+        "import sys; from cnnbook import explanations\n"
+        "[method.options for method in explanations.METHODS.values()]\n"
+        "print({'scipy', 'skimage', 'matplotlib', 'keras'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("set()\n", "")
