@@ -309,7 +309,8 @@ def train_cheats():
 def results(names):
     """Measure the recorded results of the book anew, on photographs and drawings.
 
-    It takes two or three hours; after an interruption the same command goes on.
+    It takes two or three hours; after an interruption the same command goes on.  Of
+    "trust", methods whose code has not changed keep their figures.
     """
     from cnnbook import studies
 
