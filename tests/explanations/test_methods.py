@@ -78,6 +78,11 @@ QUICK = {
 }
 
 
+CLASS_MAPS = [
+    name for name, method in explanations.METHODS.items() if "layer" in method.options
+]
+
+
 def quick(name):
     """A method by its name, with little work to do."""
     return partial(explanations.explain, name, **QUICK.get(name, {}))
@@ -303,7 +308,9 @@ def test_hires_cam_adds_up_to_the_logit_less_the_bias(fresh, pictures):
         )
 
 
-@pytest.mark.parametrize("name", ["grad-cam", "grad-cam++", "ablation-cam"])
+@pytest.mark.parametrize(
+    "name", [name for name in CLASS_MAPS if not explanations.METHODS[name].signed]
+)
 def test_other_class_maps_are_never_below_zero(network, pictures, name):
     for target in (0, 1):
         found = explanations.explain(name, network, pictures, target)
@@ -343,7 +350,7 @@ def averaging(policy):
     return model
 
 
-@pytest.mark.parametrize("name", ["grad-cam", "grad-cam++", "hires-cam"])
+@pytest.mark.parametrize("name", sorted({*CLASS_MAPS} - {"ablation-cam"}))
 def test_class_maps_of_half_precision_are_those_of_single_precision(rng, name):
     images = rng.random((2, 64, 64, 3), np.float32)
     half, single = (
