@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import asdict
 from functools import partial
 
 from cnnbook.explanations import assessment, truth
@@ -11,6 +12,7 @@ from cnnbook.storage import build_folder
 from cnnbook.studies import records
 from cnnbook.training.built import train_for_book
 from cnnbook.training.metrics import evaluate
+from cnnbook.training.recipes import book_recipe_for
 
 COUNT = 200  # pets, half of them cats
 SEED = 2026  # of pets that no network learned from
@@ -88,7 +90,7 @@ def failures(method):
 
 
 def code_of(name):
-    """Digest all that decides a method's figures: its code and ours, and the options.
+    """Digest what a method's figures rest on: its code, its options, and its judges.
 
     Parameters
     ----------
@@ -98,14 +100,15 @@ def code_of(name):
     Returns
     -------
     key : str
-        From `storage.key_of`.  Other methods do not count, not even in one module.
+        From `storage.key_of`.  Other methods do not count, not even in one module.  Of
+        the network the recipe counts, not the code that trains by it.
     """
     function = METHODS[name].function
     return build_folder.key_of(
         f"{function.__module__}.{function.__name__}".removeprefix("cnnbook."),
         "explanations.assessment",
         "pictures.drawing.pets",
-        "training.built",
+        recipe=asdict(book_recipe_for("drawn")),
         options=OPTIONS.get(name, {}),
         pets=[COUNT, SEED, SIZE],
         tolerance=TOLERANCE,
