@@ -7,6 +7,7 @@ from .class_maps import (
     grad_cam as grad_cam,
     grad_cam_plus_plus as grad_cam_plus_plus,
     hires_cam as hires_cam,
+    xgrad_cam as xgrad_cam,
 )
 from .controls import (
     deletion_curve as deletion_curve,

@@ -106,6 +106,40 @@ def grad_cam_plus_plus(model, images, target, *, layer=None, batch_size=32):
     )
 
 
+def xgrad_cam(model, images, target, *, layer=None, batch_size=32):
+    """Weigh each map by its mean gradient where it is active, and add up as `grad_cam`.
+
+    A gradient counts as much as the map holds at its place.  Before what is below zero
+    is cut off, a map so made adds up to what that of `hires_cam` adds up to [1]_.
+
+    Parameters
+    ----------
+    model, images, target, layer, batch_size
+        As for `grad_cam`.
+
+    Returns
+    -------
+    explanation : Explanation
+        As of `grad_cam`.  Where the values of one of the layer's maps add up to zero,
+        its weight is zero: behind a ReLU that map is empty.  (The authors' code adds
+        1e-6 to each such sum instead.)
+
+    Raises
+    ------
+    ValueError
+        As `grad_cam`.
+
+    References
+    ----------
+    .. [1] R. Fu, Q. Hu, X. Dong, Y. Guo, Y. Gao and B. Li, "Axiom-based Grad-CAM:
+       towards accurate visualization and explanation of CNNs", BMVC 2020.
+       https://arxiv.org/abs/2008.02312
+    """
+    return _by_gradients(
+        model, images, target, layer, "XGrad-CAM", _means_where_active, batch_size
+    )
+
+
 def hires_cam(model, images, target, *, layer=None, batch_size=32):
     """Multiply each value of the maps by its own gradient, and add up the maps [1]_.
 
@@ -267,6 +301,12 @@ def weighted_maps(maps, weights):
 def _means(maps, slopes):
     """Return each map's weight by Grad-CAM: its mean gradient."""
     return slopes.mean(axis=(1, 2))
+
+
+def _means_where_active(maps, slopes):
+    """Return each map's weight by XGrad-CAM: its mean gradient, by its own values."""
+    sums, totals = (maps * slopes).sum(axis=(1, 2)), maps.sum(axis=(1, 2))
+    return np.divide(sums, totals, out=np.zeros_like(sums), where=totals != 0)
 
 
 def _each_its_own(maps, slopes):

@@ -14,6 +14,7 @@ from cnnbook.explanations.class_maps import (
     grad_cam,
     grad_cam_plus_plus,
     hires_cam,
+    xgrad_cam,
 )
 from cnnbook.explanations.gradient_maps import (
     deconvnet,
@@ -60,6 +61,7 @@ _RECORDS = (
     Method("deconvnet", deconvnet, signed=False),
     Method("grad-cam", grad_cam, signed=False),
     Method("grad-cam++", grad_cam_plus_plus, signed=False),
+    Method("xgrad-cam", xgrad_cam, signed=False),
     Method("hires-cam", hires_cam, signed=True),
     Method("ablation-cam", ablation_cam, signed=False),
 )

@@ -282,14 +282,48 @@ def test_class_maps_of_one_convolution_are_those_worked_out_on_paper(two_maps):
     model, image = two_maps
     values = {
         name: explanations.explain(name, model, image, 1).values[0, 0].tolist()
-        for name in ("grad-cam", "hires-cam", "ablation-cam")
+        for name in ("grad-cam", "xgrad-cam", "hires-cam", "ablation-cam")
     }
-    # Mean gradients 1.5 and −0.5; gradients 3 and −1; without a map −6 and +4.
+    # Mean gradients 1.5 and −0.5, where the maps are active 3 and −1; gradients 3 and
+    # −1; without a map −6 and +4.
     assert values == {
         "grad-cam": [3, 0],
+        "xgrad-cam": [6, 0],
         "hires-cam": [6, -4],
         "ablation-cam": [12, 0],
     }
+
+
+def test_xgrad_cam_weighs_each_gradient_by_the_share_of_the_map_at_its_place(
+    network, pictures
+):
+    layer = "block2_relu"
+    inner = network.get_layer(layer).output
+    look = keras.Model(network.inputs, [inner, network.outputs[0]])
+    with tf.GradientTape() as tape:
+        maps, logits = look(tf.constant(pictures))
+        tape.watch(maps)
+        logits = keras.Model(inner, network.outputs[0])(maps)[:, 1]
+    gradients = np.asarray(tape.gradient(logits, maps), float)
+    maps = np.asarray(maps, float)
+    active = maps.any(axis=(1, 2))
+    shares = maps / np.where(active, maps.sum(axis=(1, 2)), 1)[:, None, None]
+    weights = np.einsum("nhwk,nhwk->nk", shares, gradients)
+    expected = np.maximum(np.einsum("nk,nhwk->nhw", weights, maps), 0)
+    found = explanations.xgrad_cam(network, pictures, 1)
+    assert found.layer == layer
+    assert expected.any(axis=(1, 2)).all()
+    np.testing.assert_allclose(found.values, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_map_whose_values_add_up_to_zero_has_no_weight_in_xgrad_cam(two_maps):
+    model, image = two_maps
+    image[0, 0, :, 0] = 5, -5  # and the other map holds 0 and 4, weight −1
+    assert explanations.xgrad_cam(model, image, 1).values.tolist() == [[[0, 0]]]
+    image[0, 0, :, 1] = 2, -4  # adds up to −2; −4 has the gradient −1: weight −2
+    assert explanations.xgrad_cam(model, image, 1).values.tolist() == [[[0, 8]]]
+    image[:] = 0  # all maps empty
+    assert not explanations.xgrad_cam(model, image, 1).values.any()
 
 
 def test_hires_cam_adds_up_to_the_logit_less_the_bias(fresh, pictures):
