@@ -5,6 +5,9 @@ is slow to import is loaded.
 """
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
 
 import click
 import numpy as np
@@ -15,7 +18,13 @@ from cnnbook import explanations, networks, pictures, storage
 from cnnbook.commands import outputs
 
 
-def predict(photos, model_file, white, *, as_json=False):
+def predict(
+    photos: Sequence[Path],
+    model_file: Path | None,
+    white: Literal["1", "255"] | None,
+    *,
+    as_json: bool = False,
+) -> None:
     """Print the probability of each class, of the likeliest five at most.
 
     Parameters
@@ -63,7 +72,13 @@ def predict(photos, model_file, white, *, as_json=False):
     click.echo(tabulate(rows, tablefmt="plain"))
 
 
-def draw_maps(photo, model_file, white, layer, out):
+def draw_maps(
+    photo: Path,
+    model_file: Path | None,
+    white: Literal["1", "255"] | None,
+    layer: str | None,
+    out: Path,
+) -> None:
     """Draw the feature maps of a layer.
 
     Parameters
@@ -99,7 +114,17 @@ def draw_maps(photo, model_file, white, layer, out):
     click.echo(f"{values.shape[-1]} maps of {layer}: {out}")
 
 
-def explain(photo, model_file, white, methods, target, layer, out, *, as_json=False):
+def explain(
+    photo: Path,
+    model_file: Path | None,
+    white: Literal["1", "255"] | None,
+    methods: str,
+    target: str | None,
+    layer: str | None,
+    out: Path,
+    *,
+    as_json: bool = False,
+) -> None:
     """Draw explanations of one photo side by side.
 
     Parameters
@@ -132,23 +157,24 @@ def explain(photo, model_file, white, methods, target, layer, out, *, as_json=Fa
     network = networks.load_network(model_file)
     shown, batch = _fitted(network, picture, white)
     (probabilities,) = _probabilities(network, batch, [photo])
+    wanted: int | str
     if target is None:
-        target = int(probabilities.argmax())
-    elif target.isdecimal():
-        target = int(target)
+        wanted = int(probabilities.argmax())
+    else:
+        wanted = int(target) if target.isdecimal() else target
     found = []
     bar = tqdm(chosen, desc="explaining", unit="method", disable=None)
     for method in bar:
         bar.set_postfix_str(method.name)
-        options = {} if layer is None else {"layer": layer}
+        options: dict[str, Any] = {} if layer is None else {"layer": layer}
         if "progress" in method.options:
             options["progress"] = True
         found.append(
-            explanations.explain(method.name, network, batch, target, **options)
+            explanations.explain(method.name, network, batch, wanted, **options)
         )
     figures.explanations_over_photo(shown, found).savefig(out, dpi=200)
     names = _names(network, len(probabilities))
-    index = target if isinstance(target, int) else names.index(target)
+    index = wanted if isinstance(wanted, int) else names.index(wanted)
     logit = found[0].score[0]
     if as_json:
         _print_json(
@@ -172,7 +198,7 @@ def explain(photo, model_file, white, methods, target, layer, out, *, as_json=Fa
     click.echo(f"Drawn to {out}")
 
 
-def export(model_file, out, dtype):
+def export(model_file: Path, out: Path, dtype: Literal["float32", "float16"]) -> None:
     """Write a network as a script that runs in a page.
 
     Parameters
@@ -216,12 +242,12 @@ def _methods(names, layer):
 
 def _fitted(network, picture, white):
     """Give a picture as people see it, (H, W, 3), and as the network takes it."""
-    shape = networks.one_image_input(network)
-    if shape[3] != 3:
+    _, rows, columns, channels = networks.one_image_input(network)
+    if channels != 3:
         raise ValueError(
-            f"the network takes images of {shape[3]} channels; photos have 3"
+            f"the network takes images of {channels} channels; photos have 3"
         )
-    size = None if None in shape[1:3] else shape[1:3]
+    size = (rows, columns) if rows and columns else None
     shown = pictures.load_image(picture, size)
     own = network.inputs[0].name == pictures.INTENSITIES
     if white is None and not own:

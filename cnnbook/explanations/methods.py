@@ -4,10 +4,15 @@ All methods are called alike, ``method(model, images, target, *, …)``, and ans
 one `Explanation`.
 """
 
+from __future__ import annotations
+
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
 
 from cnnbook.explanations.class_maps import (
     ablation_cam,
@@ -16,6 +21,7 @@ from cnnbook.explanations.class_maps import (
     hires_cam,
     xgrad_cam,
 )
+from cnnbook.explanations.explanation import Explanation
 from cnnbook.explanations.gradient_maps import (
     deconvnet,
     guided_backprop,
@@ -25,6 +31,10 @@ from cnnbook.explanations.gradient_maps import (
 )
 from cnnbook.explanations.occlusion import occlusion_map
 from cnnbook.explanations.superpixels import lime
+from cnnbook.networks.heads import Targets
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
@@ -41,11 +51,11 @@ class Method:
     """
 
     name: str
-    function: Callable
+    function: Callable[..., Explanation]
     signed: bool
 
     @property
-    def options(self):
+    def options(self) -> dict[str, Any]:
         """What the function takes beside model, images and target: {name: default}."""
         parameters = inspect.signature(self.function).parameters.values()
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
@@ -65,10 +75,12 @@ _RECORDS = (
     Method("hires-cam", hires_cam, signed=True),
     Method("ablation-cam", ablation_cam, signed=False),
 )
-METHODS = MappingProxyType({method.name: method for method in _RECORDS})
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {method.name: method for method in _RECORDS}
+)
 
 
-def find_method(name):
+def find_method(name: str) -> Method:
     """Return the record of a method.
 
     Parameters
@@ -95,7 +107,13 @@ def find_method(name):
     return METHODS[name]
 
 
-def explain(method, model, images, target, **options):
+def explain(
+    method: str,
+    model: keras.Model,
+    images: npt.ArrayLike,
+    target: Targets,
+    **options: Any,
+) -> Explanation:
     """Explain by a method given by its name.
 
     Parameters

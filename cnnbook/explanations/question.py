@@ -1,13 +1,19 @@
 """What a classifier is asked, the class of each image, and how maps answer it."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.explanations.explanation import Explanation
 from cnnbook.explanations.logits import all_logits, explainable_images, logits_of
-from cnnbook.networks.heads import Head, head
+from cnnbook.networks.heads import Head, Targets, head
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,23 +31,25 @@ class Question:
         The same as it was asked.
     """
 
-    model: Any
+    model: keras.Model
     images: np.ndarray
     head: Head
     indices: np.ndarray
-    target: object
+    target: Targets
 
     @property
-    def selectors(self):
+    def selectors(self) -> np.ndarray:
         """What logits are multiplied by to get that of each image's class: (N, K)."""
         return self.head.selectors(self.indices)
 
-    def logits(self, *, batch_size):
+    def logits(self, *, batch_size: int) -> np.ndarray:
         """Compute the logit of each image's class, as the images are: (N,)."""
         outputs = all_logits(self.model, self.images, batch_size=batch_size)
         return logits_of(outputs, self.selectors)
 
-    def answer(self, values, logits, **facts):
+    def answer(
+        self, values: np.ndarray, logits: npt.ArrayLike, **facts: Any
+    ) -> Explanation:
         """Put maps together with what they explain.
 
         Parameters
@@ -65,7 +73,7 @@ class Question:
         )
 
 
-def ask(model, images, target):
+def ask(model: keras.Model, images: npt.ArrayLike, target: Targets) -> Question:
     """Check what a method is called with.
 
     Parameters
@@ -84,5 +92,5 @@ def ask(model, images, target):
         If the model is no image classifier, the images do not fit it or are not finite,
         or there is no such class.
     """
-    images, end = explainable_images(model, images), head(model)
-    return Question(model, images, end, end.targets(target, len(images)), target)
+    fitting, end = explainable_images(model, images), head(model)
+    return Question(model, fitting, end, end.targets(target, len(fitting)), target)

@@ -5,14 +5,24 @@ map has a place in the picture and a weight for each class.  So the difference o
 logits is a sum over places, with nothing left over but the bias.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.maps.layer_maps import feature_maps
 from cnnbook.networks.classifier import filters_of
 
+if TYPE_CHECKING:
+    import keras
 
-def vote_maps(model, images, target, against):
+
+def vote_maps(
+    model: keras.Model, images: npt.ArrayLike, target: int, against: int
+) -> np.ndarray:
     """Lay the votes for one class against another back onto the pictures.
 
     Parameters

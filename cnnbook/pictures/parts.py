@@ -1,11 +1,14 @@
 """How much of what is laid over a picture lies on a part of it."""
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 
 
-def share_inside(maps, masks, *, margin=0):
+def share_inside(
+    maps: npt.ArrayLike, masks: npt.ArrayLike, *, margin: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Measure which share of what maps hold lies on a part of each picture.
 
     Parameters
@@ -61,7 +64,9 @@ def share_inside(maps, masks, *, margin=0):
     return np.where(present, shares, np.nan), np.where(present, areas, np.nan)
 
 
-def widened(masks, pixels, name="pixels"):
+def widened(
+    masks: npt.NDArray[np.bool_], pixels: int, name: str = "pixels"
+) -> npt.NDArray[np.bool_]:
     """Let the part of each picture grow by so many pixels on all sides.
 
     Parameters
@@ -86,4 +91,4 @@ def widened(masks, pixels, name="pixels"):
     from scipy import ndimage  # takes a fifth of a second, and few masks are widened
 
     square = np.ones((1, 2 * pixels + 1, 2 * pixels + 1), bool)
-    return ndimage.binary_dilation(masks, square)
+    return np.asarray(ndimage.binary_dilation(masks, square))

@@ -6,14 +6,16 @@
 import json
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cnnbook.storage import build_folder
 
 FOLDER = Path(__file__).parent / "results"
 
 
-def read_record(name):
+def read_record(name: str) -> dict[str, Any]:
     """Read what was measured.
 
     Parameters
@@ -45,7 +47,7 @@ def read_record(name):
     return json.loads(file.read_text(encoding="utf8"))
 
 
-def write_record(name, record):
+def write_record(name: str, record: Mapping[str, Any]) -> Path:
     """Keep what was measured, with the versions and the machine it was measured with.
 
     Parameters
@@ -58,10 +60,10 @@ def write_record(name, record):
     -------
     file : pathlib.Path
     """
-    return write_parts(name, measured_with() | record)
+    return write_parts(name, {**measured_with(), **record})
 
 
-def measured_with():
+def measured_with() -> dict[str, Any]:
     """Name the versions and the machine that something is measured with now.
 
     Returns
@@ -74,7 +76,7 @@ def measured_with():
     }
 
 
-def write_parts(name, record):
+def write_parts(name: str, record: Mapping[str, Any]) -> Path:
     """Keep a record whose parts say themselves what they were measured with.
 
     Parameters

@@ -2,15 +2,18 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from cnnbook.explanations import assessment, truth
 from cnnbook.explanations.methods import METHODS, explain
-from cnnbook.pictures.drawing.pets import draw_pets
+from cnnbook.pictures.drawing.pets import DrawnPets, draw_pets
 from cnnbook.storage import build_folder
 from cnnbook.studies import records
-from cnnbook.training.built import train_for_book
+from cnnbook.training.built import BuiltClassifier, train_for_book
 from cnnbook.training.metrics import evaluate
 from cnnbook.training.recipes import book_recipe_for
 
@@ -21,7 +24,7 @@ TOLERANCE = 2  # pixels round whiskers
 GREY = 0.5  # what stands where a part is hidden
 
 # Nothing but what is said here differs from the methods' own choices.
-OPTIONS = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "occlusion": {"window": 12, "stride": 6, "baseline": GREY},
     "lime": {"samples": 300},
     "smooth-grad": {"samples": 12},
@@ -38,7 +41,7 @@ BOUNDS = {
 }
 
 
-def drawn_classifier():
+def drawn_classifier() -> BuiltClassifier:
     """Return the classifier whose maps are examined: the book's, from drawn pets.
 
     Returns
@@ -49,7 +52,7 @@ def drawn_classifier():
     return train_for_book("drawn")
 
 
-def pets():
+def pets() -> DrawnPets:
     """Draw the pets whose maps are examined, and which no network learned from.
 
     Returns
@@ -59,7 +62,7 @@ def pets():
     return draw_pets(COUNT, size=SIZE, seed=SEED)
 
 
-def failures(method):
+def failures(method: Mapping[str, Any]) -> list[str]:
     """List the bounds that a method's figures do not keep.
 
     Parameters
@@ -89,7 +92,7 @@ def failures(method):
     return failed
 
 
-def code_of(name):
+def code_of(name: str) -> str:
     """Digest what a method's figures rest on: its code, its options, and its judges.
 
     Parameters
@@ -116,7 +119,7 @@ def code_of(name):
     )
 
 
-def record(*, progress=True):
+def record(*, progress: bool = True) -> Path:
     """Measure the methods that are new or changed; keep what is known of the others.
 
     The figures are in ``cnnbook/studies/results/trust.json``, where each method says

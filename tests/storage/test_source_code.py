@@ -45,6 +45,8 @@ def root(tmp_path):
         ("from cnnbook.maps import tracing", TRACING),
         ("from cnnbook.maps.tracing import check", TRACING),
         ("def late():\n    from cnnbook.maps import tracing", TRACING),
+        # What never runs decides nothing.
+        ("if TYPE_CHECKING:\n    from cnnbook.maps.tracing import check", set()),
         # Through the face, to what is used and no further.
         ("from cnnbook.maps import trace", TRACING),
         ("from cnnbook import maps\nmaps.trace(1)", TRACING),
@@ -166,8 +168,12 @@ def test_of_other_files_every_byte_counts(tmp_path):
 
 SEVERAL = """
 import warnings
+from typing import TYPE_CHECKING
 from cnnbook.checks import check, other
 from cnnbook.maps import axes
+
+if TYPE_CHECKING:
+    from cnnbook.maps import trace
 
 LEAST, MOST = 1, 2
 warnings.simplefilter("error")
@@ -217,6 +223,7 @@ def test_a_function_needs_what_it_uses_of_its_module_and_what_that_uses():
         ("+ axes.edge", "- axes.edge", False),
         ("check, other", "check, another", False),
         ("least = LEAST", "least = MOST", False),
+        ("import trace", "import place", False),  # never, when it runs
         ("def _within", "def new():\n    pass\n\ndef _within", False),
         ("min(x, MOST)", "min(x, MOST)  # at most", False),
     ],
