@@ -192,7 +192,7 @@ def maps(
 
 
 class _ListsMethods(click.Command):
-    """A command whose help ends in the methods, which only that has to import."""
+    """A command whose help ends with the list of methods, imported for that alone."""
 
     def format_epilog(self, context, formatter):
         """Write a line for each method: what its maps are, and what it takes."""
