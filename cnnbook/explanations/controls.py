@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnbook.checks import check_whole
-from cnnbook.explanations.logits import all_scores, baseline_of, explainable_images
+from cnnbook.explanations.logits import all_logits, baseline_of, explainable_images
 from cnnbook.networks.heads import Targets, head
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _curve(model, images, target, maps, steps, baseline, *, inserted):
         place[np.lexsort((chance, -heat.ravel()))] = np.arange(heat.size) / heat.size
         first = place.reshape(heat.shape) < np.linspace(0, 1, steps + 1)[:, None, None]
         seen = np.where((first == inserted)[..., None], image, filling)
-        probabilities.append(end.probabilities(all_scores(model, seen))[:, index])
+        probabilities.append(end.probabilities(all_logits(model, seen))[:, index])
     return np.array(probabilities)
 
 

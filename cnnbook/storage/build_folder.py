@@ -42,14 +42,14 @@ def find_build_folder() -> Path:
     )
 
 
-def key_of(*modules: str, **facts: Any) -> str:
+def key_of(*names: str, **facts: Any) -> str:
     """Digest everything that decides a result: code, versions and other facts.
 
     Parameters
     ----------
-    modules : str
+    names : str
         Modules of this package whose code counts, with all that they import from it;
-        comments and docstrings do not.
+        comments and docstrings do not.  Or functions, whose neighbours do not count.
     facts
         Anything else that counts, as JSON can write it.
 
@@ -61,7 +61,8 @@ def key_of(*modules: str, **facts: Any) -> str:
     Raises
     ------
     ValueError
-        If there is no such module, or one of their imports cannot be followed.
+        If there is no such module or function, or one of their imports cannot be
+        followed.
 
     Examples
     --------
@@ -70,11 +71,9 @@ def key_of(*modules: str, **facts: Any) -> str:
     >>> key_of("pictures.images", seed=0) == key_of("pictures.images", seed=1)
     False
     """
-    code = "\n".join(f"import {source_code.PACKAGE}.{module}" for module in modules)
-    behind = source_code.modules_behind(ROOT, code)
-    sources = {
-        name: source_code.digest_of_code(file).hex() for name, file in behind.items()
-    }
+    sources: dict[str, str] = {}
+    for name in names:
+        sources |= source_code.digests_behind(ROOT, f"{source_code.PACKAGE}.{name}")
     everything = {"sources": sources, "versions": versions(), "facts": facts}
     text = json.dumps(everything, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -60,14 +60,37 @@ def write_record(name: str, record: Mapping[str, Any]) -> Path:
     -------
     file : pathlib.Path
     """
-    FOLDER.mkdir(exist_ok=True)
-    file = FOLDER / f"{name}.json"
-    whole = {
-        "made_by": f"cnnbook results {name}",
+    return write_parts(name, {**measured_with(), **record})
+
+
+def measured_with() -> dict[str, Any]:
+    """Name the versions and the machine that something is measured with now.
+
+    Returns
+    -------
+    facts : dict
+    """
+    return {
         "versions": build_folder.versions(),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",
-        **record,
     }
+
+
+def write_parts(name: str, record: Mapping[str, Any]) -> Path:
+    """Keep a record whose parts say themselves what they were measured with.
+
+    Parameters
+    ----------
+    name, record
+        As for `write_record`.
+
+    Returns
+    -------
+    file : pathlib.Path
+    """
+    FOLDER.mkdir(exist_ok=True)
+    file = FOLDER / f"{name}.json"
+    whole = {"made_by": f"cnnbook results {name}", **record}
     text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
     unfinished = file.with_suffix(".unfinished")
     unfinished.write_text(text, encoding="utf8")
