@@ -1,4 +1,6 @@
 from .activation_functions import (
+    ACTIVATIONS as ACTIVATIONS,
+    ActivationFunction as ActivationFunction,
     gelu as gelu,
     leaky_relu as leaky_relu,
     relu as relu,

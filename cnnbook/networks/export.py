@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cnnbook.layers.activation_functions import ACTIVATIONS
 from cnnbook.networks import graph
 from cnnbook.pictures.images import INTENSITIES
 
@@ -44,8 +45,8 @@ def export_network(model, path, *, dtype="float32", class_names=None):
     - ``InputLayer``, ``Rescaling``, ``ZeroPadding2D``, ``Flatten``;
     - ``Conv2D`` with any stride, padding and dilation, and ``Dense``;
     - ``BatchNormalization``, with the statistics that training left;
-    - ``ReLU``, ``LeakyReLU``, ``Softmax`` and ``Activation`` with relu, leaky_relu,
-      sigmoid, tanh, gelu, softmax or linear; all of them within other layers too;
+    - ``ReLU``, ``LeakyReLU``, ``Softmax`` and ``Activation`` with softmax, linear or
+      one of `layers.ACTIVATIONS`; all of them within other layers too;
     - ``MaxPooling2D``, ``AveragePooling2D``, ``GlobalMaxPooling2D``,
       ``GlobalAveragePooling2D``;
     - those that act in training alone, such as ``Dropout`` and ``RandomFlip``.
@@ -363,15 +364,8 @@ def _activation_of(name, layer, rank):
 
 
 # The functions in `keras.activations`, with their options where only the name is given.
-_ACTIVATIONS = {
-    "relu": {},
-    "leaky_relu": {"slope": 0.2},
-    "sigmoid": {},
-    "tanh": {},
-    "gelu": {},
-    "softmax": {},
-    "linear": {},
-}
+_ACTIVATIONS = {one.keras_name: one.options for one in ACTIVATIONS}
+_ACTIVATIONS |= {"softmax": {}, "linear": {}}
 
 
 def _stored(array, dtype, what):

@@ -314,13 +314,7 @@ def test_a_pooled_number_is_pointed_at_by_key_and_by_mouse(open_page):
 # --- The activation explorer
 
 
-FUNCTIONS = {
-    "relu": layers.relu,
-    "leaky_relu": layers.leaky_relu,
-    "gelu": layers.gelu,
-    "sigmoid": layers.sigmoid,
-    "tanh": layers.tanh,
-}
+FUNCTIONS = {one.keras_name: one.value for one in layers.ACTIVATIONS}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
