@@ -5,6 +5,7 @@ from .activation_functions import (
     leaky_relu as leaky_relu,
     relu as relu,
     sigmoid as sigmoid,
+    silu as silu,
     softmax as softmax,
     tanh as tanh,
 )

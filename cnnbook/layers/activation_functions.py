@@ -129,6 +129,34 @@ def gelu(x):
     return x * ndtr(x)
 
 
+def silu(x):
+    """Weigh each number by its own sigmoid; also called swish.
+
+    Parameters
+    ----------
+    x : ndarray
+
+    Returns
+    -------
+    y : ndarray of the same shape
+
+    References
+    ----------
+    .. [1] S. Elfwing, E. Uchibe and K. Doya, "Sigmoid-weighted linear units for neural
+       network function approximation in reinforcement learning", Neural Networks 107,
+       2018.
+    .. [2] P. Ramachandran, B. Zoph and Q. V. Le, "Searching for activation functions",
+       2017.  https://arxiv.org/abs/1710.05941
+
+    Examples
+    --------
+    >>> silu(np.array([-100., 0., 100.])).round(6)
+    array([ -0.,   0., 100.])
+    """
+    x = as_floats(x)
+    return x * sigmoid(x)
+
+
 def softmax(logits):
     """Turn each row of scores into probabilities that add up to one.
 
@@ -173,6 +201,10 @@ def _gelu_derivative(x):
 
     density = np.exp(-(x**2) / 2) / x.dtype.type(np.sqrt(2 * np.pi))
     return ndtr(x) + x * density
+
+
+def _silu_derivative(x):
+    return sigmoid(x) * (1 + x * sigmoid(-x))
 
 
 def _sigmoid_derivative(x):
@@ -235,6 +267,13 @@ ACTIVATIONS = (
         gelu,
         _gelu_derivative,
         r"x\,\Phi(x)",
+    ),
+    ActivationFunction(
+        "silu",
+        "SiLU",
+        silu,
+        _silu_derivative,
+        r"\frac{x}{1 + e^{-x}}",
     ),
     ActivationFunction(
         "sigmoid",

@@ -170,6 +170,7 @@ function engine() {
       (x, slope = 0.01) => (x > 0 ? 1 : slope)],
     gelu: ["GELU", (x) => x * normal(x),
       (x) => normal(x) + x * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI)],
+    silu: ["SiLU", (x) => x * sigmoid(x), (x) => sigmoid(x) * (1 + x * sigmoid(-x))],
     sigmoid: ["sigmoid", sigmoid, (x) => sigmoid(x) * sigmoid(-x)],
     tanh: ["tanh", Math.tanh, (x) => 1 - Math.tanh(x) ** 2],
   };
