@@ -58,14 +58,18 @@ STARTED = """tags => Object.fromEntries(
     [widget.localName, Boolean(widget.shadowRoot?.textContent)]))
 """
 
-# What this very page has fetched, and no check of the page that was shown before.
+# What this very page has asked for before it was there, and no check of the page that
+# was shown before.  What a figure asks for afterwards has its own bounds.
 SIZES = """Object.fromEntries(performance.getEntries()
-  .filter((entry) => "encodedBodySize" in entry)
+  .filter((entry) => "encodedBodySize" in entry &&
+    entry.startTime <= performance.getEntriesByType("navigation")[0].loadEventStart)
   .map((entry) => [entry.name, entry.encodedBodySize]))"""
 
 OPEN_ALL = "document.querySelectorAll('details').forEach(d => d.open = true)"
 
-SETTLE = "Promise.allSettled(document.getAnimations().map(change => change.finished))"
+# A change of colours starts others where they are inherited: until there is none left.
+SETTLE = """for (let changes; (changes = document.getAnimations()).length; )
+  changes.forEach((change) => change.finish())"""
 
 LOAD_ALL_IMAGES = """
 Promise.all([...document.images].map(image => {
