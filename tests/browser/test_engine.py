@@ -12,12 +12,12 @@ import pytest
 
 from cnnbook import layers, networks
 from cnnbook.networks import export
-from cnnbook.widgets import embedding
+from cnnbook.widgets import registry
 from tests.browser.serving import served
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engine")]
 
-STATIC = embedding.STATIC
+STATIC = registry.STATIC
 
 # Of tests.networks.test_export, which needs Keras and is therefore read late.
 NETWORKS = ["plain", "shipped", "normalised", "pools", "activated", "voting", "nested"]

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from cnnbook import layers, widgets
-from cnnbook.widgets import embedding
+from cnnbook.widgets import embedding, registry
 from tests.browser.screens import (
     MINUS,
     as_in_the_book,
@@ -30,7 +30,7 @@ from tests.browser.test_pages import PHONE
 pytestmark = pytest.mark.xdist_group("browser-widgets")
 
 # The others have files of their own.
-TAGS = CONVOLUTION, POOLING, ACTIVATION = [*embedding.TAKES][:3]
+TAGS = CONVOLUTION, POOLING, ACTIVATION = [*registry.ELEMENTS][:3]
 RULES = {  # a kernel of three by three for each name
     "upright edges": [[-1, 0, 1]] * 3,
     "level edges": [[-1] * 3, [0] * 3, [1] * 3],
