@@ -1,5 +1,11 @@
 """How scores change with the image or with a layer's maps, by one pass backwards."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
 import numpy as np
 
 from cnnbook.checks import check_whole
@@ -11,8 +17,22 @@ from cnnbook.explanations.logits import (
 )
 from cnnbook.networks.graph import answer, is_a, layer_calls
 
+if TYPE_CHECKING:
+    import keras
 
-def gradients(model, images, selectors, *, layer=None, rule="plain", batch_size=32):
+
+Rule = Literal["plain", "guided", "deconvnet"]  # how gradients pass ReLUs
+
+
+def gradients(
+    model: keras.Model,
+    images: np.ndarray,
+    selectors: np.ndarray,
+    *,
+    layer: str | None = None,
+    rule: Rule = "plain",
+    batch_size: int = 32,
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
     """Compute scores and their gradients, and what a layer answers and its gradient.
 
     Parameters
@@ -39,7 +59,7 @@ def gradients(model, images, selectors, *, layer=None, rule="plain", batch_size=
     function = compiled(
         model,
         ("gradients", layer, rule),
-        lambda *parts: _gradient_function(*parts, layer, rule),
+        partial(_gradient_function, layer=layer, rule=rule),
     )
     for start in range(0, len(images), batch_size):
         batch = slice(start, start + batch_size)

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 
-def relu(x):
+def relu(x: npt.ArrayLike) -> np.ndarray:
     """Keep what is positive; the rest becomes zero.
 
     Parameters
@@ -34,7 +35,7 @@ def relu(x):
     return np.maximum(x, 0)
 
 
-def leaky_relu(x, slope=0.01):
+def leaky_relu(x: npt.ArrayLike, slope: float = 0.01) -> npt.NDArray[np.floating]:
     """Keep what is positive; let a little of the rest through.
 
     Parameters
@@ -61,7 +62,7 @@ def leaky_relu(x, slope=0.01):
     return np.where(x > 0, x, x * x.dtype.type(slope))
 
 
-def sigmoid(x):
+def sigmoid(x: npt.ArrayLike) -> npt.NDArray[np.floating]:
     """Squeeze any number into (0, 1): 1 / (1 + exp(-x)).
 
     Parameters
@@ -82,7 +83,7 @@ def sigmoid(x):
     return (1 + np.tanh(x / 2)) / 2
 
 
-def tanh(x):
+def tanh(x: npt.ArrayLike) -> np.ndarray:
     """Squeeze any number into (-1, 1), keeping its sign.
 
     Parameters
@@ -101,7 +102,7 @@ def tanh(x):
     return np.tanh(x)
 
 
-def gelu(x):
+def gelu(x: npt.ArrayLike) -> npt.NDArray[np.floating]:
     """Weigh each number by the chance that a normal variable is below it.
 
     Parameters
@@ -129,7 +130,7 @@ def gelu(x):
     return x * ndtr(x)
 
 
-def silu(x):
+def silu(x: npt.ArrayLike) -> npt.NDArray[np.floating]:
     """Weigh each number by its own sigmoid; also called swish.
 
     Parameters
@@ -157,7 +158,7 @@ def silu(x):
     return x * sigmoid(x)
 
 
-def softmax(logits):
+def softmax(logits: npt.ArrayLike) -> npt.NDArray[np.floating]:
     """Turn each row of scores into probabilities that add up to one.
 
     Parameters
@@ -179,7 +180,7 @@ def softmax(logits):
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-def as_floats(x):
+def as_floats(x: npt.ArrayLike) -> npt.NDArray[np.floating]:
     """Return an array of floats: integers would overflow or lose their fractions."""
     x = np.asarray(x)
     return x if np.issubdtype(x.dtype, np.floating) else x.astype(np.float64)
@@ -188,30 +189,30 @@ def as_floats(x):
 # Their derivatives.  At a corner they are those on its left, as in training.
 
 
-def _relu_derivative(x):
+def _relu_derivative(x: np.ndarray) -> np.ndarray:
     return (x > 0).astype(x.dtype)
 
 
-def _leaky_relu_derivative(x, slope=0.01):
+def _leaky_relu_derivative(x: np.ndarray, slope: float = 0.01) -> np.ndarray:
     return np.where(x > 0, x.dtype.type(1), x.dtype.type(slope))
 
 
-def _gelu_derivative(x):
+def _gelu_derivative(x: np.ndarray) -> np.ndarray:
     from scipy.special import ndtr
 
     density = np.exp(-(x**2) / 2) / x.dtype.type(np.sqrt(2 * np.pi))
     return ndtr(x) + x * density
 
 
-def _silu_derivative(x):
+def _silu_derivative(x: np.ndarray) -> np.ndarray:
     return sigmoid(x) * (1 + x * sigmoid(-x))
 
 
-def _sigmoid_derivative(x):
+def _sigmoid_derivative(x: np.ndarray) -> np.ndarray:
     return sigmoid(x) * sigmoid(-x)
 
 
-def _tanh_derivative(x):
+def _tanh_derivative(x: np.ndarray) -> np.ndarray:
     return 1 - np.tanh(x) ** 2
 
 
@@ -238,10 +239,10 @@ class ActivationFunction:
 
     keras_name: str
     name: str
-    value: Callable
-    derivative: Callable
+    value: Callable[..., np.ndarray]
+    derivative: Callable[..., np.ndarray]
     formula: str
-    options: dict = field(default_factory=dict)
+    options: dict[str, float] = field(default_factory=dict)
 
 
 # The page engine, ``widgets/static/cnn.js``, has the same functions in this order.

@@ -1,11 +1,19 @@
 """Save and load a classifier, with the names of its classes, in one file."""
 
+from __future__ import annotations
+
 import json
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnnbook.networks.classifier import filters_of
+from cnnbook.storage.repository import AnyPath
+
+if TYPE_CHECKING:
+    import keras
 
 # The classifier that comes with the package; see book/model-card.md.
 SHIPPED = Path(__file__).parent / "weights" / "classifier.keras"
@@ -14,7 +22,9 @@ SHIPPED = Path(__file__).parent / "weights" / "classifier.keras"
 _OURS = "cnnbook.json"
 
 
-def save_classifier(model, path, *, class_names=None):
+def save_classifier(
+    model: keras.Model, path: AnyPath, *, class_names: Sequence[str] | None = None
+) -> None:
     """Save a network to a file, whole or not at all.
 
     Parameters
@@ -50,7 +60,7 @@ def save_classifier(model, path, *, class_names=None):
         unfinished.unlink(missing_ok=True)
 
 
-def load_classifier(path=None):
+def load_classifier(path: AnyPath | None = None) -> keras.Model:
     """Load a network that `save_classifier` saved.
 
     Parameters
@@ -85,7 +95,7 @@ def load_classifier(path=None):
     return network
 
 
-def load_network(path):
+def load_network(path: AnyPath) -> keras.Model:
     """Load any Keras network, with the names of its classes if the file has them.
 
     Parameters
@@ -127,7 +137,7 @@ def load_network(path):
     return network
 
 
-def find_network(path=None):
+def find_network(path: AnyPath | None = None) -> Path:
     """Refuse at once what cannot be the file of a network; this loads no Keras.
 
     Parameters
@@ -160,7 +170,7 @@ def find_network(path=None):
     return path
 
 
-def image_size(path):
+def image_size(path: AnyPath) -> tuple[int, int] | None:
     """Read from a network's file, without Keras, how large the images are it takes.
 
     Parameters
@@ -187,7 +197,7 @@ def image_size(path):
     return (rows, columns) if rows and columns else None
 
 
-def keras_file(path):
+def keras_file(path: AnyPath) -> Path:
     """Return the path of a network's file; ValueError if it has another ending."""
     path = Path(path)
     if path.suffix != ".keras":

@@ -6,8 +6,10 @@ import json
 import os
 import platform
 import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from cnnbook.storage import source_code
 from cnnbook.storage.repository import find_repository, from_repository
@@ -15,7 +17,7 @@ from cnnbook.storage.repository import find_repository, from_repository
 ROOT = Path(__file__).parents[2]  # the folder that holds the package
 
 
-def find_build_folder():
+def find_build_folder() -> Path:
     """Find the folder that everything built goes into; it need not exist yet.
 
     Returns
@@ -40,7 +42,7 @@ def find_build_folder():
     )
 
 
-def key_of(*modules, **facts):
+def key_of(*modules: str, **facts: Any) -> str:
     """Digest everything that decides a result: code, versions and other facts.
 
     Parameters
@@ -78,7 +80,7 @@ def key_of(*modules, **facts):
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def made_once(kind, key, make):
+def made_once(kind: str, key: str, make: Callable[[Path], object]) -> Path:
     """Return a folder of the build, made if this was not done before.
 
     Parameters
@@ -106,7 +108,7 @@ def made_once(kind, key, make):
     return folder
 
 
-def found_once(kind, key, find):
+def found_once(kind: str, key: str, find: Callable[[], object]) -> Any:
     """Return what was found out, read from the build if this was done before.
 
     Parameters
@@ -135,7 +137,7 @@ def found_once(kind, key, find):
     return json.loads((folder / "found.json").read_text(encoding="utf8"))
 
 
-def versions():
+def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that results depend on.
 
     Returns
@@ -149,7 +151,7 @@ def versions():
 
 
 @contextmanager
-def all_or_nothing(folder):
+def all_or_nothing(folder: Path) -> Iterator[Path]:
     """Fill a folder that appears under its name once it is complete, or never.
 
     Parameters

@@ -6,14 +6,16 @@
 import json
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cnnbook.storage import build_folder
 
 FOLDER = Path(__file__).parent / "results"
 
 
-def read_record(name):
+def read_record(name: str) -> dict[str, Any]:
     """Read what was measured.
 
     Parameters
@@ -45,7 +47,7 @@ def read_record(name):
     return json.loads(file.read_text(encoding="utf8"))
 
 
-def write_record(name, record):
+def write_record(name: str, record: Mapping[str, Any]) -> Path:
     """Keep what was measured, with the versions and the machine it was measured with.
 
     Parameters

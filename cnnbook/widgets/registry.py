@@ -23,12 +23,12 @@ class Element:
     """
 
     tag: str
-    sets: tuple
-    parts: tuple = ()
+    sets: tuple[str, ...]
+    parts: tuple[str, ...] = ()
     loads_later: bool = False
 
     @property
-    def maker(self):
+    def maker(self) -> str:
         """Name of the function in `widgets` that makes one, its still picture too.
 
         The Sphinx extension has a function of the same name, which gives it the data
@@ -37,7 +37,7 @@ class Element:
         return self.tag.replace("-", "_")
 
     @property
-    def scripts(self):
+    def scripts(self) -> list[Path]:
         """Its scripts in the order in which a page needs them.
 
         Data come before the last, which starts the widgets.
