@@ -208,7 +208,7 @@ def test_a_fetched_file_restamps_the_chapter_on_vgg19_when_it_comes_and_when_it_
 
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.delenv("CNNBOOK_VGG19_WEIGHTS", raising=False)
-    file = storage.destination(name)
+    file = storage.destination(storage.REGISTRY[name])
     file.parent.mkdir()
     absent = stamp()
     file.write_bytes(b"fetched")
