@@ -6,6 +6,7 @@ from typing import Literal
 import click
 
 from cnnbook import __version__, storage, tensorflow_start
+from cnnbook.pictures import sources
 
 # Modules that need TensorFlow are imported by the commands that use them, so that
 # `cnnbook --help` answers at once.
@@ -44,15 +45,18 @@ def main() -> None:
     tensorflow_start.prepare()
 
 
-@main.command(epilog=f"NAME is one of: {', '.join(storage.REGISTRY)}.")
-@click.argument("name", type=click.Choice(list(storage.REGISTRY)), metavar="NAME")
+DOWNLOADS = {**sources.DOWNLOADS, **storage.REGISTRY}
+
+
+@main.command(epilog=f"NAME is one of: {', '.join(DOWNLOADS)}.")
+@click.argument("name", type=click.Choice(list(DOWNLOADS)), metavar="NAME")
 def fetch(name: str) -> None:
     """Download photos or weights, once; print where they are.
 
     Building the book downloads nothing: it uses what this command has fetched.
     """
     # What was asked for comes first, so that it stays if a companion fails.
-    places = [_fetch(entry) for entry in (name, *storage.REGISTRY[name].companions)]
+    places = [_fetch(entry) for entry in (name, *DOWNLOADS[name].companions)]
     click.echo(places[0])
 
 
@@ -310,15 +314,15 @@ def train_for_book(source: str) -> None:
 
 
 def _fetch(name):
-    """Fetch one entry of the registry, and say what it is."""
-    download = storage.REGISTRY[name]
+    """Fetch one of the downloads, and say what it is."""
+    download = DOWNLOADS[name]
     size = storage.in_units(download.size)
     # On stderr, so that CNNBOOK_PHOTOS=$(cnnbook fetch photos) gets the path alone.
     click.echo(f"{name}: {size} from {download.url}", err=True)
     click.echo(f"Licence: {download.licence}. {download.attribution}.", err=True)
-    if storage.location(name) is not None:
+    if storage.location(download) is not None:
         click.echo("Already here:", err=True)
-    return storage.fetch(name)
+    return storage.fetch(download)
 
 
 @main.command("train-cheats")

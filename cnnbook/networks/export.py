@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from cnnbook.layers.activation_functions import ACTIVATIONS
 from cnnbook.networks import graph
 from cnnbook.networks.traits import TRAITS, traits_of
 from cnnbook.pictures.images import INTENSITIES
@@ -53,8 +54,8 @@ def export_network(
     - ``InputLayer``, ``Rescaling``, ``ZeroPadding2D``, ``Flatten``;
     - ``Conv2D`` with any stride, padding and dilation, and ``Dense``;
     - ``BatchNormalization``, with the statistics that training left;
-    - ``ReLU``, ``LeakyReLU``, ``Softmax`` and ``Activation`` with relu, leaky_relu,
-      sigmoid, tanh, gelu, softmax or linear; all of them within other layers too;
+    - ``ReLU``, ``LeakyReLU``, ``Softmax`` and ``Activation`` with softmax, linear or
+      one of `layers.ACTIVATIONS`; all of them within other layers too;
     - ``MaxPooling2D``, ``AveragePooling2D``, ``GlobalMaxPooling2D``,
       ``GlobalAveragePooling2D``;
     - those that act in training alone, such as ``Dropout`` and ``RandomFlip``.
@@ -377,7 +378,7 @@ def _activation_of(name, layer, rank):
 
 
 # Of functions in `keras.activations`, where only the name is given.
-_OPTIONS = {"leaky_relu": {"slope": 0.2}}
+_OPTIONS = {one.keras_name: one.options for one in ACTIVATIONS}
 
 
 def _stored(array, dtype, what):

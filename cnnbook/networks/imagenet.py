@@ -48,7 +48,7 @@ def imagenet_classes() -> tuple[str, ...]:
     if path is None:
         raise FileNotFoundError(
             "the names of ImageNet's classes are not on this machine "
-            f"({downloads.destination('imagenet-classes')}): run "
+            f"({downloads.destination(downloads.REGISTRY['imagenet-classes'])}): run "
             f"{_command('imagenet-classes')}"
         )
     index = json.loads(path.read_text(encoding="utf-8"))
@@ -133,9 +133,9 @@ def before_imagenet() -> str:
             f"unset `{vgg_weights.WEIGHTS_VARIABLE}`, whose file has no class head, "
             f"and run {full}"
         )
-    if not given and downloads.location("vgg19-top") is None:
+    if not given and downloads.location(downloads.REGISTRY["vgg19-top"]) is None:
         return f"run {full}"
-    if downloads.location("imagenet-classes") is None:
+    if downloads.location(downloads.REGISTRY["imagenet-classes"]) is None:
         return f"run {_command('imagenet-classes')}"
     return ""
 

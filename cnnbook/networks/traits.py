@@ -8,6 +8,8 @@ What is not in the table is unknown, which never means that it does nothing.
 from dataclasses import dataclass
 from typing import Literal
 
+from cnnbook.layers.activation_functions import ACTIVATIONS
+
 Role = Literal[
     "input", "inert", "scaling", "normalisation", "activation", "dense", "convolution",
     "depthwise convolution", "separable convolution", "transposed convolution",
@@ -53,13 +55,12 @@ class Traits:
 UNKNOWN = Traits("unknown")
 
 
-def _activation(
-    name: str,
-    *,
-    reach: Reach = "place",
-    alike: bool = True,
-    exported: str | None = None,
-) -> Traits:
+# A page has the functions that `layers` lists, and two that are no bend of one number.
+_IN_PAGES = {one.keras_name for one in ACTIVATIONS} | {"softmax", "linear"}
+
+
+def _activation(name: str, *, reach: Reach = "place", alike: bool = True) -> Traits:
+    exported = "activation" if name in _IN_PAGES else None
     return Traits("activation", reach, alike, name, exported)
 
 
@@ -97,13 +98,13 @@ _ROWS = {
     "BatchNorm LayerNorm Normalize RMSNorm": Traits("normalisation"),
     # Activations
     "Activation": Traits("activation", "place", exported="activation"),
-    "relu ReLU Relu": _activation("relu", exported="activation"),
-    "leaky_relu LeakyReLU LeakyRelu": _activation("leaky_relu", exported="activation"),
-    "sigmoid Sigmoid": _activation("sigmoid", exported="activation"),
-    "tanh Tanh": _activation("tanh", exported="activation"),
-    "gelu Gelu": _activation("gelu", exported="activation"),
-    "softmax Softmax": _activation("softmax", reach="channels", exported="activation"),
-    "linear": _activation("linear", exported="activation"),
+    "relu ReLU Relu": _activation("relu"),
+    "leaky_relu LeakyReLU LeakyRelu": _activation("leaky_relu"),
+    "sigmoid Sigmoid": _activation("sigmoid"),
+    "tanh Tanh": _activation("tanh"),
+    "gelu Gelu": _activation("gelu"),
+    "softmax Softmax": _activation("softmax", reach="channels"),
+    "linear": _activation("linear"),
     "PReLU": _activation("prelu", alike=False),
     "relu6 Relu6": _activation("relu6"),
     "elu ELU Elu": _activation("elu"),

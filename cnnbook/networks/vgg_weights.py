@@ -150,12 +150,13 @@ def published_file(name: str) -> Path | None:
     ValueError
         If there is a file of that name, and it is another one.
     """
-    path = downloads.location(name)
-    if path is None and downloads.destination(name).exists():
+    download = downloads.REGISTRY[name]
+    path, place = downloads.location(download), downloads.destination(download)
+    if path is None and place.exists():
         raise ValueError(
-            f"{downloads.destination(name)} is not the file that Keras published: a "
-            "download cut short, or another file of that name; run `cnnbook fetch "
-            f"{name}` to replace it, or delete it"
+            f"{place} is not the file that Keras published: a download cut short, or "
+            f"another file of that name; run `cnnbook fetch {name}` to replace it, or "
+            "delete it"
         )
     return path
 
@@ -187,11 +188,11 @@ def _unknown(weights):
 
 def _nothing_here(include_top):
     """Message for a machine without Keras's weights."""
-    name = "vgg19-top" if include_top else "vgg19"
+    download = downloads.REGISTRY["vgg19-top" if include_top else "vgg19"]
     return (
         "the weights that Keras publishes for VGG19 are not on this machine "
-        f"({downloads.destination(name)}): run `cnnbook fetch {name}` "
-        f"({downloads.in_units(downloads.REGISTRY[name].size)}) or set "
+        f"({downloads.destination(download)}): run `cnnbook fetch {download.name}` "
+        f"({downloads.in_units(download.size)}) or set "
         f"{WEIGHTS_VARIABLE} to the file"
     )
 

@@ -27,3 +27,7 @@ from .publishing import (
     may_show as may_show,
     publishing_notice as publishing_notice,
 )
+from .sources import (
+    SOURCES as SOURCES,
+    Source as Source,
+)

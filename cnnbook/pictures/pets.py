@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from cnnbook.pictures import decoding, folders
 from cnnbook.pictures.drawing.pets import draw_pets
+from cnnbook.pictures.sources import DOWNLOADS, SOURCES, source_of
 from cnnbook.storage import build_folder, downloads
 from cnnbook.storage.repository import AnyPath, from_repository
 
@@ -126,27 +127,11 @@ def load_pets(source: AnyPath = "auto", *, size: int = 96, seed: int = 0) -> Pet
     """
     if not (isinstance(size, (int, np.integer)) and size > 0):
         raise ValueError(f"size must be a positive number of pixels; got {size!r}")
-    source, folder = find_source(source)
-    if folder is None:  # they are drawn
-        return _drawn(size, seed)
-    class_names: tuple[str, ...] = ("cat", "dog")
-    if source == "oxford-pets":
-        # Cats' file names start with a capital letter, dogs' do not.
-        files = folders.picture_files(folder)
-        by_class = {
-            "cat": [file for file in files if file.name[0].isupper()],
-            "dog": [file for file in files if file.name[0].islower()],
-        }
-        files_of = {"all": by_class}
-    else:
-        class_names, files_of = folders.files_by_split(folder)
-    if source == "photos":
-        if class_names != ("cats", "dogs"):
-            raise ValueError(
-                f"the photos must be in folders cats and dogs and no others; {folder} "
-                f"has {', '.join(class_names)}"
-            )
-        class_names = ("cat", "dog")
+    name, folder = find_source(source)
+    known = source_of(name)
+    if folder is None or known.sort is None:
+        return _as_pets(known, known.credit, ("cat", "dog"), _drawn(size, seed))
+    class_names, files_of = known.sort(folder)
     # All are read before any is held out, lest the seed decide whether a folder with
     # damaged pictures will do.
     files = [f for by in files_of.values() for several in by.values() for f in several]
@@ -162,16 +147,27 @@ def load_pets(source: AnyPath = "auto", *, size: int = 96, seed: int = 0) -> Pet
         name: _shuffled(by_class, number_of, pictures, seed)
         for name, by_class in files_of.items()
     }
+    return _as_pets(
+        known,
+        _credit(known, folder),
+        class_names,
+        splits,
+        left_out=left_out + _no_pictures(folder),
+        copies=_copies(splits),
+    )
+
+
+def _as_pets(source, credit, class_names, splits, **found):
+    """Put together what a source has given."""
     return Pets(
         train=splits["train"],
         validation=splits["validation"],
         test=splits.get("test"),
         class_names=class_names,
-        source=source,
-        attribution=_attribution(source, folder),
-        publishable=source == "oxford-pets",
-        left_out=left_out + _no_pictures(folder),
-        copies=_copies(splits),
+        source=source.name,
+        attribution=credit,
+        publishable=source.publishable,
+        **found,
     )
 
 
@@ -196,18 +192,11 @@ def _copies(splits):
     return tuple(copies)
 
 
-def _attribution(source, folder):
+def _credit(source, folder):
     """Say where pictures come from, as a caption can."""
-    if source == "photos" and folder != downloads.location("photos"):
+    if source.name == "photos" and folder != downloads.location(source.download):
         return "photographs from the folder that CNNBOOK_PHOTOS names"
-    return _ATTRIBUTIONS.get(source, f"pictures from {folder}")
-
-
-_ATTRIBUTIONS = {
-    "drawn": "drawn by cnnbook",
-    "photos": "Dogs vs. Cats photographs (Microsoft Research and Petfinder)",
-    "oxford-pets": "The Oxford-IIIT Pet Dataset (Parkhi et al., 2012), CC BY-SA 4.0",
-}
+    return source.credit
 
 
 def find_source(source: AnyPath = "auto") -> tuple[str, Path | None]:
@@ -238,23 +227,24 @@ def find_source(source: AnyPath = "auto") -> tuple[str, Path | None]:
         if named := os.environ.get("CNNBOOK_PHOTOS"):
             return "photos", _photos_named_by_environment(named)
     if source == "auto":
-        # The Oxford pets come first because they may be shown to the world.
-        for name in ("oxford-pets", "photos"):
-            if folder := downloads.location(name):
+        for name, download in DOWNLOADS.items():
+            if folder := downloads.location(download):
                 return name, folder
         return "drawn", None
-    if source in ("photos", "oxford-pets"):
-        if folder := downloads.location(source):
-            return source, folder
+    if source in DOWNLOADS:
+        name = str(source)
+        if folder := downloads.location(DOWNLOADS[name]):
+            return name, folder
         ways = f"run `cnnbook fetch {source}`"
         if source == "photos":
             ways += ", or set CNNBOOK_PHOTOS to a folder with train and validation"
         raise ValueError(f"the {source} are not on this machine; {ways}")
     folder = Path(os.path.expanduser(source))
     if not folder.is_dir():
+        names = ", ".join(f'"{name}"' for name in ("auto", *SOURCES))
         raise ValueError(
-            'source must be "auto", "drawn", "photos", "oxford-pets" or an existing '
-            f"folder with one folder of pictures per class; got {str(source)!r}"
+            f"source must be {names} or an existing folder with one folder of pictures "
+            f"per class; got {str(source)!r}"
         )
     return str(folder), folder
 
@@ -288,16 +278,7 @@ def _drawn(size, seed):
     images, labels = _drawn_once(sum(DRAWN_COUNTS.values()), size, seed)
     ends = np.cumsum(list(DRAWN_COUNTS.values()))[:-1]
     parts = zip(np.split(images, ends), np.split(labels, ends), strict=True)
-    train, validation, test = (Split(*part) for part in parts)
-    return Pets(
-        train=train,
-        validation=validation,
-        test=test,
-        class_names=("cat", "dog"),
-        source="drawn",
-        attribution=_ATTRIBUTIONS["drawn"],
-        publishable=True,
-    )
+    return {name: Split(*part) for name, part in zip(DRAWN_COUNTS, parts, strict=True)}
 
 
 def _drawn_once(count, size, seed):

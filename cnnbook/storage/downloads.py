@@ -29,6 +29,8 @@ class Download:
 
     Parameters
     ----------
+    name : str
+        For ``cnnbook fetch``, and of the folder of an archive.
     url : str
     size : int
         Bytes to transfer.
@@ -41,10 +43,11 @@ class Download:
     licence, attribution : str
         What to print wherever the contents are shown.
     companions : tuple of str
-        Other entries, without which this one is of little use; ``cnnbook fetch``
+        Names of others, without which this one is of little use; ``cnnbook fetch``
         brings them along.
     """
 
+    name: str
     url: str
     size: int
     checksum: str | None
@@ -65,32 +68,10 @@ _VGG_ATTRIBUTION = (
     "image recognition, ICLR 2015 (arXiv:1409.1556); converted by Keras"
 )
 
+# What networks need.  Collections of pictures are in ``pictures.sources``.
 REGISTRY = {
-    "photos": Download(
-        url="https://storage.googleapis.com/mledu-datasets/cats_and_dogs_filtered.zip",
-        size=68_606_236,
-        checksum=None,
-        folder="cats_and_dogs_filtered",
-        licence="for research, not for republishing",
-        attribution=(
-            "Asirra (Microsoft Research and Petfinder.com), from Kaggle's "
-            "Dogs vs. Cats; 3,000 photos chosen by Google"
-        ),
-    ),
-    "oxford-pets": Download(
-        url="https://www.robots.ox.ac.uk/~vgg/data/pets/data/images.tar.gz",
-        size=791_918_971,
-        checksum=(
-            "sha256:67195c5e1c01f1ab5f9b6a5d22b8c27a580d896ece458917e61d459337fa318d"
-        ),
-        folder="images",
-        licence="CC BY-SA 4.0",
-        attribution=(
-            "O. M. Parkhi, A. Vedaldi, A. Zisserman and C. V. Jawahar, Cats and dogs, "
-            "CVPR 2012 (doi:10.1109/CVPR.2012.6248092): the Oxford-IIIT Pet Dataset"
-        ),
-    ),
     "vgg19": Download(
+        name="vgg19",
         url=_KERAS_VGG19 + "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
         size=80_134_624,
         checksum="md5:253f8cb515780f3b799900260a226db6",
@@ -99,6 +80,7 @@ REGISTRY = {
         attribution=_VGG_ATTRIBUTION,
     ),
     "vgg19-top": Download(
+        name="vgg19-top",
         url=_KERAS_VGG19 + "vgg19_weights_tf_dim_ordering_tf_kernels.h5",
         size=574_710_816,
         checksum="md5:cbe5617147190e668d6c5d5026f83318",
@@ -108,6 +90,7 @@ REGISTRY = {
         companions=("imagenet-classes",),
     ),
     "imagenet-classes": Download(
+        name="imagenet-classes",
         url=(
             "https://storage.googleapis.com/download.tensorflow.org/data/"
             "imagenet_class_index.json"
@@ -124,34 +107,33 @@ REGISTRY = {
 }
 
 
-def fetch(name: str) -> Path:
-    """Download, check and unpack one entry of the registry, unless it is there.
+def fetch(download: Download) -> Path:
+    """Download, check and unpack one file, unless it is there.
 
     Shows a progress bar on stderr and tries a flaky server four times.
 
     Parameters
     ----------
-    name : str
-        A key of ``REGISTRY``.
+    download : Download
 
     Returns
     -------
     location : Path
-        What ``location(name)`` answers from then on.
+        What ``location(download)`` answers from then on.
 
     Raises
     ------
     ValueError
-        If the name is unknown, or the file is not the one expected: another checksum
-        or size, not an archive, or an archive that would write outside its folder.
+        If the file is not the one expected: another checksum or size, not an archive,
+        or an archive that would write outside its folder.
     OSError
         If the server cannot be reached, has no such file or breaks off the transfer,
         or if the folder cannot be written or the disk is full.
     """
-    here = location(name)
+    here = location(download)
     if here is not None:
         return here
-    download, place = REGISTRY[name], destination(name)
+    place = destination(download)
     # Photos hardly compress: an archive and its contents need twice its size.
     room = download.size * (1 if download.folder is None else 2)
     try:
@@ -159,53 +141,47 @@ def fetch(name: str) -> Path:
         if shutil.disk_usage(place.parent).free < room:
             raise OSError(errno.ENOSPC, "too little room")
         # On the same disk as its destination, so that the last step is a rename.
-        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=place.parent) as work:
+        with tempfile.TemporaryDirectory(
+            prefix=f".{download.name}-", dir=place.parent
+        ) as work:
             file = Path(work, download.filename)
-            _transfer(name, file)
-            digest = _check(name, file)
+            _transfer(download, file)
+            digest = _check(download, file)
             kept = file
             if download.folder is not None:
                 unpacked = Path(work, "unpacked")
                 kept = unpack(file, unpacked, download.folder, download.url)
             if download.checksum is None:
                 line = f"{digest}  {download.filename}\n"
-                _record(name).write_text(line, encoding="utf-8")
+                _record(download).write_text(line, encoding="utf-8")
             os.replace(kept, place)
     except OSError as error:
         if error.errno is None:  # our own, about the server
             raise
         full = error.errno == errno.ENOSPC
         raise OSError(
-            f"cannot write {name} ({in_units(room)}) to {place.parent}: "
+            f"cannot write {download.name} ({in_units(room)}) to {place.parent}: "
             f"{'the disk is full' if full else error.strerror}; choose another folder "
             f"with {'KERAS_HOME' if download.folder is None else 'CNNBOOK_CACHE'}"
         ) from error
     return place
 
 
-def location(name: str) -> Path | None:
-    """Where an entry of the registry is, if it is on this machine and complete.
+def location(download: Download) -> Path | None:
+    """Where a download is, if it is on this machine and complete.
 
     Never touches the network.
 
     Parameters
     ----------
-    name : str
-        A key of ``REGISTRY``.
+    download : Download
 
     Returns
     -------
     location : Path or None
-        For "photos" the folder that holds ``train`` and ``validation``, for
-        "oxford-pets" the folder of pictures, for all others the file.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown.
+        Of an archive the folder that was kept, else the file.
     """
-    place = destination(name)
-    download = REGISTRY[name]
+    place = destination(download)
     if download.folder is not None:
         return place if place.is_dir() and any(place.iterdir()) else None
     # Keras, too, writes here, straight to the final name: a file may be cut short.
@@ -214,36 +190,26 @@ def location(name: str) -> Path | None:
     return place if whole else None
 
 
-def destination(name: str) -> Path:
-    """Where ``fetch`` puts an entry of the registry, whether it is there or not.
+def destination(download: Download) -> Path:
+    """Where ``fetch`` puts a download, whether it is there or not.
 
     Parameters
     ----------
-    name : str
-        A key of ``REGISTRY``.
+    download : Download
 
     Returns
     -------
     destination : Path
 
-    Raises
-    ------
-    ValueError
-        If the name is unknown.
-
     Examples
     --------
-    >>> destination("vgg19").name
+    >>> destination(REGISTRY["vgg19"]).name
     'vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5'
     """
-    if name not in REGISTRY:
-        raise ValueError(
-            f"there is no download called {name!r}; choose from {', '.join(REGISTRY)}"
-        )
-    if REGISTRY[name].folder is None:
+    if download.folder is None:
         keras_home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
-        return keras_home / "models" / REGISTRY[name].filename
-    return cache_folder() / name
+        return keras_home / "models" / download.filename
+    return cache_folder() / download.name
 
 
 def cache_folder() -> Path:
@@ -309,16 +275,16 @@ def digest_of(file: AnyPath, algorithm: str = "sha256") -> str:
         return hashlib.file_digest(stream, algorithm).hexdigest()
 
 
-def _record(name):
+def _record(download):
     """Path of the small file that keeps the SHA-256 of the first download."""
-    return destination(name).with_name(f"{name}.sha256")
+    return destination(download).with_name(f"{download.name}.sha256")
 
 
-def _transfer(name, file):
-    """Copy the entry's URL into a file, or raise an error that says what to do."""
+def _transfer(download, file):
+    """Copy what is at the URL into a file, or raise an error that says what to do."""
     import requests  # slow to import, and needed here alone
 
-    url = REGISTRY[name].url
+    url = download.url
     downloader = pooch.HTTPDownloader(
         progressbar=True,
         chunk_size=1 << 16,
@@ -333,7 +299,7 @@ def _transfer(name, file):
             if refused or attempt == _ATTEMPTS:
                 raise OSError(
                     f"could not download {url}: {_reason(error, status)}. "
-                    f"Try again later, when online, or {_by_hand(name)}"
+                    f"Try again later, when online, or {_by_hand(download)}"
                 ) from error
         time.sleep(2 ** (attempt - 1))
 
@@ -352,18 +318,18 @@ def _reason(error, status):
     return f"the server cannot be reached from here ({kind})"
 
 
-def _by_hand(name):
+def _by_hand(download):
     """How to do without ``fetch``."""
-    folder, place = REGISTRY[name].folder, destination(name)
+    folder, place = download.folder, destination(download)
     if folder is None:
         return f"save that file as {place}"
     return f"unpack that archive yourself and move its folder {folder} to {place}"
 
 
-def _check(name, file):
+def _check(download, file):
     """Compare a downloaded file with what is known of it; its SHA-256."""
     # Done here rather than by pooch, which would fetch a changed file four times.
-    download, record = REGISTRY[name], _record(name)
+    record = _record(download)
     digest = digest_of(file)
     if download.checksum is not None:
         if not matches(file, download.checksum):

@@ -48,7 +48,7 @@ def record(*, progress: bool = True) -> Path:
     """
     # Of the other sources, the seed decides who is held out, too.
     source = "photos"
-    recipe = recipes.RECIPES[source]
+    recipe = recipes.recipe_for(source)
     trained = [
         train_by_recipe(replace(recipe, seed=seed), source, progress=progress)
         for seed in SEEDS

@@ -1,8 +1,10 @@
-"""How the book's classifier is made from pictures of each source."""
+"""How the book's classifier is made from pictures of each kind."""
 
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
+
+from cnnbook.pictures.sources import source_of
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,7 @@ class Recipe:
 # `cnnbook results` and the networks of `cnnbook train` are made so.
 PHOTOGRAPHS = Recipe(pictures=160_000)
 RECIPES = MappingProxyType(
-    {
-        "drawn": Recipe(pictures=16_800),
-        "photos": PHOTOGRAPHS,
-        "oxford-pets": PHOTOGRAPHS,
-    }
+    {"drawn": Recipe(pictures=16_800), "photographs": PHOTOGRAPHS}
 )
 
 # A build shows no more pictures than this, so that two cores with AVX2, perhaps with
@@ -71,7 +69,7 @@ def recipe_for(source: str) -> Recipe:
     -------
     recipe : Recipe
     """
-    return RECIPES.get(source, PHOTOGRAPHS)
+    return RECIPES[source_of(source).recipe]
 
 
 def book_recipe_for(source: str) -> Recipe:

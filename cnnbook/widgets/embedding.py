@@ -19,25 +19,9 @@ import rjsmin
 from matplotlib.figure import Figure
 from PIL import Image
 
-STATIC = Path(__file__).with_name("static")
+from cnnbook.widgets.registry import ELEMENTS, STATIC
+
 STYLES = STATIC / "widget.css"  # of all widgets
-
-# Which sets of data each widget takes, as attributes of its element.
-TAKES = {
-    "convolution-playground": ("pictures", "filters"),
-    "pooling-playground": ("pictures",),
-    "activation-explorer": ("maps",),
-    "fully-connected-explorer": ("pictures", "network"),
-    "training-scrubber": ("training",),
-    "photo-lab": ("pictures", "network"),
-    "feature-map-explorer": ("pictures", "network", "chains"),
-}
-
-# Those that load further sets when they need them.
-LATER = {"feature-map-explorer"}
-
-# Those that show all channels of a layer.
-SHEETS = {"feature-map-explorer", "photo-lab"}
 
 WITHOUT_SCRIPTS = "This figure answers to you where JavaScript is on."
 
@@ -49,7 +33,7 @@ class Widget:
     Attributes
     ----------
     tag : str
-        Name of the HTML element, one of `TAKES`.
+        Name of the HTML element, one of `registry.ELEMENTS`.
     data : dict of str to dict
         For each set that the element takes, what it holds by name: arrays, or objects
         that JSON can write.
@@ -70,13 +54,10 @@ class Widget:
 
     def _repr_html_(self):
         """Return the widget as one piece of HTML that loads nothing."""
-        sets, code = {}, []
-        for kind, things in self.data.items():
-            # Two widgets in a notebook may show different things.
-            digest = hashlib.sha256(data_script("", things).encode()).hexdigest()
-            sets[kind] = f"{kind}-{digest[:8]}"
-            code.append(data_script(sets[kind], things))
-        *shared, own = map(served, scripts_of(self.tag))
+        data = named_scripts(self.data)
+        sets = {kind: name for kind, (name, _) in data.items()}
+        code = [script for _, script in data.values()]
+        *shared, own = map(served, ELEMENTS[self.tag].scripts)
         scripts = "".join(f"<script>{text}</script>" for text in [*shared, *code, own])
         picture, width, height = still_picture(self.still)
         source = address("image/webp", picture)
@@ -85,27 +66,36 @@ class Widget:
         return tag + inside + f"</{self.tag}>{scripts}"
 
 
-def scripts_of(tag: str) -> list[Path]:
-    """List the scripts of a widget in the order in which a page needs them.
+def named_scripts(
+    sets: Mapping[str, Mapping[str, Any]],
+) -> dict[str, tuple[str, str]]:
+    """Write sets of data as scripts, and name each by what it holds.
 
-    Data come before the last, which starts the widgets.
+    So pages and notebooks that show different things can lie side by side, and those
+    that show the same can share it.
 
     Parameters
     ----------
-    tag : str
-        One of `TAKES`.
+    sets : dict of str to dict
+        As in `Widget.data`.
 
     Returns
     -------
-    scripts : list of pathlib.Path
+    scripts : dict of str to (str, str)
+        The name of each set, and its script.
 
     Examples
     --------
-    >>> [file.name for file in scripts_of("pooling-playground")]
-    ['cnn.js', 'widget.js', 'pooling-playground.js']
+    >>> for name, script in named_scripts({"facts": {"n": 1}}).values():
+    ...     print(name, script)
+    facts-f4fc9301 cnnbook.share("facts-f4fc9301", {"n": 1});
     """
-    shared = ("cnn", "widget", "sheet") if tag in SHEETS else ("cnn", "widget")
-    return [STATIC / f"{name}.js" for name in (*shared, tag)]
+    scripts = {}
+    for kind, things in sets.items():
+        digest = hashlib.sha256(data_script("", things).encode()).hexdigest()
+        name = f"{kind}-{digest[:8]}"
+        scripts[kind] = name, data_script(name, things)
+    return scripts
 
 
 def served(script: Path) -> str:

@@ -7,12 +7,9 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from cnnbook import networks
-from cnnbook.networks import export
-from cnnbook.widgets import embedding
+from cnnbook.widgets import embedding, registry
 from tests.bench.measuring import Row
 from tests.browser.serving import LAUNCH_OPTIONS, find_browser
-
-STATIC = Path(export.__file__).parent / "static"
 
 # The first pass, before the browser has compiled anything, and the median of more.
 PASSES = """
@@ -30,7 +27,7 @@ PASSES = """
 
 
 def measure():
-    served = (embedding.served(path).encode() for path in STATIC.glob("*.js"))
+    served = (embedding.served(path).encode() for path in registry.STATIC.glob("*.js"))
     scripts = sum(map(len, served)) / 1000
     rows = [Row("scripts of the pages", scripts, 60, "kB")]
     network = networks.load_classifier()
@@ -54,7 +51,7 @@ def speed(path):
             executable_path=executable, args=LAUNCH_OPTIONS
         )
         page = browser.new_page()
-        page.add_script_tag(path=STATIC / "cnn.js")
+        page.add_script_tag(path=registry.STATIC / "cnn.js")
         page.add_script_tag(path=path)
         first, usual = page.evaluate(PASSES)
         browser.close()

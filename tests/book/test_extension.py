@@ -17,7 +17,7 @@ from sphinx.errors import ConfigError
 from sphinx.util.docutils import docutils_namespace
 
 from cnnbook import storage, training
-from cnnbook.widgets import embedding
+from cnnbook.widgets import embedding, registry
 from cnnbook_sphinx import (
     accessibility,
     execution,
@@ -208,7 +208,7 @@ def test_a_fetched_file_restamps_the_chapter_on_vgg19_when_it_comes_and_when_it_
 
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.delenv("CNNBOOK_VGG19_WEIGHTS", raising=False)
-    file = storage.destination(name)
+    file = storage.destination(storage.REGISTRY[name])
     file.parent.mkdir()
     absent = stamp()
     file.write_bytes(b"fetched")
@@ -336,40 +336,54 @@ See the *figure*.
 """
 
 EXPLORER = PLAYGROUND.replace("pooling-playground", "activation-explorer")
+CONVOLUTION = PLAYGROUND.replace("pooling-playground", "convolution-playground")
+
+
+def put_data(source, key, text="a picture"):
+    """Arrays of widgets for a book, as the build computes them, in less time."""
+    for element in registry.ELEMENTS.values():
+        folder = widgets.data_folder(source, element.tag, key)
+        (folder / widget_data.LATER).mkdir(parents=True)
+        sets = embedding.named_scripts({kind: {"x": text} for kind in element.sets})
+        for name, script in sets.values():
+            (folder / f"{name}.js").write_text(script)
+        picture = f"{element.tag}-{key}.webp"
+        (folder / picture).write_text(text)
+        facts = {"width": 300, "height": 200, "alt": "What is seen."}
+        facts |= {"picture": picture, "sets": {kind: sets[kind][0] for kind in sets}}
+        (folder / widget_data.FACTS).write_text(json.dumps(facts))
 
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    """Arrays of widgets as the build computes them, in less time."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    for tag, kinds in embedding.TAKES.items():
-        (folder / f"{tag}.webp").write_bytes(b"a picture")
-        (folder / f"{tag}.txt").write_text("300 200 What is seen.")
-        for kind in kinds:
-            (folder / f"{kind}.js").write_text(embedding.data_script(kind, {}))
-    monkeypatch.setattr(widgets, "data_folder", lambda root: folder)
-    return folder
+    """The folder of what the feature-map explorer shows, beside all others."""
+    monkeypatch.setattr(widgets, "key_of", lambda tag: "key")
+    put_data(tmp_path / "source", "key")
+    return widgets.data_folder(tmp_path / "source", "feature-map-explorer", "key")
+
+
+def build_in(source, out, tree, pages, builder="html"):
+    """Build pages with the widgets' part of the extension alone."""
+    conf = "extensions = ['myst_parser', 'cnnbook_sphinx.widgets']"
+    for name, text in {"conf.py": conf, **pages}.items():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(text)
+    warnings = io.StringIO()
+    with docutils_namespace():
+        app = Sphinx(
+            source, source, out, tree, builder, status=None, warning=warnings
+        )  # fmt: skip
+        app.build()
+    return out, warnings.getvalue()
 
 
 @pytest.fixture
 def build(tmp_path, data):
-    """Build pages with the widgets' part of the extension alone."""
+    """Build pages whose widgets have their arrays."""
 
     def build(pages, builder="html"):
-        source = tmp_path / "source"
-        conf = "extensions = ['myst_parser', 'cnnbook_sphinx.widgets']"
-        for name, text in {"conf.py": conf, **pages}.items():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_text(text)
-        warnings, out = io.StringIO(), tmp_path / builder
-        with docutils_namespace():
-            app = Sphinx(
-                source, source, out, tmp_path / "tree", builder,
-                status=None, warning=warnings,
-            )  # fmt: skip
-            app.build()
-        return out, warnings.getvalue()
+        source, tree = tmp_path / "source", tmp_path / "tree"
+        return build_in(source, tmp_path / builder, tree, pages, builder)
 
     return build
 
@@ -380,6 +394,11 @@ def linked(page):
     found = [source for source in sources if "widgets/" in source]
     assert all((page.parent / source).is_file() for source in found)
     return [source.rpartition("/")[2] for source in found]
+
+
+def without_digest(name):
+    """The name of a file that ends in a digest of what is in it, without that."""
+    return re.sub(r"-[0-9a-f]{8}(?=\.)", "", name)
 
 
 def test_a_page_loads_the_scripts_of_its_own_widgets_alone(build):
@@ -395,17 +414,52 @@ def test_a_page_loads_the_scripts_of_its_own_widgets_alone(build):
     shared = ["cnn.js", "widget.js"]
     pools = ["pictures.js", "pooling-playground.js"]
     maps = ["maps.js", "activation-explorer.js"]
-    assert linked(out / "index.html") == shared + pools
-    assert linked(out / "book" / "maps.html") == shared + maps
-    assert linked(out / "book" / "both.html") == shared + pools + maps
+    found = {
+        page: [*map(without_digest, linked(out / page))]
+        for page in ("index.html", "book/maps.html", "book/both.html")
+    }
+    assert found["index.html"] == shared + pools
+    assert found["book/maps.html"] == shared + maps
+    assert found["book/both.html"] == shared + pools + maps
     assert linked(out / "book" / "plain.html") == []
+
+
+def test_what_pages_share_lies_there_once_and_by_what_is_in_it(build):
+    out, _ = build({"index.md": PLAYGROUND, "a.md": CONVOLUTION})
+    both = [linked(out / f"{page}.html") for page in ("index", "a")]
+    [name] = {name for name in both[0] if name.startswith("pictures-")} & {*both[1]}
+    script = (out / "_static" / "widgets" / name).read_text()
+    assert script == f'cnnbook.share("{name[:-3]}", {{"x": "a picture"}});'
+
+
+def test_two_books_with_other_data_in_one_folder_keep_both(tmp_path, monkeypatch):
+    out, shown = tmp_path / "html", {}
+    for book in ("first", "second", "first"):
+        source, tree = tmp_path / "source" / book, tmp_path / "trees" / book
+        monkeypatch.setattr(widgets, "key_of", lambda tag, book=book: book)
+        monkeypatch.setattr(widgets, "CACHE", tmp_path / "kept")
+        if book not in shown:
+            put_data(source, book, text=f"seen in the {book}")
+        page = PLAYGROUND.replace("# A page", f"# The {book}")
+        build_in(source, out, tree, {"index.md": page, f"{book}.md": page})
+        shown[book] = linked(out / f"{book}.html")
+    assert len({*shown["first"]} & {*shown["second"]}) == 3  # the code of widgets
+    for book, names in shown.items():
+        assert linked(out / f"{book}.html") == names
+        [name] = (name for name in names if name.startswith("pictures-"))
+        script = (out / "_static" / "widgets" / name).read_text()
+        assert f"seen in the {book}" in script
+        picture = out / "_static" / "widgets" / f"pooling-playground-{book}.webp"
+        assert picture.read_text() == f"seen in the {book}"
+        kept = widgets.data_folder(tmp_path, "pooling-playground", book)
+        assert kept.is_dir()
 
 
 def test_a_widget_has_its_styles_and_keeps_its_text_and_a_still_picture(build):
     out, _ = build({"index.md": "# Home\n", "book/pools.md": PLAYGROUND})
     page = (out / "book" / "pools.html").read_text()
     styles, inside = re.search(
-        r'<pooling-playground data-pictures="pictures" styles="([^"?]+)\?v=\w+" '
+        r'<pooling-playground data-pictures="pictures-\w+" styles="([^"?]+)\?v=\w+" '
         r'id="pooling-playground">(.*)</pooling-playground>',
         page,
         re.S,
@@ -415,7 +469,7 @@ def test_a_widget_has_its_styles_and_keeps_its_text_and_a_still_picture(build):
     [source] = re.findall(
         r'<noscript><img src="([^"]+)" width="300" height="200"', inside
     )
-    assert (out / "book" / source).read_bytes() == b"a picture"
+    assert (out / "book" / source).read_text() == "a picture"
     assert 'alt="What is seen." loading="lazy"' in inside
 
 
@@ -454,7 +508,6 @@ def test_a_widget_that_cannot_be_placed_is_a_warning(build, page, sentence):
 
 def test_the_explorer_opens_on_a_layer_and_knows_where_the_others_are(build, data):
     later = data / widget_data.LATER
-    later.mkdir()
     (later / "old-1.js").write_text("old")
     explorer = PLAYGROUND.replace(
         "pooling-playground", "feature-map-explorer\n:layer: VGG19 block1_conv1"
@@ -505,48 +558,87 @@ def of_a_build(test):
 
 @pytest.fixture(scope="module")
 def computed(tmp_path_factory, built_from):
-    folder = tmp_path_factory.mktemp("widgets") / "made"
+    """A folder for each widget, with what the book shows."""
+    folder = tmp_path_factory.mktemp("widgets")
     classifier = built_from("drawn")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "train_for_book", lambda: classifier)
-        widget_data.make(folder)
+        for tag in registry.ELEMENTS:
+            widget_data.make(tag, folder / tag)
     return folder
+
+
+def facts_of(folder):
+    return json.loads((folder / widget_data.FACTS).read_text())
 
 
 @of_a_build
 def test_the_arrays_of_all_widgets_are_computed(computed):
-    expected = set()
-    for tag, kinds in embedding.TAKES.items():
-        expected |= {f"{tag}.webp", f"{tag}.txt", *(f"{kind}.js" for kind in kinds)}
-        width, height, alt = (computed / f"{tag}.txt").read_text().split(" ", 2)
-        with Image.open(computed / f"{tag}.webp") as picture:
-            assert picture.size == (int(width), int(height))
-        assert len(alt.split()) > 5
-    expected.add(widget_data.LATER)
-    assert {file.name for file in computed.iterdir()} == expected
+    for tag, element in registry.ELEMENTS.items():
+        folder, facts = computed / tag, facts_of(computed / tag)
+        assert tuple(facts["sets"]) == element.sets
+        with Image.open(folder / facts["picture"]) as picture:
+            assert picture.size == (facts["width"], facts["height"])
+        assert len(facts["alt"].split()) > 5
+        expected = {f"{name}.js" for name in facts["sets"].values()}
+        expected |= {facts["picture"], widget_data.FACTS, widget_data.LATER}
+        assert {file.name for file in folder.iterdir()} == expected
+        later = [*(folder / widget_data.LATER).iterdir()]
+        assert bool(later) == element.loads_later
+    assert {folder.name for folder in computed.iterdir()} == registry.ELEMENTS.keys()
 
 
 @of_a_build
 def test_arrays_and_pictures_of_widgets_are_light(computed):
     most = {"network.js": 500_000, "training.js": 350_000}
-    for file in computed.glob("*.*"):
-        assert file.stat().st_size <= most.get(file.name, 100_000), file.name
+    for file in computed.glob("*/*.*"):
+        size = most.get(without_digest(file.name), 100_000)
+        assert file.stat().st_size <= size, file.name
 
 
 @of_a_build
 def test_what_pages_load_later_is_there_and_below_three_megabytes(computed):
-    [(_, text)] = re.findall(
-        r'cnnbook\.share\(("chains"), (.*)\);', (computed / "chains.js").read_text()
+    folder = computed / "feature-map-explorer"
+    name = facts_of(folder)["sets"]["chains"]
+    [text] = re.findall(
+        rf'cnnbook\.share\("{name}", (.*)\);', (folder / f"{name}.js").read_text()
     )
     network = json.loads(text)["VGG19"]
     convolutions = [each for each in network["layers"] if "conv" in each["name"]]
     assert len(convolutions) == 16
     assert "weights" in network["about"]
-    files = {file.stem: file for file in (computed / widget_data.LATER).iterdir()}
+    files = {file.stem: file for file in (folder / widget_data.LATER).iterdir()}
     assert files.keys() == {each["set"] for each in network["layers"]}
     for name, file in files.items():
         assert file.read_text().startswith(f'cnnbook.share("{name}", ')
     assert sum(file.stat().st_size for file in files.values()) <= 3_000_000
+
+
+def test_the_book_has_a_function_for_each_widget():
+    for element in registry.ELEMENTS.values():
+        assert callable(getattr(widget_data, element.maker))
+
+
+def test_the_pooling_playground_is_computed_without_tensorflow(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from cnnbook_sphinx import widget_data\n"
+        f"widget_data.make('pooling-playground', Path({str(tmp_path / 'made')!r}))\n"
+        "print(sorted({'keras', 'tensorflow'} & set(sys.modules)))"
+    )
+    path = os.pathsep.join([str(ROOT), str(ROOT / "book" / "_ext")])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+    assert facts_of(tmp_path / "made")["sets"].keys() == {"pictures"}
+
+
+ALL = "".join(
+    PLAYGROUND.replace("pooling-playground", tag) for tag in registry.ELEMENTS
+)
 
 
 def test_arrays_are_computed_once_and_again_when_their_code_changes(
@@ -554,48 +646,99 @@ def test_arrays_are_computed_once_and_again_when_their_code_changes(
 ):
     made = []
 
-    def compute(program, folder):
-        made.append(folder)
-        folder.mkdir(parents=True)
+    def compute(program):
+        folders = [Path(folder) for folder in program.call[3:]]
+        made.append(folders)
+        for folder in folders:
+            folder.mkdir(parents=True)
 
     monkeypatch.setattr(widgets, "_compute", compute)
-    for job in widgets.jobs(tmp_path):
+    for job in widgets.jobs(tmp_path, [ALL]):
         job.run()
-    assert widgets.jobs(tmp_path) == []
+    assert widgets.jobs(tmp_path, [ALL]) == []
+    assert [folder.parent.name for folder in made[0]] == sorted(registry.ELEMENTS)
     other = tmp_path / "widget_data.py"
-    other.write_text("from cnnbook import layers\n")
+    code = Path(widget_data.__file__).read_text()
+    other.write_text(code.replace("FILTERS = (8, 1, 13)", "FILTERS = (8, 1)"))
     monkeypatch.setattr(widgets.widget_data, "__file__", str(other))
-    for job in widgets.jobs(tmp_path):
+    for job in widgets.jobs(tmp_path, [ALL]):
         job.run()
-    assert len(set(made)) == 2
-    assert made[-1] == widgets.data_folder(tmp_path)
+    key = widgets.key_of("activation-explorer")
+    assert made[1] == [widgets.data_folder(tmp_path, "activation-explorer", key)]
 
 
-@pytest.mark.parametrize("module", ["pictures.pets", "networks.vgg_weights"])
-def test_arrays_are_computed_again_when_pictures_or_weights_change(
-    tmp_path, monkeypatch, module
+def test_arrays_are_computed_for_the_widgets_that_pages_have_alone(tmp_path):
+    [job] = widgets.jobs(tmp_path, ["# Plain\n", PLAYGROUND])
+    [folder] = job.run.args[0].call[3:]
+    assert Path(folder).parent.name == "pooling-playground"
+    assert job.needs == frozenset()
+    assert widgets.jobs(tmp_path, ["# Plain\n"]) == []
+
+
+PLAYGROUNDS = {"convolution-playground", "pooling-playground"}
+
+
+def keys():
+    return {tag: widgets.key_of(tag) for tag in registry.ELEMENTS}
+
+
+def changed_since(before):
+    return {tag for tag, key in keys().items() if key != before[tag]}
+
+
+@pytest.mark.parametrize(
+    ("module", "tags"),
+    [
+        ("networks/vgg.py", {"feature-map-explorer"}),
+        ("training/loop.py", {"training-scrubber"}),
+        ("maps/layer_maps.py", {*registry.ELEMENTS} - PLAYGROUNDS),
+        ("widgets/playgrounds.py", {*registry.ELEMENTS}),
+        ("maps/votes.py", set()),
+    ],
+)
+def test_a_changed_module_changes_the_arrays_of_the_widgets_before_it_alone(
+    monkeypatch, module, tags
 ):
-    before = widgets.data_folder(tmp_path)
+    before, digest = keys(), storage.digest_of_code
+
+    def changed(file):
+        return b"changed" if str(file).endswith(f"cnnbook/{module}") else digest(file)
+
+    monkeypatch.setattr(storage, "digest_of_code", changed)
+    assert changed_since(before) == tags
+
+
+@pytest.mark.parametrize(
+    ("module", "tag"),
+    [
+        ("pictures.pets", "training-scrubber"),
+        ("networks.vgg_weights", "feature-map-explorer"),
+    ],
+)
+def test_arrays_are_computed_again_when_pictures_or_weights_change(
+    monkeypatch, module, tag
+):
+    before = keys()
     others = stamps.OUTSIDE | {f"cnnbook.{module}": lambda: "others"}
     monkeypatch.setattr(stamps, "OUTSIDE", others)
-    assert widgets.data_folder(tmp_path) != before
+    assert changed_since(before) == {tag}
 
 
-def test_arrays_are_computed_again_with_other_versions(tmp_path, monkeypatch):
-    before = widgets.data_folder(tmp_path)
+def test_arrays_are_computed_again_with_other_versions(monkeypatch):
+    before = keys()
     monkeypatch.setattr(storage, "versions", lambda: {"keras": "4.0"})
-    assert widgets.data_folder(tmp_path) != before
+    assert changed_since(before) == registry.ELEMENTS.keys()
 
 
 def test_the_classifier_is_trained_before_its_training_is_shown(tmp_path):
-    [job] = widgets.jobs(tmp_path)
+    [job] = widgets.jobs(tmp_path, [ALL])
     assert "train-for-book" in job.needs
     assert "train-cheats" not in job.needs
 
 
-def test_a_widget_without_its_arrays_leaves_its_text(build, monkeypatch, tmp_path):
+def test_a_widget_without_its_arrays_leaves_its_text(build, monkeypatch):
     """So it is where a build may run nothing and no earlier one has made them."""
-    monkeypatch.setattr(widgets, "data_folder", lambda root: tmp_path / "not-made")
+    monkeypatch.setattr(widgets, "key_of", lambda tag: "not-made")
     out, warnings = build({"index.md": PLAYGROUND})
     assert not warnings
     assert "<p>See the <em>figure</em>.</p>" in (out / "index.html").read_text()
@@ -607,7 +750,7 @@ def test_arrays_that_cannot_be_computed_end_the_build_with_the_reason(
 ):
     broken = "import sys; sys.exit('the weights are gone')"
     monkeypatch.setattr(sys, "executable", write_program(tmp_path / "python", broken))
-    [job] = widgets.jobs(tmp_path)
+    [job] = widgets.jobs(tmp_path, [PLAYGROUND])
     with pytest.raises(JobError, match="the weights are gone"):
         job.run()
 

@@ -195,14 +195,17 @@ time.sleep(600)"""
 
 
 PLAYGROUND = "# Pools\n\n```{widget} pooling-playground\nSee the figure.\n```\n"
+SCRUBBER = PLAYGROUND.replace("pooling-playground", "training-scrubber")
 ARRAYS = "what interactive figures show"
 
 
 @pytest.mark.parametrize(
     ("text", "execute", "are_there", "expected"),
     [
-        (PLAYGROUND, "on", False, {ARRAYS, "train-for-book"}),
-        (PLAYGROUND, "pools", False, {ARRAYS, "train-for-book"}),
+        (PLAYGROUND, "on", False, {ARRAYS}),
+        (PLAYGROUND, "pools", False, {ARRAYS}),
+        (SCRUBBER, "on", False, {ARRAYS, "train-for-book"}),
+        (SCRUBBER, "pools", False, {ARRAYS, "train-for-book"}),
         (PLAYGROUND, "on", True, set()),
         (PLAYGROUND, "off", False, set()),
         (PLAYGROUND, "index", False, set()),
@@ -217,7 +220,8 @@ def test_arrays_of_interactive_figures_are_computed_ahead_when_they_are_due(
     for name, content in pages.items():
         (tmp_path / f"{name}.md").write_text(content)
     if are_there:
-        widgets.data_folder(tmp_path).mkdir(parents=True)
+        key = widgets.key_of("pooling-playground")
+        widgets.data_folder(tmp_path, "pooling-playground", key).mkdir(parents=True)
     started = set()
     monkeypatch.setattr(
         jobs, "run", lambda found, times: started.update(job.name for job in found)

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from cnnbook.widgets import embedding
+from cnnbook.widgets import embedding, registry
 
 MINUS = "−"
 OPENINGS = itertools.count()  # of pages, one after the other
@@ -62,14 +62,14 @@ def page_of(inside):
 def put_code(folder, tag):
     """Write the styles and the scripts of a widget beside its page."""
     shutil.copy(embedding.STYLES, folder)
-    for script in embedding.scripts_of(tag):
+    for script in registry.ELEMENTS[tag].scripts:
         (folder / script.name).write_text(embedding.served(script))
 
 
 def as_in_the_book(widget, **options):
     """The element with an id and other attributes, and links to its scripts."""
     sets = {kind: kind for kind in widget.data}
-    scripts = [file.name for file in embedding.scripts_of(widget.tag)]
+    scripts = [file.name for file in registry.ELEMENTS[widget.tag].scripts]
     scripts[-1:-1] = [f"{kind}.js" for kind in widget.data]
     return (
         "".join(f'<script defer src="{name}"></script>' for name in scripts)

@@ -6,18 +6,18 @@ The page is of these tests' own: the engine, and networks as their files registe
 import base64
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cnnbook import layers, networks
 from cnnbook.networks import export
+from cnnbook.widgets import registry
 from tests.browser.serving import served
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engine")]
 
-STATIC = Path(export.__file__).parent / "static"
+STATIC = registry.STATIC
 
 # Of tests.networks.test_export, which needs Keras and is therefore read late.
 NETWORKS = ["plain", "shipped", "normalised", "pools", "activated", "voting", "nested"]
@@ -151,16 +151,34 @@ def test_half_precision_gives_what_keras_gives_with_weights_rounded_alike(page, 
         assert is_close(output, theirs[layer]), layer
 
 
-@pytest.mark.parametrize("kind", ["relu", "leaky_relu", "sigmoid", "tanh", "gelu"])
-def test_activations_are_right_far_from_zero_too(page, kind):
-    x = np.linspace(-40, 40, 4001, dtype="float32")
+def test_the_page_has_the_functions_of_the_package_in_their_order(page):
     ours = page.evaluate(
-        """([x, kind]) => [...cnnbook.forward.activate(
-            {shape: [x.length], data: Float32Array.from(x)}, kind, 0.01).data]""",
-        [x.tolist(), kind],
+        """Object.entries(cnnbook.forward.activations)
+            .map(([kind, [name]]) => [kind, name])"""
     )
-    theirs = getattr(layers, kind)(x)
-    np.testing.assert_allclose(ours, theirs, atol=1e-6, rtol=1e-6)
+    assert ours == [[one.keras_name, one.name] for one in layers.ACTIVATIONS]
+
+
+@pytest.mark.parametrize(
+    "function", layers.ACTIVATIONS, ids=lambda function: function.keras_name
+)
+def test_activations_and_their_slopes_are_right_far_from_zero_too(page, function):
+    x = np.linspace(-40, 40, 4001)
+    values, slopes = page.evaluate(
+        """([x, kind]) => {
+          const [, value, derivative] = cnnbook.forward.activations[kind];
+          return [value, derivative].map((one) => x.map((number) => one(number)));
+        }""",
+        [x.tolist(), function.keras_name],
+    )
+    np.testing.assert_allclose(values, function.value(x), atol=1e-6, rtol=1e-6)
+    np.testing.assert_allclose(slopes, function.derivative(x), atol=1e-6, rtol=1e-6)
+    activated = page.evaluate(
+        """([x, kind]) => [...cnnbook.forward.activate(
+            {shape: [x.length], data: Float32Array.from(x)}, kind).data]""",
+        [x.tolist(), function.keras_name],
+    )
+    np.testing.assert_allclose(activated, function.value(x), atol=1e-6, rtol=1e-6)
 
 
 def test_softmax_of_large_scores_does_not_overflow(page):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from cnnbook.widgets import embedding
+from cnnbook.widgets import registry
 from tests.browser.screens import violations
 
 pytestmark = pytest.mark.slow
@@ -134,7 +134,7 @@ class Visit:
             complaints=[*self.complaints],
             images=self.page.evaluate(IMAGES),
             picture=picture,
-            started=self.page.evaluate(STARTED, ", ".join(embedding.TAKES)),
+            started=self.page.evaluate(STARTED, ", ".join(registry.ELEMENTS)),
         )
 
     def grave_faults(self):

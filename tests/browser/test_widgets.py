@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from cnnbook import layers, widgets
-from cnnbook.widgets import embedding
+from cnnbook.widgets import embedding, registry
 from tests.browser.screens import (
     MINUS,
     as_in_the_book,
@@ -30,7 +30,7 @@ from tests.browser.test_pages import PHONE
 pytestmark = pytest.mark.xdist_group("browser-widgets")
 
 # The others have files of their own.
-TAGS = CONVOLUTION, POOLING, ACTIVATION = [*embedding.TAKES][:3]
+TAGS = CONVOLUTION, POOLING, ACTIVATION = [*registry.ELEMENTS][:3]
 RULES = {  # a kernel of three by three for each name
     "upright edges": [[-1, 0, 1]] * 3,
     "level edges": [[-1] * 3, [0] * 3, [1] * 3],
@@ -314,13 +314,7 @@ def test_a_pooled_number_is_pointed_at_by_key_and_by_mouse(open_page):
 # --- The activation explorer
 
 
-FUNCTIONS = {
-    "relu": layers.relu,
-    "leaky_relu": layers.leaky_relu,
-    "gelu": layers.gelu,
-    "sigmoid": layers.sigmoid,
-    "tanh": layers.tanh,
-}
+FUNCTIONS = {one.keras_name: one.value for one in layers.ACTIVATIONS}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

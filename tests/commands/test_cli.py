@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 import cnnbook
 from cnnbook import commands, storage, training
+from cnnbook.commands import cli
 from cnnbook.storage import downloads
 
 
@@ -36,14 +37,14 @@ def test_commands_ask_for_quick_convolutions_unless_the_reader_has_chosen(
     assert os.environ[name] == used
 
 
-@pytest.mark.parametrize("name", storage.REGISTRY)
+@pytest.mark.parametrize("name", cli.DOWNLOADS)
 def test_fetch_says_size_licence_and_source_and_prints_the_path_alone(
     name, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(storage, "location", lambda _: None)
-    monkeypatch.setattr(storage, "fetch", lambda name: tmp_path / name)
+    monkeypatch.setattr(storage, "fetch", lambda download: tmp_path / download.name)
     result = run("fetch", name)
-    download = storage.REGISTRY[name]
+    download = cli.DOWNLOADS[name]
     assert result.exit_code == 0
     assert result.stdout == f"{tmp_path / name}\n"
     size = storage.in_units(download.size)
@@ -56,9 +57,9 @@ def test_fetch_brings_the_names_of_the_classes_with_the_weights_that_tell_them_a
 ):
     fetched = []
 
-    def fetch(name):
-        fetched.append(name)
-        return tmp_path / name
+    def fetch(download):
+        fetched.append(download.name)
+        return tmp_path / download.name
 
     monkeypatch.setattr(storage, "location", lambda _: None)
     monkeypatch.setattr(storage, "fetch", fetch)
@@ -71,10 +72,10 @@ def test_fetch_brings_the_names_of_the_classes_with_the_weights_that_tell_them_a
 def test_a_path_is_printed_only_when_the_companions_are_there_too(
     monkeypatch, tmp_path
 ):
-    def fetch(name):
-        if name == "imagenet-classes":
+    def fetch(download):
+        if download.name == "imagenet-classes":
             raise OSError("the server cannot be reached")
-        return tmp_path / name
+        return tmp_path / download.name
 
     monkeypatch.setattr(storage, "location", lambda _: None)
     monkeypatch.setattr(storage, "fetch", fetch)
@@ -94,13 +95,13 @@ def test_fetch_says_when_there_was_nothing_to_do(monkeypatch, tmp_path):
 def test_fetch_of_an_unknown_name_lists_the_known_ones():
     result = run("fetch", "birds")
     assert result.exit_code == 2
-    assert all(name in result.stderr for name in storage.REGISTRY)
+    assert all(name in result.stderr for name in cli.DOWNLOADS)
 
 
 @pytest.mark.parametrize("kind", [ValueError, OSError, FileNotFoundError])
 def test_an_error_is_its_own_lines_and_exit_code_1(kind, monkeypatch):
-    def fetch(name):
-        raise kind(f"{name} failed,\n  and here is why")
+    def fetch(download):
+        raise kind(f"{download.name} failed,\n  and here is why")
 
     monkeypatch.setattr(storage, "location", lambda _: None)
     monkeypatch.setattr(storage, "fetch", fetch)
@@ -111,8 +112,8 @@ def test_an_error_is_its_own_lines_and_exit_code_1(kind, monkeypatch):
 
 
 def test_a_mistake_of_ours_is_not_hidden(monkeypatch):
-    def fetch(name):
-        raise KeyError(name)
+    def fetch(download):
+        raise KeyError(download.name)
 
     monkeypatch.setattr(storage, "location", lambda _: None)
     monkeypatch.setattr(storage, "fetch", fetch)

@@ -45,7 +45,7 @@ def test_what_is_not_here_comes_with_the_command_that_gets_it(tmp_path):
     found = json.loads(run("--json"))
     for name in ("vgg19", "vgg19-top", "imagenet-classes"):
         assert found["weights"][name] == {
-            "path": str(storage.destination(name)),
+            "path": str(storage.destination(storage.REGISTRY[name])),
             "found": False,
             "bytes": None,
             "remedy": f"cnnbook fetch {name}",
@@ -59,7 +59,7 @@ def test_what_is_not_here_comes_with_the_command_that_gets_it(tmp_path):
     }
     assert found["training_pictures"] == "drawn"
     text = run()
-    for name in storage.REGISTRY:
+    for name in (*storage.REGISTRY, "oxford-pets", "photos"):
         assert f"`cnnbook fetch {name}`" in text
 
 
@@ -68,7 +68,7 @@ def test_what_is_here_comes_with_its_place_and_size(tmp_path, monkeypatch):
     photos.mkdir(parents=True)
     (photos / "0.jpg").write_bytes(b"12345")
     (photos / "1.jpg").write_bytes(b"678")
-    classes = storage.destination("imagenet-classes")
+    classes = storage.destination(storage.REGISTRY["imagenet-classes"])
     classes.parent.mkdir(parents=True)
     classes.write_bytes(bytes(storage.REGISTRY["imagenet-classes"].size))
     own = tmp_path / "own.h5"
@@ -92,7 +92,7 @@ def test_what_is_here_comes_with_its_place_and_size(tmp_path, monkeypatch):
 
 
 def test_a_download_cut_short_is_not_whole():
-    file = storage.destination("vgg19")
+    file = storage.destination(storage.REGISTRY["vgg19"])
     file.parent.mkdir(parents=True)
     file.write_bytes(b"HDF")
     assert not json.loads(run("--json"))["weights"]["vgg19"]["found"]

@@ -79,7 +79,8 @@ def pools():
 def activated():
     """Every activation, as a layer and within one."""
     parts = []
-    for name in ("relu", "leaky_relu", "sigmoid", "tanh", "gelu", "softmax", "linear"):
+    names = [function.keras_name for function in layers.ACTIVATIONS]
+    for name in (*names, "softmax", "linear"):
         parts += [kl.Conv2D(6, 3, padding="same"), kl.Activation(name)]
         parts += [kl.Conv2D(6, 3, padding="same", activation=name)]
     parts += [kl.ReLU(negative_slope=0.3), kl.Conv2D(3, 1, activation=kl.LeakyReLU())]

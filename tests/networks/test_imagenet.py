@@ -79,7 +79,7 @@ def test_without_the_file_the_error_says_what_to_fetch():
 
 def test_a_file_that_keras_did_not_publish_is_refused(keras_home):
     (keras_home / "models").mkdir(parents=True)
-    write_class_index(storage.destination("imagenet-classes"))
+    write_class_index(storage.destination(storage.REGISTRY["imagenet-classes"]))
     with pytest.raises(
         ValueError, match=r"not the file that Keras.*`cnnbook fetch imagenet-classes`"
     ):
@@ -186,7 +186,7 @@ def test_weights_without_the_top_leave_the_full_ones_missing(files, monkeypatch)
 
 
 def test_a_download_cut_short_is_still_missing(class_index):
-    storage.destination("vgg19-top").write_bytes(b"\x89HDF\r\n\x1a\n")
+    storage.destination(storage.REGISTRY["vgg19-top"]).write_bytes(b"\x89HDF\r\n\x1a\n")
     assert networks.before_imagenet() == "run `cnnbook fetch vgg19-top` (575 MB)"
 
 

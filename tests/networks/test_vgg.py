@@ -366,7 +366,7 @@ def test_the_full_file_serves_where_the_one_without_top_is_missing(
 
 @pytest.mark.parametrize("weights", ["auto", "imagenet"])
 def test_a_download_cut_short_in_kerass_cache_is_an_error(weights):
-    place = storage.destination("vgg19")
+    place = storage.destination(storage.REGISTRY["vgg19"])
     place.parent.mkdir(parents=True)
     place.write_bytes(b"\x89HDF\r\n\x1a\n")
     with pytest.raises(ValueError, match=r"cut short.*`cnnbook fetch vgg19`"):

@@ -72,7 +72,7 @@ def publish(monkeypatch, name, path):
     checksum = f"md5:{downloads.digest_of(path, 'md5')}"
     entry = dataclasses.replace(storage.REGISTRY[name], checksum=checksum)
     monkeypatch.setitem(storage.REGISTRY, name, entry)
-    place = storage.destination(name)
+    place = storage.destination(entry)
     place.parent.mkdir(parents=True, exist_ok=True)
     os.symlink(path, place)
 

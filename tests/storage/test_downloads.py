@@ -17,7 +17,7 @@ import pooch
 import pytest
 import requests
 
-from cnnbook import storage
+from cnnbook import pictures, storage
 from cnnbook.storage import downloads
 
 
@@ -72,19 +72,25 @@ def cache(monkeypatch, tmp_path):
     return tmp_path / "cache"
 
 
+DOWNLOADS = storage.REGISTRY | {
+    name: source.download
+    for name, source in pictures.SOURCES.items()
+    if source.download is not None
+}
+
+
 @pytest.fixture
-def offer(server, monkeypatch):
-    """Have the server offer some bytes as an entry of the registry."""
+def offer(server):
+    """Have the server offer some bytes as one of the downloads."""
 
     def offer(name, content, path, **changes):
         server.files[path] = content
-        entry = dataclasses.replace(
-            storage.REGISTRY[name],
+        return dataclasses.replace(
+            DOWNLOADS[name],
             url=server.url(path),
             size=len(content),
             **changes,
         )
-        monkeypatch.setitem(storage.REGISTRY, name, entry)
 
     return offer
 
@@ -131,17 +137,17 @@ def left_behind(folder):
 
 
 def test_photos_are_unpacked_and_stand_where_location_says(offer, cache):
-    offer("photos", PHOTOS, "photos.zip")
-    assert storage.location("photos") is None
-    place = storage.fetch("photos")
-    assert place == storage.location("photos") == cache / "photos"
+    photos = offer("photos", PHOTOS, "photos.zip")
+    assert storage.location(photos) is None
+    place = storage.fetch(photos)
+    assert place == storage.location(photos) == cache / "photos"
     assert (place / "train" / "cats" / "cat.0.jpg").read_bytes() == b"a cat"
     assert (place / "validation" / "dogs" / "dog.2000.jpg").read_bytes() == b"a dog"
 
 
 def test_oxford_pets_are_a_folder_of_pictures(offer, cache):
-    offer("oxford-pets", PETS, "images.tar.gz", checksum=sha256(PETS))
-    place = storage.fetch("oxford-pets")
+    pets = offer("oxford-pets", PETS, "images.tar.gz", checksum=sha256(PETS))
+    place = storage.fetch(pets)
     assert left_behind(place) == ["Abyssinian_1.jpg", "beagle_1.jpg"]
     assert left_behind(cache) == [
         "oxford-pets",
@@ -151,8 +157,8 @@ def test_oxford_pets_are_a_folder_of_pictures(offer, cache):
 
 
 def test_weights_go_where_keras_itself_looks(offer, tmp_path):
-    offer("vgg19", WEIGHTS, "notop.h5", checksum=sha256(WEIGHTS))
-    place = storage.fetch("vgg19")
+    weights = offer("vgg19", WEIGHTS, "notop.h5", checksum=sha256(WEIGHTS))
+    place = storage.fetch(weights)
     assert place == tmp_path / "keras" / "models" / "notop.h5"
     assert place.read_bytes() == WEIGHTS
     assert left_behind(tmp_path / "keras") == ["models", "models/notop.h5"]
@@ -162,7 +168,8 @@ def test_weights_go_where_keras_itself_looks(offer, tmp_path):
 def test_the_published_weights_are_those_that_keras_itself_downloads(name):
     import keras
 
-    entry, place = storage.REGISTRY[name], storage.destination(name)
+    entry = storage.REGISTRY[name]
+    place = storage.destination(entry)
     call = (
         rf'get_file\(\s*"{place.name}",\s*WEIGHTS_PATH\w*,\s*'
         rf'cache_subdir="{place.parent.name}",\s*'
@@ -174,9 +181,8 @@ def test_the_published_weights_are_those_that_keras_itself_downloads(name):
 def test_the_published_classes_are_those_that_keras_itself_downloads():
     from keras.applications.imagenet_utils import decode_predictions
 
-    entry, place = (
-        read("imagenet-classes") for read in (storage.REGISTRY.get, storage.destination)
-    )
+    entry = storage.REGISTRY["imagenet-classes"]
+    place = storage.destination(entry)
     assert inspect.getmodule(decode_predictions).CLASS_INDEX_PATH == entry.url
     call = (
         rf'get_file\(\s*"{place.name}",\s*CLASS_INDEX_PATH,\s*'
@@ -189,56 +195,56 @@ def test_the_published_classes_are_those_that_keras_itself_downloads():
 def test_companions_are_entries_that_stand_beside_the_one_they_serve():
     companions = {
         (name, companion)
-        for name, entry in storage.REGISTRY.items()
+        for name, entry in DOWNLOADS.items()
         for companion in entry.companions
     }
     assert companions == {("vgg19-top", "imagenet-classes")}
-    for name, companion in companions:
-        places = map(storage.destination, (name, companion))
+    for names in companions:
+        places = (storage.destination(DOWNLOADS[name]) for name in names)
         assert len({place.parent for place in places}) == 1
 
 
 def test_without_variables_the_usual_caches_are_used(monkeypatch):
     monkeypatch.delenv("CNNBOOK_CACHE")
     monkeypatch.setenv("KERAS_HOME", "")
-    photos, weights = map(storage.destination, ("photos", "vgg19"))
+    photos, weights = (
+        storage.destination(DOWNLOADS[name]) for name in ("photos", "vgg19")
+    )
     assert photos == pooch.os_cache("cnnbook") / "photos"
     assert weights.parent == downloads.Path.home() / ".keras" / "models"
 
 
 def test_what_is_there_is_not_fetched_again(offer, server):
-    offer("photos", PHOTOS, "photos.zip")
-    storage.fetch("photos")
-    storage.fetch("photos")
+    photos = offer("photos", PHOTOS, "photos.zip")
+    storage.fetch(photos)
+    storage.fetch(photos)
     assert server.requests == ["photos.zip"]
 
 
 def test_location_never_asks_the_network(offer, server):
     for name, content in (("photos", PHOTOS), ("vgg19", WEIGHTS)):
-        offer(name, content, "file", checksum=sha256(content))
-        assert storage.location(name) is None
+        offered = offer(name, content, "file", checksum=sha256(content))
+        assert storage.location(offered) is None
     assert server.requests == []
 
 
 def test_an_empty_folder_is_not_a_complete_one(cache):
     (cache / "photos").mkdir(parents=True)
-    assert storage.location("photos") is None
+    assert storage.location(DOWNLOADS["photos"]) is None
 
 
 def test_a_weights_file_cut_short_by_another_program_is_replaced(offer):
-    offer("vgg19", WEIGHTS, "notop.h5", checksum=sha256(WEIGHTS))
-    place = storage.destination("vgg19")
+    weights = offer("vgg19", WEIGHTS, "notop.h5", checksum=sha256(WEIGHTS))
+    place = storage.destination(weights)
     place.parent.mkdir(parents=True)
     place.write_bytes(WEIGHTS[:5])
-    assert storage.location("vgg19") is None
-    storage.fetch("vgg19")
+    assert storage.location(weights) is None
+    storage.fetch(weights)
     assert place.read_bytes() == WEIGHTS
 
 
-def test_an_unknown_name_is_answered_with_the_known_ones():
-    for function in (storage.fetch, storage.location, storage.destination):
-        with pytest.raises(ValueError, match="photos, oxford-pets, vgg19"):
-            function("birds")
+def test_every_download_is_listed_under_its_own_name():
+    assert all(download.name == name for name, download in DOWNLOADS.items())
 
 
 # The right file, or none
@@ -247,8 +253,8 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
 def test_the_first_download_is_recorded_and_the_next_compared_with_it(
     offer, cache, server
 ):
-    offer("photos", PHOTOS, "photos.zip")
-    place = storage.fetch("photos")
+    photos = offer("photos", PHOTOS, "photos.zip")
+    place = storage.fetch(photos)
     record = cache / "photos.sha256"
     assert record.read_text().split() == [
         hashlib.sha256(PHOTOS).hexdigest(),
@@ -258,18 +264,18 @@ def test_the_first_download_is_recorded_and_the_next_compared_with_it(
     server.files["photos.zip"] = zipped(**{"cats_and_dogs_filtered/new.jpg": b""})
 
     with pytest.raises(ValueError, match=r"changed since .* delete .*photos\.sha256"):
-        storage.fetch("photos")
+        storage.fetch(photos)
 
-    assert storage.location("photos") is None
+    assert storage.location(photos) is None
     server.files["photos.zip"] = PHOTOS
-    assert storage.fetch("photos") == place
+    assert storage.fetch(photos) == place
 
 
 def test_a_sign_in_page_is_not_recorded_as_the_photos(offer, cache, server):
-    offer("photos", PHOTOS, "photos.zip")
+    photos = offer("photos", PHOTOS, "photos.zip")
     server.files["photos.zip"] = b"<html>Sign in to this network</html>"
     with pytest.raises(ValueError, match=r"should have \d+ bytes and has 36"):
-        storage.fetch("photos")
+        storage.fetch(photos)
     assert left_behind(cache) == []
 
 
@@ -278,35 +284,35 @@ def test_a_file_of_another_checksum_is_refused_after_one_download(
     offer, server, tmp_path, algorithm
 ):
     checksum = f"{algorithm}:{hashlib.new(algorithm, WEIGHTS).hexdigest()}"
-    offer("vgg19", WEIGHTS, "notop.h5", checksum=checksum)
+    weights = offer("vgg19", WEIGHTS, "notop.h5", checksum=checksum)
     server.files["notop.h5"] = b"another file"
     with pytest.raises(ValueError, match=f"expected {checksum}"):
-        storage.fetch("vgg19")
+        storage.fetch(weights)
     assert server.requests == ["notop.h5"]
     assert left_behind(tmp_path / "keras") == ["models"]
 
 
 def test_a_flaky_server_is_asked_again(offer, server):
-    offer("photos", PHOTOS, "photos.zip")
+    photos = offer("photos", PHOTOS, "photos.zip")
     server.cuts = 2
-    assert storage.fetch("photos").is_dir()
+    assert storage.fetch(photos).is_dir()
     assert len(server.requests) == 3
 
 
 def test_a_transfer_that_always_breaks_off_leaves_nothing(offer, server, cache):
-    offer("photos", PHOTOS, "photos.zip")
+    photos = offer("photos", PHOTOS, "photos.zip")
     server.cuts = 99
     with pytest.raises(OSError, match=r"photos\.zip: the transfer broke off"):
-        storage.fetch("photos")
+        storage.fetch(photos)
     assert left_behind(cache) == []
-    assert storage.location("photos") is None
+    assert storage.location(photos) is None
 
 
 def test_a_missing_file_is_an_error_at_once(offer, server):
-    offer("photos", PHOTOS, "photos.zip")
+    photos = offer("photos", PHOTOS, "photos.zip")
     del server.files["photos.zip"]
     with pytest.raises(OSError, match=r"photos\.zip: the server answered HTTP 404"):
-        storage.fetch("photos")
+        storage.fetch(photos)
     assert server.requests == ["photos.zip"]
 
 
@@ -320,37 +326,37 @@ def test_a_missing_file_is_an_error_at_once(offer, server):
 def test_offline_the_error_names_the_url_and_the_way_by_hand(
     offer, server, name, by_hand
 ):
-    offer(name, b"", "file")
+    offered = offer(name, b"", "file")
     server.server_close()
     with pytest.raises(OSError, match=rf"{server.url('file')}: .*online.*{by_hand}"):
-        storage.fetch(name)
+        storage.fetch(offered)
 
 
 def test_a_server_that_does_not_answer_is_an_error(offer, monkeypatch):
-    offer("photos", PHOTOS, "photos.zip")
+    photos = offer("photos", PHOTOS, "photos.zip")
 
     def download(*_):
         raise requests.ReadTimeout
 
     monkeypatch.setattr(pooch.HTTPDownloader, "__call__", download)
     with pytest.raises(OSError, match="did not answer in time"):
-        storage.fetch("photos")
+        storage.fetch(photos)
 
 
 def test_too_little_room_is_an_error_before_the_download(offer, server, monkeypatch):
-    offer("photos", PHOTOS, "photos.zip")
+    photos = offer("photos", PHOTOS, "photos.zip")
     usage = shutil.disk_usage("/")._replace(free=2 * len(PHOTOS) - 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(OSError, match=r"the disk is full; .*CNNBOOK_CACHE"):
-        storage.fetch("photos")
+        storage.fetch(photos)
     assert server.requests == []
 
 
 def test_a_cache_that_cannot_be_written_is_named(offer, cache):
-    offer("photos", PHOTOS, "photos.zip")
+    photos = offer("photos", PHOTOS, "photos.zip")
     cache.write_text("a file where the folder should be")
     with pytest.raises(OSError, match=r"cannot write photos .*cache: .*CNNBOOK_CACHE"):
-        storage.fetch("photos")
+        storage.fetch(photos)
 
 
 @pytest.mark.parametrize(
@@ -364,7 +370,7 @@ def test_a_cache_that_cannot_be_written_is_named(offer, cache):
 def test_whatever_stops_a_fetch_nothing_looks_complete(
     offer, cache, monkeypatch, step, stop, expected, message
 ):
-    offer("photos", PHOTOS, "photos.zip")
+    photos = offer("photos", PHOTOS, "photos.zip")
 
     def fail_half_way(self, path, *_):
         if step == "unpack":
@@ -376,9 +382,9 @@ def test_whatever_stops_a_fetch_nothing_looks_complete(
     else:
         monkeypatch.setattr(zipfile.ZipFile, "extractall", fail_half_way)
     with pytest.raises(expected, match=message):
-        storage.fetch("photos")
+        storage.fetch(photos)
     assert left_behind(cache) == []
-    assert storage.location("photos") is None
+    assert storage.location(photos) is None
 
 
 # Archives that are not to be trusted
@@ -392,9 +398,9 @@ def test_an_archive_that_would_write_elsewhere_is_refused(
     offer, tmp_path, pack, escape
 ):
     content = pack(**{"images/cat.jpg": b"a cat", escape: b"gotcha"})
-    offer("oxford-pets", content, "archive", checksum=sha256(content))
+    pets = offer("oxford-pets", content, "archive", checksum=sha256(content))
     with pytest.raises(ValueError, match="would write outside its folder"):
-        storage.fetch("oxford-pets")
+        storage.fetch(pets)
     assert left_behind(tmp_path) == ["cache"]
 
 
@@ -405,9 +411,9 @@ def test_an_archive_with_links_is_refused(offer, cache):
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(link)
     content = stream.getvalue()
-    offer("oxford-pets", content, "images.tar", checksum=sha256(content))
+    pets = offer("oxford-pets", content, "images.tar", checksum=sha256(content))
     with pytest.raises(ValueError, match="neither a file nor a folder"):
-        storage.fetch("oxford-pets")
+        storage.fetch(pets)
     assert left_behind(cache) == []
 
 
@@ -422,7 +428,7 @@ def test_an_archive_with_links_is_refused(offer, cache):
     ids=["not an archive", "cut short", "damaged", "other contents"],
 )
 def test_an_archive_that_is_not_the_pets_is_refused(offer, cache, content, message):
-    offer("oxford-pets", content, "images.tar.gz", checksum=sha256(content))
+    pets = offer("oxford-pets", content, "images.tar.gz", checksum=sha256(content))
     with pytest.raises(ValueError, match=message):
-        storage.fetch("oxford-pets")
+        storage.fetch(pets)
     assert left_behind(cache) == []

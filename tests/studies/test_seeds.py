@@ -44,7 +44,9 @@ def photos(tmp_path_factory):
         patch.setenv("CNNBOOK_PHOTOS", str(folder / "photos"))
         patch.setattr(records, "FOLDER", folder / "results")
         patch.setattr(files, "SHIPPED", folder / "weights" / "shipped.keras")
-        patch.setattr(recipes, "RECIPES", dict(recipes.RECIPES) | {"photos": RECIPE})
+        patch.setattr(
+            recipes, "RECIPES", dict(recipes.RECIPES) | {"photographs": RECIPE}
+        )
         # Trainings of two steps: to trace a step takes longer than to take it.
         eagerly = partialmethod(keras.Model.compile, run_eagerly=True)
         patch.setattr(keras.Model, "compile", eagerly)

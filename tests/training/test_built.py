@@ -35,11 +35,14 @@ def photos(tmp_path_factory):
     return folder
 
 
+OURS = recipes.RECIPES
+
+
 @pytest.fixture(scope="module", autouse=True)
 def recipe():
     """A recipe that takes a moment."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recipes, "PHOTOGRAPHS", RECIPE)
+        patch.setattr(recipes, "RECIPES", {"photographs": RECIPE})
         yield
 
 
@@ -112,7 +115,7 @@ def test_another_recipe_or_picture_trains_another_classifier(
     folders = {training.train_for_book(photos, progress=False).folder}
     Image.new("RGB", (16, 16), "red").save(photos / "red" / "new.png")
     folders.add(training.train_for_book(photos, progress=False).folder)
-    monkeypatch.setattr(recipes, "PHOTOGRAPHS", other)
+    monkeypatch.setattr(recipes, "RECIPES", {"photographs": other})
     folders.add(training.train_for_book(photos, progress=False).folder)
     assert len(trainings) == 3
     assert len(folders) == 3
@@ -137,7 +140,7 @@ def test_the_second_time_neither_tensorflow_nor_keras_is_imported(kept, photos):
 import sys
 from cnnbook import training
 from cnnbook.training import built, recipes
-recipes.PHOTOGRAPHS = training.{RECIPE!r}
+recipes.RECIPES = {{"photographs": training.{RECIPE!r}}}
 built.train = None
 built = training.train_for_book({str(photos)!r})
 print(built.scores.count, sorted({{"tensorflow", "keras"}} & set(sys.modules)))
@@ -182,7 +185,8 @@ def test_a_recipe_shows_about_as_many_pictures_whatever_their_number(count, epoc
     assert training.Recipe(pictures=60_000).epochs(count) == epochs
 
 
-def test_a_build_shows_fewer_photographs_and_differs_in_nothing_else():
+def test_a_build_shows_fewer_photographs_and_differs_in_nothing_else(monkeypatch):
+    monkeypatch.setattr(recipes, "RECIPES", OURS)
     recorded, built = training.recipe_for("photos"), training.book_recipe_for("photos")
     assert built == dataclasses.replace(recorded, pictures=recipes.BUILD_PICTURES)
     assert built.pictures < recorded.pictures

@@ -46,7 +46,7 @@ assert_type(pets.test, pictures.Split | None)
 history = training.train(classifier, pets.train, pets.validation, epochs=1)
 assert_type(history["loss"], list[float])
 assert_type(widgets.photo_lab(classifier, {"Tom": cat}).alt, str)
-assert_type(storage.location("photos"), Path | None)
+assert_type(storage.location(storage.REGISTRY["vgg19"]), Path | None)
 finding = studies.claims.detail_fades({"block1_relu": 0.9, "block3_relu": 0.2})
 assert_type(finding.holds, bool)
 

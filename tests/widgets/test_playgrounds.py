@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from cnnbook import layers, networks, widgets
-from cnnbook.widgets import embedding
+from cnnbook.widgets import embedding, registry
 
 pytestmark = pytest.mark.xdist_group("widgets")
 
@@ -64,11 +64,12 @@ def unpacked(stored):
 
 
 def test_every_widget_has_a_script_and_a_function():
-    assert set(MAKERS) == set(embedding.TAKES)
-    for tag in embedding.TAKES:
-        assert all(script.is_file() for script in embedding.scripts_of(tag))
-        own = embedding.scripts_of(tag)[-1].read_text("utf-8")
-        assert f'cnnbook.define("{tag}"' in own
+    assert set(MAKERS) == set(registry.ELEMENTS)
+    for tag, element in registry.ELEMENTS.items():
+        assert element.tag == tag
+        assert all(script.is_file() for script in element.scripts)
+        assert f'cnnbook.define("{tag}"' in element.scripts[-1].read_text("utf-8")
+        assert getattr(widgets, element.maker).__doc__
 
 
 @each_widget
@@ -85,7 +86,7 @@ def test_a_widget_is_one_piece_of_html_that_loads_nothing(tag):
 def test_a_widget_names_the_arrays_that_come_with_it(tag):
     html = written(tag)
     named = re.findall(r'data-\w+="([\w-]+)"', html.split(">")[0])
-    assert len(named) == len(embedding.TAKES[tag])
+    assert len(named) == len(registry.ELEMENTS[tag].sets)
     assert set(named) == set(shared(html))
 
 
@@ -230,14 +231,14 @@ def test_arrays_that_cannot_be_shown_are_refused(make, sentence):
 
 
 def test_readers_get_the_scripts_without_comments_and_with_every_word():
-    for script in embedding.STATIC.glob("*.js"):
+    for script in registry.STATIC.glob("*.js"):
         bare = re.sub(r"(?<!\S)//.*|/\*.*?\*/", "", script.read_text("utf-8"))
         assert bare != script.read_text("utf-8")
         assert re.findall(r"\w+", embedding.served(script)) == re.findall(r"\w+", bare)
 
 
 def test_every_text_in_the_scripts_reaches_readers_as_it_is_written():
-    for script in embedding.STATIC.glob("*.js"):
+    for script in registry.STATIC.glob("*.js"):
         texts = texts_in(script.read_text("utf-8"))
         assert texts
         assert texts == texts_in(embedding.served(script))
@@ -254,13 +255,13 @@ def texts_in(code):
 
 
 def test_no_set_of_data_is_called_like_a_script_beside_which_it_lies():
-    sets = {kind for kinds in embedding.TAKES.values() for kind in kinds}
-    assert not sets & {script.stem for script in embedding.STATIC.glob("*.js")}
+    sets = {kind for element in registry.ELEMENTS.values() for kind in element.sets}
+    assert not sets & {script.stem for script in registry.STATIC.glob("*.js")}
 
 
 def test_all_scripts_that_readers_get_are_small():
     sizes = [
         len(embedding.served(script).encode())
-        for script in embedding.STATIC.glob("*.js")
+        for script in registry.STATIC.glob("*.js")
     ]
     assert sum(sizes) <= MOST_BYTES_OF_SCRIPTS

@@ -118,8 +118,7 @@ def run_ahead(app, env, docnames):
         if not chapters.is_cached(env, notebook):
             commands = training.commands_for(stamps.modules_behind(root, text))
             found.append(chapters.job(env, docname, notebook, commands))
-    if any(may_execute(name) and "{widget}" in texts[name] for name in texts):
-        found += widgets.jobs(root)
+    found += widgets.jobs(root, [texts[name] for name in texts if may_execute(name)])
     needed = sorted(set().union(*(job.needs for job in found)))
     found += [training.job(root, command) for command in needed]
     if found:

@@ -117,8 +117,8 @@ def _weights():
     """Tell which files of VGG19's weights and classes are on this machine."""
     given = os.environ.get("CNNBOOK_VGG19_WEIGHTS", "")
     facts = [given]
-    published = ("vgg19", "vgg19-top", "imagenet-classes")
-    for file in (storage.from_repository(given), *map(storage.destination, published)):
+    published = map(storage.destination, storage.REGISTRY.values())
+    for file in (storage.from_repository(given), *published):
         if file.is_file():
             facts.append(f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}")
     return "\n".join(facts)

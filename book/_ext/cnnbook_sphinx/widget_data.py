@@ -1,75 +1,143 @@
-"""Compute what the book's widgets show, into the folder that is named.
+"""Compute what the book's widgets show, into the folders that are named.
 
 The same cat and the same drawn dog as everywhere, the classifier that comes with the
 package, pictures of VGG19's maps on the cat, and how this build's classifier learned.
+Each widget has a function of its own, called as the one in `cnnbook.widgets` is, and is
+computed anew only when what that function rests on changes.
 """
 
-import os
-import shutil
+import hashlib
+import json
 import sys
+from functools import cache
 from pathlib import Path
 
 SIZE = 96  # pixels, as the classifier takes them
 LARGE = 224  # as VGG19 has learned to take them
 DOG = 9  # among the drawn pets
 LATER = "later"  # the folder of what pages load when they need it
+FACTS = "facts.json"  # what a page has to know of the other files
 FILTERS = (8, 1, 13)  # whose maps have much on either side of zero
 
 
-def make(folder):
-    """Write the arrays of all widgets as scripts, and their still pictures.
+def make(tag, folder):
+    """Write what one widget shows as scripts, and its still picture.
+
+    Their names tell what is in them: those of two books can lie in one folder.
 
     Parameters
     ----------
+    tag : str
     folder : pathlib.Path
         Made, complete or not at all.
     """
-    from cnnbook.widgets import embedding
+    from cnnbook import storage
+    from cnnbook.widgets import embedding, registry
 
-    unfinished = folder.with_name(f"{folder.name}-{os.getpid()}")
-    later = unfinished / LATER
-    later.mkdir(parents=True)
-    for widget in all_widgets():
-        for kind, arrays in widget.data.items():
-            script = embedding.data_script(kind, arrays)
-            (unfinished / f"{kind}.js").write_text(script + "\n", "utf-8")
+    widget = globals()[registry.ELEMENTS[tag].maker]()
+    picture, width, height = embedding.still_picture(widget.still)
+    scripts = embedding.named_scripts(widget.data)
+    facts = {
+        "sets": {kind: name for kind, (name, _) in scripts.items()},
+        "picture": f"{tag}-{hashlib.sha256(picture).hexdigest()[:8]}.webp",
+        "width": width,
+        "height": height,
+        "alt": widget.alt,
+    }
+    with storage.all_or_nothing(folder) as unfinished:
+        (unfinished / LATER).mkdir()
+        for name, script in scripts.values():
+            (unfinished / f"{name}.js").write_text(script + "\n", "utf-8")
         for name, things in widget.later.items():
             script = embedding.data_script(name, things)
-            (later / f"{name}.js").write_text(script + "\n", "utf-8")
-        picture, width, height = embedding.still_picture(widget.still)
-        (unfinished / f"{widget.tag}.webp").write_bytes(picture)
-        facts = f"{width} {height} {widget.alt}"
-        (unfinished / f"{widget.tag}.txt").write_text(facts, "utf-8")
-    try:
-        unfinished.rename(folder)
-    except OSError:  # another build has made it in the meantime
-        shutil.rmtree(unfinished)
-        if not folder.exists():
-            raise
+            (unfinished / LATER / f"{name}.js").write_text(script + "\n", "utf-8")
+        (unfinished / facts["picture"]).write_bytes(picture)
+        (unfinished / FACTS).write_text(json.dumps(facts), "utf-8")
 
 
-def all_widgets():
-    """List the widgets of the book; those that take a set of a kind share it."""
-    from cnnbook import maps, networks, pictures, training, widgets
+def convolution_playground():
+    """Show the first filters of the classifier."""
+    from cnnbook import widgets
 
-    cat = pictures.model_cat((SIZE, SIZE))
-    dogs = pictures.draw_pets(DOG + 1, size=SIZE)
-    photos = {"Chelsea, the cat": cat, "a drawn dog": dogs.images[DOG]}
-    network, built = networks.load_classifier(), training.train_for_book()
-    found = maps.feature_maps(network, cat[None], ["block1_conv"])
+    filters, biases = classifier().get_layer("block1_conv").get_weights()
+    return widgets.convolution_playground(photos(), filters, biases)
+
+
+def pooling_playground():
+    """Show the photos alone."""
+    from cnnbook import widgets
+
+    return widgets.pooling_playground(photos())
+
+
+def activation_explorer():
+    """Show maps of the classifier before its first ReLU."""
+    from cnnbook import maps, widgets
+
+    found = maps.feature_maps(classifier(), cat()[None], ["block1_conv"])
     inner = found["block1_conv"][0, 1:-1, 1:-1]  # padding makes strange borders
-    filters, biases = network.get_layer("block1_conv").get_weights()
-    return [
-        widgets.convolution_playground(photos, filters, biases),
-        widgets.pooling_playground(photos),
-        widgets.activation_explorer(
-            {f"filter {f} of the classifier": inner[:, :, f] for f in FILTERS}
-        ),
-        widgets.photo_lab(network, photos),
-        widgets.fully_connected_explorer(network, photos),
-        widgets.feature_map_explorer(network, photos, **vgg19_maps(LARGE)),
-        widgets.training_scrubber(built.model, built.checkpoints, cat, built.history),
-    ]
+    return widgets.activation_explorer(
+        {f"filter {f} of the classifier": inner[:, :, f] for f in FILTERS}
+    )
+
+
+def photo_lab():
+    """Show the classifier."""
+    from cnnbook import widgets
+
+    return widgets.photo_lab(classifier(), photos())
+
+
+def fully_connected_explorer():
+    """Show the classifier."""
+    from cnnbook import widgets
+
+    return widgets.fully_connected_explorer(classifier(), photos())
+
+
+def feature_map_explorer():
+    """Show the classifier, and VGG19's maps on the cat."""
+    from cnnbook import widgets
+
+    return widgets.feature_map_explorer(classifier(), photos(), **vgg19_maps(LARGE))
+
+
+def training_scrubber():
+    """Show how this build's classifier learned."""
+    from cnnbook import training, widgets
+
+    built = training.train_for_book()
+    return widgets.training_scrubber(
+        built.model, built.checkpoints, cat(), built.history
+    )
+
+
+# What several of them show.
+
+
+@cache
+def cat():
+    """Return the cat as the classifier takes it."""
+    from cnnbook import pictures
+
+    return pictures.model_cat((SIZE, SIZE))
+
+
+@cache
+def photos():
+    """Return the cat and a drawn dog, by the names that readers see."""
+    from cnnbook import pictures
+
+    dogs = pictures.draw_pets(DOG + 1, size=SIZE)
+    return {"Chelsea, the cat": cat(), "a drawn dog": dogs.images[DOG]}
+
+
+@cache
+def classifier():
+    """Return the classifier that comes with the package."""
+    from cnnbook import networks
+
+    return networks.load_classifier()
 
 
 def vgg19_maps(size):
@@ -92,4 +160,5 @@ if __name__ == "__main__":
     from cnnbook import tensorflow_start
 
     tensorflow_start.prepare()
-    make(Path(sys.argv[1]))
+    for folder in map(Path, sys.argv[1:]):
+        make(folder.parent.name, folder)

@@ -6,14 +6,17 @@
 
 The feature-map explorer opens on the layer that its option ``:layer:`` names.
 
-The arrays that they show are computed once, outside Sphinx, and kept until the package
-changes, or the pictures that the book's classifier learns from.  A build that is to run
-nothing, and finds none, leaves the text in their place.  The arrays travel as scripts:
-a page that was opened from a folder can load nothing else.
+What a widget shows is computed once a page has it, outside Sphinx, and kept under a key
+that changes with the code behind this widget and with what that reads.  A build that is
+to run nothing, and finds none, leaves the text in its place.  The arrays travel as
+scripts: a page that was opened from a folder can load nothing else.
 """
 
+import ast
 import hashlib
+import json
 import os
+import re
 import shutil
 import sys
 from functools import partial
@@ -28,8 +31,8 @@ from cnnbook_sphinx import stamps, training, widget_data
 from cnnbook_sphinx.jobs import Job, JobError, Program
 
 CACHE = Path("_build") / "widgets"
-FOLDER = "widgets"  # within _static
-LATER = f"{FOLDER}/{widget_data.LATER}"
+FOLDER = "widgets"  # within _static, and the widgets of a page in its metadata
+PLACED = re.compile(r"\{widget\}[ \t]+([\w-]+)")
 
 
 class widget(nodes.General, nodes.Element):
@@ -56,97 +59,97 @@ class Widget(SphinxDirective):
     def run(self):
         """Return the widget, or an error that names those there are."""
         # Here, so that a book without widgets needs none of this.
-        from cnnbook.widgets import embedding
+        from cnnbook.widgets import embedding, registry
 
         tag = self.arguments[0]
-        if tag not in embedding.TAKES:
-            known = ", ".join(sorted(embedding.TAKES))
+        if tag not in registry.ELEMENTS:
+            known = ", ".join(sorted(registry.ELEMENTS))
             raise self.error(f"there is no widget {tag!r}; there are {known}")
         if not self.content:
             raise self.error(
                 f"widget {tag!r} needs a text for readers without JavaScript: say "
                 "which figure shows the same"
             )
-        used = self.env.metadata[self.env.docname].get(FOLDER, "").split()
-        if tag in used:
+        keys = self.env.metadata[self.env.docname].setdefault(FOLDER, {})
+        if tag in keys:
             raise self.error(f"widget {tag!r} is on this page already; place it once")
-        self.env.metadata[self.env.docname][FOLDER] = " ".join([*used, tag])
-        there = data_folder(Path(self.env.srcdir)).exists()
-        self.env.metadata[self.env.docname]["arrays"] = "there" if there else "missing"
-        for file in (embedding.STYLES, *embedding.scripts_of(tag)):
+        key = key_of(tag)
+        there = data_folder(Path(self.env.srcdir), tag, key).exists()
+        keys[tag] = key if there else None
+        for file in (embedding.STYLES, *registry.ELEMENTS[tag].scripts):
             self.env.note_dependency(str(file))
-        node = widget(tag=tag, options=self.options)
+        node = widget(tag=tag, key=keys[tag], options=self.options)
         self.state.nested_parse(self.content, self.content_offset, node)
         return [node]
 
 
 def copy_files(app, env):
     """Put the styles, scripts, arrays and still pictures where pages find them."""
-    used = {tag for pages in env.metadata.values() for tag in _tags(pages)}
-    if not used or app.builder.format != "html":
+    shown = {widget for name in env.metadata for widget in _shown(env, name).items()}
+    if not shown or app.builder.format != "html":
         return
-    data = data_folder(Path(app.srcdir))
-    if not data.exists():
-        return
-    from cnnbook.widgets import embedding
+    from cnnbook.widgets import embedding, registry
 
     target = Path(app.outdir, "_static", FOLDER)
-    target.mkdir(parents=True, exist_ok=True)
+    (target / widget_data.LATER).mkdir(parents=True, exist_ok=True)
     shutil.copyfile(embedding.STYLES, target / embedding.STYLES.name)
-    for tag in used:
-        for script in embedding.scripts_of(tag):
+    copied = set()
+    for tag, key in sorted(shown):
+        for script in registry.ELEMENTS[tag].scripts:
             (target / script.name).write_text(embedding.served(script), "utf-8")
-        names = [f"{kind}.js" for kind in embedding.TAKES[tag]]
-        for name in (*names, f"{tag}.webp"):
-            shutil.copyfile(data / name, target / name)
-    if used & embedding.LATER:
-        later = Path(app.outdir, "_static", LATER)
-        shutil.rmtree(later, ignore_errors=True)  # what changed has got other names
-        shutil.copytree(data / widget_data.LATER, later)
+        data = data_folder(Path(app.srcdir), tag, key)
+        for file in data.rglob("*.*"):
+            name = file.relative_to(data)
+            if str(name) != widget_data.FACTS:
+                shutil.copyfile(file, target / name)
+                copied.add(name)
+    # What changed has got another name, and nobody asks for the old one.
+    for name in getattr(env, "cnnbook_widgets", set()) - copied:
+        (target / name).unlink(missing_ok=True)
+    env.cnnbook_widgets = copied
 
 
 def add_scripts(app, pagename, templatename, context, doctree):
     """Link a page to the scripts of its widgets, in the order they need."""
-    tags = _tags(app.env.metadata.get(pagename, {}))
-    if not tags or not data_folder(Path(app.srcdir)).exists():
-        return
     names = []
-    for tag in tags:
-        from cnnbook.widgets import embedding
+    for tag, key in _shown(app.env, pagename).items():
+        from cnnbook.widgets import registry
 
-        *shared, own = (file.name for file in embedding.scripts_of(tag))
-        names += [*shared, *(f"{kind}.js" for kind in embedding.TAKES[tag]), own]
+        *shared, own = (file.name for file in registry.ELEMENTS[tag].scripts)
+        sets = _facts(app, tag, key)["sets"].values()
+        names += [*shared, *(f"{name}.js" for name in sets), own]
     for name in dict.fromkeys(names):
         app.add_js_file(f"{FOLDER}/{name}", loading_method="defer")
 
 
 def visit_widget(translator, node):
     """Open the element, with a still picture that is fetched without JavaScript."""
-    data = data_folder(Path(translator.builder.srcdir))
-    if translator.builder.name == "epub" or not data.exists():
+    tag, key = node["tag"], node["key"]
+    if translator.builder.name == "epub" or not key:
         return
-    from cnnbook.widgets import embedding
+    from cnnbook.widgets import embedding, registry
 
-    tag = node["tag"]
-    sets = {kind: kind for kind in embedding.TAKES[tag]}
+    facts = _facts(translator.builder.app, tag, key)
     here = translator.builder.get_target_uri(translator.builder.current_docname)
-    styles = relative_uri(here, f"_static/{FOLDER}/{embedding.STYLES.name}")
+    folder = relative_uri(here, f"_static/{FOLDER}/")
     # As Sphinx does with scripts, so that no browser keeps an old one.
-    styles += f"?v={hashlib.sha256(embedding.STYLES.read_bytes()).hexdigest()[:8]}"
+    version = hashlib.sha256(embedding.STYLES.read_bytes()).hexdigest()[:8]
+    styles = f"{folder}{embedding.STYLES.name}?v={version}"
     options = node["options"]
-    if tag in embedding.LATER:
-        options = options | {"folder": relative_uri(here, f"_static/{LATER}/")}
-    translator.body.append(embedding.opening(tag, sets, styles, name=tag, **options))
-    width, height, alt = (data / f"{tag}.txt").read_text("utf-8").split(" ", 2)
-    source = relative_uri(here, f"_static/{FOLDER}/{tag}.webp")
-    picture = embedding.image(source, width, height, alt)
+    if registry.ELEMENTS[tag].loads_later:
+        options = options | {"folder": f"{folder}{widget_data.LATER}/"}
+    translator.body.append(
+        embedding.opening(tag, facts["sets"], styles, name=tag, **options)
+    )
+    picture = embedding.image(
+        folder + facts["picture"], facts["width"], facts["height"], facts["alt"]
+    )
     translator.body.append(f"<noscript>{picture}</noscript>")
 
 
 def depart_widget(translator, node):
     """Close the element."""
-    data = data_folder(Path(translator.builder.srcdir))
-    if translator.builder.name != "epub" and data.exists():
+    if translator.builder.name != "epub" and node["key"]:
         translator.body.append(f"</{node['tag']}>\n")
 
 
@@ -154,63 +157,120 @@ def _pass(translator, node):
     """Leave the children of a widget to stand alone."""
 
 
-def _tags(metadata):
-    return metadata.get(FOLDER, "").split()
+def _shown(env, docname):
+    """Return the widgets of a page whose arrays it has: {tag: key}."""
+    widgets = env.metadata.get(docname, {}).get(FOLDER, {})
+    return {tag: key for tag, key in widgets.items() if key}
 
 
-def data_folder(root):
-    """Return the folder of all arrays and still pictures, which may not be there yet.
+def _facts(app, tag, key):
+    """Read what a page has to know of the files of a widget."""
+    folder = data_folder(Path(app.srcdir), tag, key)
+    return json.loads((folder / widget_data.FACTS).read_text("utf-8"))
 
-    Its name changes with the modules that compute them and with what these read.
-    """
+
+def data_folder(root, tag, key):
+    """Return the folder of what a widget shows, which may not be there yet."""
+    return root / CACHE / tag / key
+
+
+def key_of(tag):
+    """Digest the code that computes what a widget shows, and what that reads."""
     from cnnbook import networks, storage
 
-    needed = _modules()
-    digest = hashlib.sha256()
-    weights = sorted(networks.SHIPPED.parent.glob("*.keras"))
-    for file in (Path(widget_data.__file__), *needed.values(), *weights):
+    digest = hashlib.sha256(_code_behind(tag).encode())
+    needed = _modules_behind(tag)
+    files = [*needed.values()]
+    if "cnnbook.networks.files" in needed:
+        files += sorted(networks.SHIPPED.parent.glob("*.keras"))
+    for file in files:
         digest.update(file.name.encode() + b"\0" + storage.digest_of_code(file))
     for name in sorted(needed.keys() & stamps.OUTSIDE.keys()):
         digest.update(stamps.OUTSIDE[name]().encode())
     digest.update(str(storage.versions()).encode())  # they decide what is learned
-    return root / CACHE / digest.hexdigest()[:16]
+    return digest.hexdigest()[:16]
 
 
-def jobs(root):
-    """List what computes the arrays: one job, or none where they are there already."""
-    folder = data_folder(root)
-    if folder.exists():
+def jobs(root, texts):
+    """List what computes the arrays that pages need.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+    texts : iterable of str
+        The sources of the pages.
+
+    Returns
+    -------
+    jobs : list of Job
+        One for all, as most run a network, and TensorFlow takes seconds to load; none
+        where everything is there already.
+    """
+    placed = {tag for text in texts for tag in PLACED.findall(text)}
+    if not placed:
+        return []
+    from cnnbook.widgets import registry
+
+    folders, needs = [], set()
+    for tag in sorted(placed & registry.ELEMENTS.keys()):
+        folder = data_folder(root, tag, key_of(tag))
+        if not folder.exists():
+            folders.append(str(folder))
+            needs |= {*training.commands_for(_modules_behind(tag))}
+    if not folders:
         return []
     paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     program = Program(  # a process of its own gives its memory back
-        [sys.executable, "-m", "cnnbook_sphinx.widget_data", str(folder)],
+        [sys.executable, "-m", "cnnbook_sphinx.widget_data", *folders],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
     )
-    run = partial(_compute, program, folder)
-    needs = frozenset(training.commands_for(_modules()))
-    return [Job("what interactive figures show", run, program.stop, needs)]
+    run = partial(_compute, program)
+    return [Job("what interactive figures show", run, program.stop, frozenset(needs))]
 
 
 def are_due(env, docname, *, may_execute):
-    """Tell whether a page was read without its arrays, which are or will be there."""
-    lacking = env.metadata[docname].get("arrays") == "missing"
-    return lacking and (may_execute or data_folder(Path(env.srcdir)).exists())
+    """Tell whether a page was read with other arrays than there are or will be."""
+    root = Path(env.srcdir)
+    for tag, key in env.metadata[docname].get(FOLDER, {}).items():
+        now = key_of(tag)
+        if key != now and (may_execute or data_folder(root, tag, now).exists()):
+            return True
+    return False
 
 
-def _modules():
-    """Find the modules behind the arrays."""
+def _modules_behind(tag):
+    """Find the modules of the package behind what a widget shows."""
     from cnnbook import storage
 
-    code = Path(widget_data.__file__).read_text("utf-8")
-    return storage.modules_behind(Path(storage.__file__).parents[2], code)
+    return storage.modules_behind(Path(storage.__file__).parents[2], _code_behind(tag))
 
 
-def _compute(program, folder):
-    """Run `widget_data`, and remove what older code has made."""
+def _code_behind(tag):
+    """Cut from `widget_data` what computes and writes one widget, without comments."""
+    from cnnbook.widgets import registry
+
+    tree = ast.parse(Path(widget_data.__file__).read_text("utf-8"))
+    parts = {name: node for node in tree.body for name in _defined(node)}
+    waiting, found = ["make", registry.ELEMENTS[tag].maker], {}
+    while waiting:
+        name = waiting.pop()
+        if name in parts and name not in found:
+            found[name] = ast.unparse(parts[name])
+            used = ast.walk(parts[name])
+            waiting += [node.id for node in used if isinstance(node, ast.Name)]
+    return "\n".join(code for _, code in sorted(found.items()))
+
+
+def _defined(node):
+    """Name what a part of a module defines."""
+    if isinstance(node, ast.Assign):
+        return [target.id for target in node.targets]
+    return [node.name] if isinstance(node, ast.FunctionDef) else []
+
+
+def _compute(program):
+    """Run `widget_data`."""
     lines = []
     if program.run(lines.append):
         said = "\n".join(lines)
         raise JobError(f"the arrays of widgets cannot be computed:\n{said}")
-    for other in folder.parent.iterdir():
-        if other != folder and "-" not in other.name:  # complete
-            shutil.rmtree(other)

@@ -2,23 +2,18 @@
 // without one between them are a single layer.
 (() => {
 "use strict";
-const { div, follow, forward, h, lookOf, named, paint, panel, pointable, scaleOf, show, three } = cnnbook;
+const { div, follow, forward, h, lookOf, named, paint, panel, pointable, range, scaleOf, show,
+  three } = cnnbook;
 
-const NAMES = { relu: "ReLU", leaky_relu: "leaky ReLU", gelu: "GELU", sigmoid: "sigmoid", tanh: "tanh" };
-const FAR = 6, FLAT = 0.05, STEP = 1e-3;
-const XS = Float64Array.from({ length: 241 }, (_, n) => n / 20 - FAR);
+const { activations } = forward, NAMES = {}, FAR = 6;
+for (const kind in activations) [NAMES[kind]] = activations[kind];
+const XS = range(241).map((n) => n / 20 - FAR);
 
-const apply = (kind, data) => forward.activate({ shape: [data.length], data }, kind, 0.01).data;
-
-// At a corner, the slope on its left, which is what training takes.
-function slopes(kind, xs) {
-  const high = apply(kind, Float64Array.from(xs, (x) => (x ? x + STEP : x)));
-  const low = apply(kind, Float64Array.from(xs, (x) => x - STEP));
-  return high.map((y, n) => (y - low[n]) / (xs[n] ? 2 * STEP : STEP));
-}
+const isFlat = (slope) => Math.abs(slope) < 0.05;
+const apply = (kind, data) => forward.activate({ data }, kind).data;
 
 function curve(ys, look) {
-  const points = Array.from(XS, (x, n) => `${x},${(-ys[n]).toFixed(3)}`);
+  const points = XS.map((x, n) => `${x},${(-ys[n]).toFixed(3)}`);
   return h("path", { d: `M${points.join("L")}`, ...look });
 }
 const STRONG = { stroke: "var(--mark)", "stroke-width": 0.16 };
@@ -38,7 +33,6 @@ cnnbook.define("activation-explorer", class extends cnnbook.Widget {
   }
 
   build() {
-    const maps = named(Object.keys(this.maps));
     const move = (x) => this.set({ x: +Math.min(Math.max(x, -FAR), FAR).toFixed(2) });
     this.plot = follow(h("div"), (_, share) => move((2 * share - 1) * FAR));
     this.before = pointable("The feature map", (row, column) => {
@@ -50,7 +44,7 @@ cnnbook.define("activation-explorer", class extends cnnbook.Widget {
     [this.shares, this.said, this.line] = ["p", "p", "div"].map((tag) => h(tag));
     return [
       div("fields", this.choice("bend", "Function", NAMES),
-        this.range("x", "x", -FAR, FAR, 0.01), this.choice("map", "Feature map", maps)),
+        this.range("x", "x", -FAR, FAR, 0.01), this.choice("map", "Feature map", named(this.maps))),
       this.problem,
       div("result",
         three(panel("Output for each x", this.plot), panel("A map before", this.before, this.scales[0]),
@@ -66,12 +60,11 @@ cnnbook.define("activation-explorer", class extends cnnbook.Widget {
 
   draw() {
     const { bend, x } = this.state, map = this.maps[this.state.map];
-    const [y] = apply(bend, [x]), [slope] = slopes(bend, [x]);
+    const [, value, derivative] = activations[bend], y = value(x), slope = derivative(x);
     const others = Object.keys(NAMES).map((kind) => curve(apply(kind, XS), { opacity: 0.35 }));
     this.plot.replaceChildren(plot(...others, curve(apply(bend, XS), STRONG),
       h("path", { d: `M${x - 1},${slope - y}L${x + 1},${-slope - y}`, ...DASHED }),
       h("circle", { cx: x, cy: -y, r: 0.2, fill: "var(--mark)" })));
-    const isFlat = (number) => Math.abs(number) < FLAT;
     this.status.textContent = `At x = ${show(x)}, ${NAMES[bend]} gives ${show(y)}; its slope there is ` +
       show(+slope.toFixed(3)) +
       (isFlat(slope) ? ": flat, or saturated, so training has little to follow." : ".");
@@ -84,14 +77,14 @@ cnnbook.define("activation-explorer", class extends cnnbook.Widget {
     });
     const percent = (numbers, isSo) =>
       `${Math.round(100 * numbers.filter(isSo).length / numbers.length)}%`;
-    this.shares.textContent = `${percent(map.data, (number) => number < 0)} of the numbers in this ` +
-      `map are negative. ${percent(slopes(bend, map.data), isFlat)} lie where ${NAMES[bend]} is flat.`;
+    this.shares.textContent = `${percent(map.data, (x) => x < 0)} of the numbers in this ` +
+      `map are negative. ${percent(map.data, (x) => isFlat(derivative(x)))} lie where ${NAMES[bend]} is flat.`;
     this.drawLayers();
   }
 
   drawLayers() {
     const { a, b, c, d, between } = this.state, inner = XS.map((x) => a * x + b);
-    const two = apply(between, inner).map((number) => c * number + d);
+    const two = apply(between, inner).map((y) => c * y + d);
     const one = XS.map((x) => a * c * x + b * c + d);
     this.line.replaceChildren(plot(curve(two, STRONG), curve(one, DASHED)));
     const merged = `${show(a * c)} · x ${plus(b * c + d)}`;

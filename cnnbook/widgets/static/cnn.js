@@ -16,6 +16,7 @@ function engine() {
   const count = (shape) => shape.reduce((product, size) => product * size, 1);
   const empty = (shape) => ({ shape, data: new Float32Array(count(shape)) });
   const pair = (value) => (Array.isArray(value) ? value : [value, value]);
+  const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const demand = (isSo, sentence) => { if (!isSo) throw new Error(sentence); };
 
   // Where windows go along one side: how many fit whole, and how many pixels of padding
@@ -150,29 +151,36 @@ function engine() {
 
   const flatten = (x) => ({ shape: [x.data.length], data: x.data });
 
-  // The error function: Abramowitz and Stegun's 7.1.26, off by at most 1.5e-7.
-  function erf(x) {
-    const t = 1 / (1 + 0.3275911 * Math.abs(x));
-    const sum = t * (0.254829592 + t * (-0.284496736
-      + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
-    return Math.sign(x) * (1 - sum * Math.exp(-x * x));
+  const sigmoid = (x) => 1 / (1 + Math.exp(-x));
+
+  // The chance that a normal variable is below x: by Abramowitz and Stegun's 7.1.26 for
+  // the error function, off by at most 1e-7.
+  function normal(x) {
+    const t = 1 / (1 + 0.3275911 * Math.SQRT1_2 * Math.abs(x));
+    const beyond = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741
+      + t * (-1.453152027 + t * 1.061405429)))) * Math.exp(-x * x / 2) / 2;
+    return x > 0 ? 1 - beyond : beyond;
   }
 
   // Activations look at one number at a time; softmax looks at all classes together.
+  // Here are those of layers.ACTIVATIONS, by Keras's names: name, value, derivative.
   const activations = {
-    linear: (x) => x,
-    relu: (x) => (x > 0 ? x : 0),
-    leaky_relu: (x, slope) => (x > 0 ? x : slope * x),
-    sigmoid: (x) => 1 / (1 + Math.exp(-x)),
-    tanh: Math.tanh,
-    gelu: (x) => (x * (1 + erf(x * Math.SQRT1_2))) / 2,
+    relu: ["ReLU", (x) => (x > 0 ? x : 0), (x) => +(x > 0)],
+    leaky_relu: ["leaky ReLU", (x, slope = 0.01) => (x > 0 ? x : slope * x),
+      (x, slope = 0.01) => (x > 0 ? 1 : slope)],
+    gelu: ["GELU", (x) => x * normal(x),
+      (x) => normal(x) + x * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI)],
+    silu: ["SiLU", (x) => x * sigmoid(x), (x) => sigmoid(x) * (1 + x * sigmoid(-x))],
+    sigmoid: ["sigmoid", sigmoid, (x) => sigmoid(x) * sigmoid(-x)],
+    tanh: ["tanh", Math.tanh, (x) => 1 - Math.tanh(x) ** 2],
   };
 
   function activate(x, kind, slope) {
     if (kind === "softmax") return softmax(x);
-    const one = activations[kind];
-    demand(one, `There is no activation "${kind}".`);
-    return { shape: x.shape, data: x.data.map((number) => one(number, slope)) };
+    if (kind === "linear") return x;
+    const [, value] = activations[kind] ?? [];
+    demand(value, `There is no activation "${kind}".`);
+    return { shape: x.shape, data: x.data.map((number) => value(number, slope)) };
   }
 
   // Probabilities: e to the power of each score, divided by the sum of all.  Taking the
@@ -226,7 +234,7 @@ function engine() {
 
   // Weights come lowest byte first, as machines that run browsers keep their numbers.
   function decode({ weights, dtype }) {
-    const bytes = Uint8Array.from(atob(weights), (letter) => letter.charCodeAt(0));
+    const bytes = bytesOf(weights);
     if (dtype === "float16") return Float32Array.from(new Uint16Array(bytes.buffer), half);
     return new Float32Array(bytes.buffer);
   }
@@ -288,8 +296,8 @@ function engine() {
   }
 
   const forward = { places, conv2d, dense, maxPool2d, avgPool2d, globalPool2d, scale,
-    zeroPad2d, flatten, activate, softmax };
-  return { network, forward };
+    zeroPad2d, flatten, activate, activations, softmax };
+  return { network, forward, bytesOf };
 }
 
 // Runs in the worker: the first message is the network, all others are images.
@@ -349,7 +357,7 @@ function inWorker(given) {
   };
 }
 
-const { network, forward } = engine(), registered = new Map();
+const { network, forward, bytesOf } = engine(), registered = new Map();
 
 // The script of an exported network calls this.
 function register(data) {
@@ -373,6 +381,6 @@ function find(data) {
 }
 
 globalThis.cnnbook = Object.assign(globalThis.cnnbook ?? {}, {
-  network: (data) => network(find(data)), forward, inWorker, register, parse,
+  network: (data) => network(find(data)), forward, inWorker, register, parse, bytesOf,
 });
 })();

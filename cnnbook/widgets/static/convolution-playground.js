@@ -1,8 +1,8 @@
 // A picture, a kernel to edit, and the sum of products for one number of the feature map.
 (() => {
 "use strict";
-const { div, forward, grey, h, lookOf, named, paint, panel, pictures, pointable, scaleOf, show, signed,
-  table, toNumbers } = cnnbook;
+const { div, forward, grey, h, lookOf, named, paint, panel, pictures, pointable, range, scaleOf, show,
+  signed, table, toNumbers } = cnnbook;
 
 // The weights of a kernel of any size, u rows and v columns from its centre.
 const KERNELS = {
@@ -17,7 +17,6 @@ const KERNELS = {
 const PADDINGS = { 0: "none (valid)", 1: "1", 2: "2", 3: "3", same: "same" };
 const SHEETS = ["red", "green", "blue"];
 const plain = (number) => String(Number(number.toPrecision(3)));
-const range = (count) => [...Array(count).keys()];
 
 cnnbook.define("convolution-playground", class extends cnnbook.Widget {
   start() {
@@ -28,7 +27,7 @@ cnnbook.define("convolution-playground", class extends cnnbook.Widget {
   }
 
   build() {
-    const names = named(Object.keys(KERNELS));
+    const names = named(KERNELS);
     for (const f of range(this.filters.bias?.shape[0] ?? 0)) names[`f${f}`] = `learned filter ${f}`;
     this.canvas = pointable("The picture, with the window on it", (row, column) => {
       const { stride, size, dilation } = this.state;

@@ -5,11 +5,10 @@
 // is loaded when its layer is opened; see cnnbook.chains.
 (() => {
 "use strict";
-const { div, grey, h, inWorker, mapSheet, named, paint, panel, pictures, pointable, readPicture, scaleOf,
+const { bytesOf, div, grey, h, inWorker, mapSheet, named, paint, panel, pictures, pointable, readPicture, scaleOf,
   sets, show } = cnnbook;
 
-const decode = (text) =>
-  readPicture(new Blob([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))]), Infinity);
+const decode = (text) => readPicture(new Blob([bytesOf(text)]), Infinity);
 
 // A layer's map from its picture: one channel above the other, white for the peak of each.
 async function recorded(set, [rows, columns], folder) {
@@ -71,7 +70,7 @@ cnnbook.define("feature-map-explorer", class extends cnnbook.Widget {
     this.trail = h("ol", { class: "fields trail" });
     return [
       div("fields",
-        this.choice("layer", "Layer", named(Object.keys(this.views)), (layer) => this.go(layer)),
+        this.choice("layer", "Layer", named(this.views), (layer) => this.go(layer)),
         this.choice("order", "Order", { number: "by number", strength: "strongest first" })),
       this.live, this.problem,
       div("result", this.facts, this.sheet.part, div("panels",

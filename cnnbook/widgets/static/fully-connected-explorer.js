@@ -2,7 +2,8 @@
 // becomes of the verdict when some of them are switched off.
 (() => {
 "use strict";
-const { bar, bitmap, div, forward, grey, h, lookOf, paint, panel, percent, pictures, pointable, show } = cnnbook;
+const { bar, bitmap, div, forward, grey, h, lookOf, paint, panel, percent, pictures, pointable, range,
+  show } = cnnbook;
 
 // Rounded to thousandths so that the sum adds up as it is read.
 function sum(...ends) {
@@ -49,7 +50,7 @@ cnnbook.define("fully-connected-explorer", class extends cnnbook.Widget {
     const [rows, columns, depth] = map.shape;
     this.count = (isOn, from = bias) => forward.dense(
       { shape, data: data.map((number, n) => (isOn(n % depth) ? number : 0)) }, kernel, from);
-    this.channels = Array.from({ length: depth }, (_, c) => ({
+    this.channels = range(depth).map((c) => ({
       votes: this.count((n) => n === c, null).data,
       map: bitmap({ shape: [rows, columns, 1], data: map.data.filter((_, n) => n % depth === c) }, look),
       box: h("input", { type: "checkbox", onchange: () => this.toggle(c) }),

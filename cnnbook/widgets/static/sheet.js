@@ -13,7 +13,7 @@
 // its look, and whether it isSilent.
 (() => {
 "use strict";
-const { bitmap, div, h, lookOf, pointable, scaleOf } = cnnbook;
+const { bitmap, div, h, lookOf, pointable, range, scaleOf } = cnnbook;
 
 const SIDE = 68, MARGIN = 3, NUMBER = 14, // of a tile; its number stands below
   MOST = 16000; // rows of a canvas: some browsers draw none that is taller
@@ -46,7 +46,7 @@ cnnbook.mapSheet = (label, pick) => {
     if (map !== shown) {
       shown = map;
       const look = lookOf(map), [, bar] = scaleOf(look);
-      sheet.tiles = Array.from({ length: map.shape[2] }, (_, n) => tileOf(map, n, look));
+      sheet.tiles = range(map.shape[2]).map((n) => tileOf(map, n, look));
       legend.replaceChildren(look.low ? "minus that" : "0", bar, "each map’s largest");
       const silent = sheet.tiles.filter(({ isSilent }) => isSilent).length;
       count.textContent = `${silent} of ${map.shape[2]} maps are silent.`;

@@ -1,7 +1,7 @@
 // Slide through a training: what the network made of one picture after so many epochs.
 (() => {
 "use strict";
-const { bar, bitmap, div, h, lookOf, paint, panel, percent, pointable, scaleOf } = cnnbook;
+const { bar, bitmap, div, h, lookOf, paint, panel, percent, pointable, range, scaleOf } = cnnbook;
 
 const INKS = ["currentColor", "var(--mark)"];
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -64,7 +64,7 @@ cnnbook.define("training-scrubber", class extends cnnbook.Widget {
         h("div", { style: `border-bottom: 3px solid ${INKS[n]}` }, `${name} ${values[epoch - 1] ?? "–"}`)))));
     for (const { title, colour, tiles } of this.sheets) {
       const { shape: [, count, ...shape], data } = this.arrays[title], size = data.length / epochs.length / count;
-      tiles.replaceChildren(...Array.from({ length: count }, (_, n) => bitmap({ shape,
+      tiles.replaceChildren(...range(count).map((n) => bitmap({ shape,
         data: data.subarray((step * count + n) * size, (step * count + n + 1) * size) }, { colour })));
     }
   }

@@ -23,10 +23,13 @@ function share(name, things) {
 function unpack(thing) {
   const { shape, dtype, scale, data } = thing;
   if (!data) return thing;
-  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const bytes = book.bytesOf(data);
   const numbers = dtype === "uint8" ? bytes : new Int16Array(bytes.buffer);
   return { shape, data: Float32Array.from(numbers, (n) => n * scale) };
 }
+
+// The whole numbers from zero up to a count.
+const range = (count) => [...Array(count).keys()];
 
 // --- Pictures
 
@@ -67,9 +70,9 @@ function fit(picture, [rows, columns]) {
 // Resize the columns, and lay the result on its side, so that twice makes both sides.
 // The filter, a bicubic one, widens where pixels are averaged.
 function resize({ shape: [rows, columns, depth], data }, count, scale) {
-  const mixes = Array.from({ length: count }, (_, j) => {
+  const mixes = range(count).map((j) => {
     const far = (n) => Math.abs(n + 0.5 - columns / 2 - (j + 0.5 - count / 2) * scale) / Math.max(scale, 1);
-    const near = [...Array(columns).keys()].filter((n) => far(n) < 2), weights = near.map(far).map(
+    const near = range(columns).filter((n) => far(n) < 2), weights = near.map(far).map(
       (x) => x < 1 ? (1.5 * x - 2.5) * x * x + 1 : ((2.5 - x / 2) * x - 4) * x + 2);
     return { from: near[0], weights, total: weights.reduce((a, b) => a + b) };
   });
@@ -94,7 +97,7 @@ function grey({ shape: [rows, columns, channels], data }, depth = 1) {
 // --- Colours: [red, green, blue] for a part from 0 to 1, between stops.
 
 function ramp(...stops) {
-  const shades = Array.from({ length: 257 }, (_, at) => { // once, as maps have many numbers
+  const shades = range(257).map((at) => { // once, as maps have many numbers
     const place = at / 256 * (stops.length - 1), n = Math.min(Math.floor(place), stops.length - 2);
     return stops[n].map((low, c) => low + (stops[n + 1][c] - low) * (place - n));
   });
@@ -278,8 +281,8 @@ function toNumbers(texts, count, name) {
   throw new Error(`The ${name} must hold ${count} numbers; it holds ${texts.length}.`);
 }
 
-// Options of a choice that are called what their values are.
-const named = (names) => Object.fromEntries(names.map((name) => [name, name]));
+// Options of a choice between things, by their names.
+const named = (things) => Object.fromEntries(Object.keys(things).map((name) => [name, name]));
 
 // --- The element
 
@@ -428,7 +431,7 @@ const CAT = "0100000100110001100111111100101110100111111100111011100011111000001
 // It may ask for more pixels of the longer side, or for [rows, columns]; do without the
 // grid; and read other files itself: then reads(file) answers with true.
 function pictures(widget, { most = 96, grid = { grid: "a grid to edit" }, reads } = {}) {
-  const given = widget.given("pictures"), names = Object.keys(given);
+  const given = widget.given("pictures"), [first] = Object.keys(given);
   let own;
   const take = async ({ files: [file] }) => {
     try {
@@ -450,10 +453,10 @@ function pictures(widget, { most = 96, grid = { grid: "a grid to edit" }, reads 
     take(event.dataTransfer);
   });
   return {
-    first: { picture: names[0] ?? "grid", pixels: [...CAT].join("_") },
+    first: { picture: first ?? "grid", pixels: [...CAT].join("_") },
     cells, pick,
     fields: [
-      widget.choice("picture", "Picture", { ...named(names), ...grid, own: "your own" }),
+      widget.choice("picture", "Picture", { ...named(given), ...grid, own: "your own" }),
       pick("Your own, which stays on your device", { accept: "image/*" }),
     ],
     current() {
@@ -482,5 +485,5 @@ function pictures(widget, { most = 96, grid = { grid: "a grid to edit" }, reads 
 const define = (tag, widget) => customElements.get(tag) ?? customElements.define(tag, widget);
 
 Object.assign(book, { Widget, bar, bitmap, define, div, fit, follow, grey, h, lookOf, named, paint, panel,
-  percent, pictures, pointable, readPicture, scaleOf, share, show, signed, table, three, toNumbers });
+  percent, pictures, pointable, range, readPicture, scaleOf, share, show, signed, table, three, toNumbers });
 })();
