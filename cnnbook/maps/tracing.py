@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnbook.checks import check_whole
+from cnnbook.checks import check_whole, is_whole
 from cnnbook.maps.receptive_fields import field_on, receptive_field
 from cnnbook.networks.graph import (
     INPUTS,
@@ -366,8 +366,7 @@ def _fitting_floats(model, images):
 def _check_position(position, layer, sizes):
     """Insist on a position inside an output of these sizes."""
     inside = len(position) == len(sizes) and all(
-        isinstance(at, int | np.integer) and 0 <= at < size
-        for at, size in zip(position, sizes, strict=True)
+        is_whole(at, most=size - 1) for at, size in zip(position, sizes, strict=True)
     )
     if not inside:
         shape = " × ".join(map(str, sizes)) or "a vector, without positions"

@@ -11,6 +11,7 @@ import re
 
 import numpy as np
 
+from cnnbook.checks import is_whole
 from cnnbook.pictures.images import INTENSITIES
 
 # In training, the last maps are averaged into at most this many cells a side.
@@ -65,7 +66,7 @@ def build_classifier(
     """
     input_shape, filters = tuple(input_shape), tuple(filters)
     sizes = (*input_shape, *filters, num_classes)
-    if len(input_shape) != 3 or not all(_is_count(size) for size in sizes):
+    if len(input_shape) != 3 or not all(is_whole(size, 1) for size in sizes):
         raise ValueError(
             "input_shape must be (rows, columns, channels), and filters and "
             "num_classes positive whole numbers; got input_shape "
@@ -357,8 +358,3 @@ def _share_of_cells(layer):
     one_at_a_time = np.eye(rows * columns, dtype="float32")
     averages = layer(one_at_a_time.reshape(-1, rows, columns, 1))
     return np.asarray(averages).reshape(rows * columns, -1)
-
-
-def _is_count(number):
-    """Tell whether a number is whole and above zero."""
-    return isinstance(number, (int, np.integer)) and number > 0

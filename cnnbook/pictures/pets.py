@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cnnbook.checks import check_whole
 from cnnbook.pictures import decoding, folders
 from cnnbook.pictures.drawing.pets import draw_pets
 from cnnbook.storage import build_folder, downloads
@@ -113,8 +114,7 @@ def load_pets(source="auto", *, size=96, seed=0):
     >>> pets.class_names, pets.validation.images.shape
     (('cat', 'dog'), (600, 16, 16, 3))
     """
-    if not (isinstance(size, (int, np.integer)) and size > 0):
-        raise ValueError(f"size must be a positive number of pixels; got {size!r}")
+    check_whole(size, "size")
     source, folder = find_source(source)
     if source == "drawn":
         return _drawn(size, seed)
