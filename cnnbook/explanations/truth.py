@@ -1,9 +1,9 @@
 """Is a map right?  Compared with the pixels that truly tell the classes apart."""
 
 import numpy as np
-from scipy import ndimage
 
 from cnnbook.checks import check_whole
+from cnnbook.pictures.masks import widened
 
 # The parts of a drawn pet that differ by class.  So does the outline of its head, a
 # little; all else varies alike in both.
@@ -42,8 +42,7 @@ def telling_parts(part_masks, *, tolerance=2):
             f"part_masks must have {', '.join(TELLING)}; there is no "
             f"{', '.join(sorted(missing))}"
         )
-    square = np.ones((1, 2 * tolerance + 1, 2 * tolerance + 1), bool)
-    whiskers = ndimage.binary_dilation(part_masks["whiskers"], square)
+    whiskers = widened(part_masks["whiskers"], tolerance)
     return np.any([*(part_masks[part] for part in TELLING[:-1]), whiskers], axis=0)
 
 

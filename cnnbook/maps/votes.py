@@ -6,11 +6,11 @@ logits is a sum over places, with nothing left over but the bias.
 """
 
 import numpy as np
-from scipy import ndimage
 
 from cnnbook.checks import check_whole
 from cnnbook.maps.layer_maps import feature_maps
 from cnnbook.networks.classifier import filters_of
+from cnnbook.pictures.masks import widened
 
 
 def vote_maps(model, images, target, against):
@@ -98,9 +98,7 @@ def share_inside(maps, masks, *, margin=0):
             f"{maps.shape} and {masks.shape}"
         )
     check_whole(margin, "margin", least=0)
-    if margin:
-        square = np.ones((1, 2 * margin + 1, 2 * margin + 1), bool)
-        masks = ndimage.binary_dilation(masks, square)
+    masks = widened(masks, margin)
     # Each pixel belongs to the cell above its place.
     rows, columns = (
         np.arange(size) * cells // size
