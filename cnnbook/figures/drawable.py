@@ -35,6 +35,12 @@ def check_count(given, count, name):
         raise ValueError(f"{name} must have {count} items, one each; got {len(given)}")
 
 
+def check_some(given, name, what):
+    """Insist on something to draw: at least one curve, bar or map."""
+    if not len(given):
+        raise ValueError(f"{name} must hold at least one {what}; got none")
+
+
 def check_window(window, shape):
     """Insist on (rows, columns), two slices inside a picture."""
     inside = len(window) == 2 and all(

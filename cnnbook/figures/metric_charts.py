@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from cnnbook.figures.charts import lines
-from cnnbook.figures.drawable import check_count
+from cnnbook.figures.drawable import check_count, check_some
 from cnnbook.figures.style import ACCENT, INK, QUIET, WIDTH, styled
 
 
@@ -99,7 +99,7 @@ def estimates(
     >>> figure = estimates(["with", "without"], [0.8, 0.7], [0.7, 0.6], [0.9, 0.8],
     ...                    axis_label="accuracy")
     """
-    _check_names(names)
+    check_some(names, "names", "name")
     for given, name in ((values, "values"), (lows, "lows"), (highs, "highs")):
         check_count(given, len(names), name)
     check_count(colours, len(names), "colours")
@@ -154,7 +154,7 @@ def paired_estimates(names, pairs, labels, *, axis_label, bounds=()):
     >>> figure = paired_estimates(["occlusion"], pairs, ["trained", "random"],
     ...                           axis_label="times as dense")
     """
-    _check_names(names)
+    check_some(names, "names", "name")
     check_count(pairs, len(names), "pairs")
     check_count(labels, 2, "labels")
     figure, axis = _rows(names, axis_label, bounds, 1.3)
@@ -205,12 +205,6 @@ def learning_curves(counts, curves, *, chance=None):
     if chance is not None:
         axis.axhline(chance, color=QUIET, lw=1, ls=(0, (2, 3)))
     return figure
-
-
-def _check_names(names):
-    """Insist on something to draw."""
-    if not len(names):
-        raise ValueError("names must hold at least one name; got none")
 
 
 def _rows(names, axis_label, references, margin):
