@@ -6,11 +6,11 @@ from cnnbook.checks import check_whole
 from cnnbook.explanations.explanation import Explanation, one_by_one
 from cnnbook.explanations.gradients import gradients
 from cnnbook.explanations.logits import (
-    compiled,
     explainable_images,
     image_spec,
     scores_by_layer,
 )
+from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import is_a, layer_calls, unknown_layer
 from cnnbook.networks.heads import head
 
@@ -173,8 +173,16 @@ def ablation_cam(model, images, target, *, layer=None, batch_size=32, progress=F
     images, layer = explainable_images(model, images), maps_layer(model, layer)
     end = head(model)
     indices = end.targets(target, len(images))
-    look = compiled(model, ("maps", layer), lambda *p: _maps_function(*p, layer))
-    without = compiled(model, ("ablation", layer), lambda *p: _ablation(*p, layer))
+    look = compiled_once(
+        model,
+        ("scores and maps", layer),
+        lambda network: _maps_function(model, network, end, layer),
+    )
+    without = compiled_once(
+        model,
+        ("ablation", layer),
+        lambda network: _ablation(model, network, end, layer),
+    )
     values, scores = [], []
     for image, selector in zip(
         one_by_one(images, "Ablation-CAM", progress),

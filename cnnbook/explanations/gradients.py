@@ -5,11 +5,12 @@ import numpy as np
 from cnnbook.checks import check_whole
 from cnnbook.explanations.logits import (
     before_activation,
-    compiled,
     image_spec,
     scores_by_layer,
 )
+from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import answer, is_a, layer_calls
+from cnnbook.networks.heads import head
 
 
 def gradients(model, images, selectors, *, layer=None, rule="plain", batch_size=32):
@@ -36,10 +37,10 @@ def gradients(model, images, selectors, *, layer=None, rule="plain", batch_size=
         The images, or the layer's maps, and the gradients of the scores there.
     """
     check_whole(batch_size, "batch_size")
-    function = compiled(
+    function = compiled_once(
         model,
         ("gradients", layer, rule),
-        lambda *parts: _gradient_function(*parts, layer, rule),
+        lambda network: _gradient_function(model, network, head(model), layer, rule),
     )
     for start in range(0, len(images), batch_size):
         batch = slice(start, start + batch_size)

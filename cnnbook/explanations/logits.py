@@ -5,15 +5,11 @@ what the last layer computes before softmax or sigmoid turns it into a probabili
 A probability near 1 hardly moves whatever the pixels do; its logit does.
 """
 
-import weakref
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
 from cnnbook.checks import check_whole
+from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import (
-    Connections,
     answer,
     connections,
     fitting_images,
@@ -22,8 +18,6 @@ from cnnbook.networks.graph import (
     run,
 )
 from cnnbook.networks.heads import PROBABILITIES, head
-
-_compiled = weakref.WeakKeyDictionary()  # model -> {key: (function, what it needs)}
 
 
 def class_probabilities(model, images, *, batch_size=32):
@@ -68,7 +62,11 @@ def all_scores(model, images, *, batch_size=32):
     """
     check_whole(batch_size, "batch_size")
     images = explainable_images(model, images)
-    function = compiled(model, "scores", _score_function)
+    function = compiled_once(
+        model,
+        "scores",
+        lambda network: _score_function(model, network, head(model)),
+    )
     parts = [
         function(images[start : start + batch_size])
         for start in range(0, len(images), batch_size)
@@ -102,36 +100,6 @@ def baseline_of(baseline, images):
     if not np.isfinite(array).all():
         raise ValueError("baseline must hold finite numbers; got not-a-number")
     return array
-
-
-def compiled(model, key, make):
-    """Return a function for a model, made at the first request and kept as long.
-
-    Parameters
-    ----------
-    model : keras.Model
-    key : hashable
-        Tells functions of one model apart.
-    make : callable
-        ``make(model, network, head)`` returns a `tf.function`, which must not refer to
-        the model itself: it would never be collected.
-
-    Returns
-    -------
-    function : callable
-    """
-    network = connections(model)
-    known = _compiled.setdefault(model, {})
-    key = key, tuple(map(id, network.outputs))  # a Sequential model may have grown
-    if key not in known:
-        known[key] = _Kept(make(model, network, head(model)), network)
-    return known[key].function
-
-
-@dataclass(frozen=True, eq=False)
-class _Kept:
-    function: Any
-    network: Connections  # so that no later tensor gets the id of its outputs
 
 
 def image_spec(model):

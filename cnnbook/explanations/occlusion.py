@@ -9,11 +9,11 @@ from cnnbook.explanations import partial_runs
 from cnnbook.explanations.explanation import Explanation, one_by_one
 from cnnbook.explanations.logits import (
     baseline_of,
-    compiled,
     explainable_images,
     scores_by_layer,
 )
 from cnnbook.layers.windows import as_pair
+from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.heads import head
 
 PER_SIDE = 8  # windows side by side along the shorter side, unless asked otherwise
@@ -105,10 +105,10 @@ def occlusion_map(
     end = head(model)
     indices = end.targets(target, len(images))
     shape = _places(size, window, stride)
-    hide = compiled(
+    hide = compiled_once(
         model,
         ("occlusion", size, window, stride, batch_size),
-        lambda model, network, end: _hider(
+        lambda network: _hider(
             network, end, images.shape[1:], images.dtype, window, stride, batch_size
         ),
     )

@@ -1,7 +1,6 @@
 """What the layers of any Keras model compute for given images."""
 
 import fnmatch
-import weakref
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from cnnbook.maps.receptive_fields import (
     POOLS,
     layer_without_room,
 )
+from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import (
     INPUTS,
     Connections,
@@ -28,7 +28,6 @@ from cnnbook.networks.graph import (
 
 _KINDS = {"convolutions": CONVOLUTIONS, "pools": POOLS}
 _WITH_KERNELS = frozenset({"Conv2D", "DepthwiseConv2D"})
-_extractors = weakref.WeakKeyDictionary()  # model -> {(layers, outputs): _Extractor}
 
 
 def feature_maps(model, images, layers=None, *, batch_size=32):
@@ -207,20 +206,19 @@ def silent_channels(maps, *, tolerance=0.0):
 class _Extractor(NamedTuple):
     names: list
     compute: Any  # tensor of images -> list of tensors, one for each name
-    network: Connections  # kept, so that no later tensor gets the id of its outputs
+    network: Connections
     sizes: set  # of images known to be large enough
 
 
 def _extractor(model, layers):
     """Return the compiled function for these layers of a model, made once."""
-    network = connections(model)
+    connections(model)  # refuses what cannot be taken apart
     one_image_input(model)
-    known = _extractors.setdefault(model, {})
-    # A Sequential model that has grown or shrunk has new outputs.
-    key = layers, tuple(map(id, network.outputs))
-    if key not in known:
-        known[key] = _compile(network, _chosen(model, layers), model.inputs[0])
-    return known[key]
+    return compiled_once(
+        model,
+        ("maps", layers),
+        lambda network: _compile(network, _chosen(model, layers), model.inputs[0]),
+    )
 
 
 def _compile(network, names, image):
