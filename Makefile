@@ -54,9 +54,11 @@ test: $(FOR_WORK)  ## run the tests
 check: $(FOR_WORK)  ## run all tests but the slow ones, between commits
 	$(PYTEST) -m "not slow"
 
-lint: $(FOR_WORK)  ## check style
+lint: $(FOR_WORK)  ## check style, types and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.long_modules
 
 links: $(FOR_BOOK)  ## check that the links in the book still answer (needs the network)
 	CNNBOOK_EXECUTE=off $(BIN)/jupyter-book build . --builder linkcheck --path-output _build/links

@@ -219,7 +219,7 @@ def _face(root, package):
 @functools.cache
 def _handed_on(package, stub):
     return {
-        alias.asname or alias.name: f"{package}.{node.module}"
+        alias.asname or alias.name: f"{package}.{node.module or alias.name}"
         for node in ast.parse(stub).body
         if isinstance(node, ast.ImportFrom) and node.level == 1
         for alias in node.names

@@ -1,11 +1,19 @@
-"""How soon the commands say no, where no network has to be loaded for it."""
+"""How soon the commands answer, where no network has to be loaded for it."""
 
+import os
 import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from tests.bench.measuring import Row
+
+ROOT = Path(__file__).parents[2]
+CNNBOOK = (sys.executable, "-m", "cnnbook")
+TEST = "tests/layers/test_operations.py::test_conv2d_by_hand"
+ONE_TEST = (sys.executable, "-m", "pytest", "--quiet", TEST)
+CHAPTER = ("make", "chapter", "NAME=pooling")
 
 # What each command is asked, and that it cannot do.
 REFUSED = {
@@ -19,19 +27,31 @@ REFUSED = {
 
 def measure():
     rows = [
-        Row(f"`cnnbook` refuses to {what}", seconds(command.split(), 1), 1, "s")
+        Row(
+            f"`cnnbook` refuses to {what}",
+            seconds([*CNNBOOK, *command.split()], 1),
+            1,
+            "s",
+        )
         for what, command in REFUSED.items()
     ]
-    return [*rows, Row("`cnnbook info`", seconds(["info"], 0), 2, "s")]
+    return [
+        *rows,
+        Row("`cnnbook info`", seconds([*CNNBOOK, "info"]), 2, "s"),
+        Row("one test alone that needs no TensorFlow", seconds(ONE_TEST), 2, "s"),
+        Row("`make chapter NAME=pooling` once more", seconds(CHAPTER), 10, "s"),
+    ]
 
 
-def seconds(arguments, code, repeat=5):
+def seconds(command, code=0, repeat=5):
     """Return the median time of a command, its start included."""
     taken = []
     for _ in range(repeat + 1):
         start = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, "-m", "cnnbook", *arguments],
+            command,
+            cwd=ROOT,
+            env=os.environ | {"BROWSER": "true"},  # no page is to be opened
             capture_output=True,
             check=False,
         )

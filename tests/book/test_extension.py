@@ -694,28 +694,45 @@ with open("trained.txt", "a") as file:
 """
 
 
+# A build starts by importing a thousand modules, for more than a second.  This program
+# has imported them, and for each build it is asked for starts a copy of itself.
+BUILDER = """\
+import json, os, sys
+import jupyter_book.sphinx, myst_nb.sphinx_ext
+from jupyter_book.cli.main import main
+
+for line in sys.stdin:
+    environment, said = json.loads(line)
+    if build := os.fork():
+        _, status = os.waitpid(build, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+        continue
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for stream in (1, 2):
+        os.dup2(os.open(said, os.O_WRONLY | os.O_APPEND), stream)
+    os.environ.clear()
+    os.environ.update(environment)
+    main(["build", ".", "-W", "-n", "--keep-going"])
+"""
+
+
 class SmallBook:
     """Two chapters in a folder, built as a reader builds the book."""
 
-    def __init__(self, root):
-        self.root = root
+    def __init__(self, root, builder):
+        self.root, self.builder = root, builder
         self.html = root / "_build" / "html" / "book"
         self.maps = root / "book" / "maps.md"
         self.index = root / "book" / "index.md"
 
     def build(self, **environment):
         """Build, and return (whether it passed, what it said)."""
-        code = "from jupyter_book.cli.main import main; main()"
-        options = ["build", ".", "-W", "-n", "--keep-going"]
-        done = subprocess.run(
-            [sys.executable, "-c", code, *options],
-            cwd=self.root,
-            env=os.environ | {"PYTHONPATH": str(self.root)} | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode == 0, done.stdout + done.stderr
+        said = self.root / "said.txt"
+        said.write_text("")
+        environment = os.environ | {"PYTHONPATH": str(self.root)} | environment
+        print(json.dumps([environment, str(said)]), file=self.builder.stdin, flush=True)
+        code = int(self.builder.stdout.readline())
+        return code == 0, said.read_text()
 
     def count(self, name):
         """How many times a cell ran, or the trainer."""
@@ -744,10 +761,18 @@ def small_book(tmp_path_factory):
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text(text)
     Image.new("RGB", (300, 200)).save(root / "square.png")
-    book = SmallBook(root)
-    passed, said = book.build()
-    assert passed, said
-    return book
+    with subprocess.Popen(
+        [sys.executable, "-c", BUILDER],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as builder:
+        book = SmallBook(root, builder)
+        passed, said = book.build()
+        assert passed, said
+        yield book
 
 
 @pytest.fixture

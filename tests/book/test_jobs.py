@@ -1,12 +1,17 @@
 """What a build computes is run side by side, in an order that wastes no time."""
 
+import gc
 import json
 import sys
 import threading
+import time
+from types import SimpleNamespace
 
+import nbformat
+import psutil
 import pytest
 
-from cnnbook_sphinx import jobs
+from cnnbook_sphinx import chapters, execution, jobs, training, widgets
 from cnnbook_sphinx.jobs import Job, JobError
 
 
@@ -78,6 +83,27 @@ def test_the_times_of_a_build_are_kept_beside_those_of_earlier_ones(times):
     assert kept["page"] < 50
 
 
+def test_a_job_with_nothing_to_do_leaves_the_known_time_alone(times):
+    times.parent.mkdir()
+    times.write_text('{"network": 62.5, "page": 100}')
+    page = Job("page", lambda: None, needs=frozenset({"network"}))
+    jobs.run([Job("network", lambda: False), page], times)
+    kept = json.loads(times.read_text())
+    assert kept["network"] == 62.5
+    assert kept["page"] < 50
+
+
+@pytest.mark.parametrize(("said", "did"), [("epoch 1/9", True), ("", False)])
+def test_a_training_that_says_nothing_had_nothing_to_do(
+    tmp_path, monkeypatch, said, did
+):
+    package = tmp_path / training.stamps.PACKAGE
+    package.mkdir()
+    (package / "__main__.py").write_text(f"print({said!r}, end='')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert training.job(tmp_path, "train-for-book").run() is did
+
+
 def test_a_file_of_times_that_was_cut_short_is_no_reason_to_stop(times):
     times.parent.mkdir()
     times.write_text('{"other": 3.')
@@ -135,6 +161,74 @@ def test_an_interrupted_build_stops_what_is_running(times, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         jobs.run([running], times)
     assert stopped.is_set()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_the_kernel_of_a_running_chapter_is_killed_when_the_build_is_stopped(
+    times, tmp_path, monkeypatch
+):
+    started = tmp_path / "pid.txt"
+    code = f"""import os, pathlib, time
+unfinished = pathlib.Path({str(tmp_path / "unfinished")!r})
+unfinished.write_text(str(os.getpid()))
+unfinished.rename({str(started)!r})
+time.sleep(600)"""
+    chapter = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    settings = SimpleNamespace(execution_timeout=600, execution_allow_errors=False)
+    env = SimpleNamespace(
+        doc2path=lambda name: str(tmp_path / f"{name}.md"), mystnb_config=settings
+    )
+
+    def interrupt(*args, **options):
+        while not started.exists():
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs, "wait", interrupt)
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        jobs.run([chapters.job(env, "page", chapter, needs=())], times)
+    assert not psutil.pid_exists(int(started.read_text()))
+    assert time.monotonic() - begun < 60
+    gc.collect()  # what is left open by nbclient, before another test is blamed for it
+
+
+PLAYGROUND = "# Pools\n\n```{widget} pooling-playground\nSee the figure.\n```\n"
+ARRAYS = "what interactive figures show"
+
+
+@pytest.mark.parametrize(
+    ("text", "execute", "are_there", "expected"),
+    [
+        (PLAYGROUND, "on", False, {ARRAYS, "train-for-book"}),
+        (PLAYGROUND, "pools", False, {ARRAYS, "train-for-book"}),
+        (PLAYGROUND, "on", True, set()),
+        (PLAYGROUND, "off", False, set()),
+        (PLAYGROUND, "index", False, set()),
+        ("# Pools\n", "on", False, set()),
+    ],
+)
+def test_arrays_of_interactive_figures_are_computed_ahead_when_they_are_due(
+    tmp_path, monkeypatch, text, execute, are_there, expected
+):
+    pages = {"book/index": "# Home\n", "book/pools": text}
+    (tmp_path / "book").mkdir()
+    for name, content in pages.items():
+        (tmp_path / f"{name}.md").write_text(content)
+    if are_there:
+        widgets.data_folder(tmp_path).mkdir(parents=True)
+    started = set()
+    monkeypatch.setattr(
+        jobs, "run", lambda found, times: started.update(job.name for job in found)
+    )
+    monkeypatch.setattr(execution, "_find_fonts", lambda: None)
+    monkeypatch.setenv("CNNBOOK_EXECUTE", execute)
+    env = SimpleNamespace(
+        found_docs=pages.keys(), doc2path=lambda name: tmp_path / f"{name}.md"
+    )
+    execution.run_ahead(SimpleNamespace(srcdir=tmp_path), env, [])
+    assert started == expected
 
 
 def test_a_program_tells_its_lines_and_how_it_ended():

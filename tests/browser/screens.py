@@ -23,12 +23,31 @@ AXE_OPTIONS = {
 }
 
 
+# The checker makes very many colours, and keeps what is private to each in a WeakMap,
+# which takes it a third of its time.  To it these are the same, and quicker.
+QUICK_MAPS = """
+class WeakMap {
+  key = Symbol();
+  constructor(entries = []) { for (const entry of entries) this.set(...entry); }
+  has(owner) { return this.key in owner; }
+  get(owner) { return owner[this.key]; }
+  set(owner, value) { owner[this.key] = value; return this; }
+  delete(owner) { return this.has(owner) && delete owner[this.key]; }
+}
+class WeakSet extends WeakMap {
+  constructor(owners = []) { super(owners.map((owner) => [owner, true])); }
+  add(owner) { return this.set(owner, true); }
+}
+"""
+
+
 def violations(page):
     """List the rules of accessibility that a page breaks."""
     from axe_playwright_python.sync_playwright import Axe
 
-    axe = Axe("") if page.evaluate("'axe' in window") else Axe()
-    return axe.run(page, options=AXE_OPTIONS).response["violations"]
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(f"(() => {{ {QUICK_MAPS} {Axe().axe_script} }})()")
+    return Axe("").run(page, options=AXE_OPTIONS).response["violations"]
 
 
 def page_of(inside):

@@ -65,7 +65,9 @@ SIZES = """Object.fromEntries(performance.getEntries()
 
 OPEN_ALL = "document.querySelectorAll('details').forEach(d => d.open = true)"
 
-SETTLE = "Promise.allSettled(document.getAnimations().map(change => change.finished))"
+# A change of colours starts others where they are inherited: until there is none left.
+SETTLE = """for (let changes; (changes = document.getAnimations()).length; )
+  changes.forEach((change) => change.finish())"""
 
 LOAD_ALL_IMAGES = """
 Promise.all([...document.images].map(image => {

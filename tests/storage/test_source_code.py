@@ -9,7 +9,8 @@ FILES = {
     "__init__.py": "__version__ = '1'\n",
     "maps/__init__.py": '"""What layers compute."""\nEDGE = 1\n',
     "maps/__init__.pyi": "from .tracing import trace as trace\n"
-    "from .windows.places import place as place\n",
+    "from .windows.places import place as place\n"
+    "from . import axes as axes\n",
     "maps/tracing.py": "from cnnbook.checks import check\n",
     "maps/axes.py": "import numpy\n",
     "maps/windows/__init__.py": "",
@@ -17,6 +18,7 @@ FILES = {
     "checks.py": "def check():\n    pass\n",
 }
 ALWAYS = {"cnnbook", "cnnbook.maps"}
+AXES = ALWAYS | {"cnnbook.maps.axes"}
 TRACING = ALWAYS | {"cnnbook.maps.tracing", "cnnbook.checks"}
 PLACES = ALWAYS | {"cnnbook.maps.windows", "cnnbook.maps.windows.places"}
 
@@ -55,8 +57,9 @@ def root(tmp_path):
             "from cnnbook import maps\nf = lambda: maps.trace(maps.place)",
             TRACING | PLACES,
         ),
+        ("from cnnbook import maps\nmaps.axes.united()", AXES),
         # A room that is handed on as a whole may be used as a whole.
-        ("from cnnbook import maps\nprint(vars(maps))", TRACING | PLACES),
+        ("from cnnbook import maps\nprint(vars(maps))", TRACING | PLACES | AXES),
         # A function is no room, even where one of its names is.
         ("from cnnbook.maps import trace\ntrace.anything", TRACING),
     ],

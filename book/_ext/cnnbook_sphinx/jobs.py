@@ -47,7 +47,8 @@ class Job:
     name : str
         What the reader is told is being done.
     run : callable
-        Returns when it is done, or raises `JobError`; works in a process of its own.
+        Returns when it is done, False if there was nothing to do, or raises `JobError`;
+        works in a process of its own.
     stop : callable
         Makes ``run`` end early, when the build is interrupted.
     needs : frozenset of str
@@ -56,7 +57,7 @@ class Job:
     """
 
     name: str
-    run: Callable[[], None] = field(compare=False)
+    run: Callable[[], bool | None] = field(compare=False)
     stop: Callable[[], None] = field(compare=False, default=lambda: None)
     needs: frozenset[str] = frozenset()
 
@@ -119,8 +120,7 @@ def run(jobs, times):
         if lost := sorted(job.needs & failures.keys()):
             raise JobError(f"not run, as it needs: {', '.join(lost)}")
         start = time.monotonic()
-        job.run()
-        return time.monotonic() - start
+        return None if job.run() is False else time.monotonic() - start
 
     with ThreadPoolExecutor(at_once) as pool:
         try:
@@ -189,8 +189,9 @@ def _with_followers(jobs, seconds):
 
 
 def _keep(taken, times):
-    """Add to the file how long jobs took."""
-    text = json.dumps(_read(times) | taken, indent=1, sort_keys=True)
+    """Add to the file how long jobs took; what had nothing to do changes nothing."""
+    seconds = {name: took for name, took in taken.items() if took is not None}
+    text = json.dumps(_read(times) | seconds, indent=1, sort_keys=True)
     with suppress(OSError):  # a full disk is told of where it matters
         times.parent.mkdir(parents=True, exist_ok=True)
         times.write_text(text, encoding="utf-8")

@@ -70,9 +70,18 @@ def job(root, command):
 
 
 def _run(command, program):
-    """Run one command of the package; what it says is passed on under its name."""
-    code = program.run(lambda line: logger.info("%s: %s", command, line))
-    if code:
+    """Run one command of the package; what it says is passed on under its name.
+
+    A training says how far it is.  A command that says nothing had nothing to train.
+    """
+    lines = []
+
+    def tell(line):
+        lines.append(line)
+        logger.info("%s: %s", command, line)
+
+    if code := program.run(tell):
         raise JobError(
             f"`cnnbook {command}` ended with exit code {code}; its own message is above"
         )
+    return bool(lines)
