@@ -7,13 +7,13 @@ that a reader picks can be read without running it.
 
 import base64
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 
 from cnnbook.networks import graph
 from cnnbook.pictures.images import INTENSITIES
+from cnnbook.storage.whole_files import whole_file
 
 FORMAT = 1
 BEGINNING, END = "cnnbook.register(", ");\n"
@@ -393,9 +393,5 @@ def _write(path, network):
     """Write the script, whole or not at all."""
     text = json.dumps(network, separators=(",", ":"))
     text = text.replace("<", "\\u003c")  # "</script>" would end a page's script
-    unfinished = path.with_name(f".{path.stem}-unfinished-{os.getpid()}.js")
-    try:
+    with whole_file(path) as unfinished:
         unfinished.write_text(BEGINNING + text + END, encoding="ascii", newline="\n")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -1,11 +1,11 @@
 """Save and load a classifier, with the names of its classes, in one file."""
 
 import json
-import os
 import zipfile
 from pathlib import Path
 
 from cnnbook.networks.classifier import filters_of
+from cnnbook.storage.whole_files import whole_file
 
 # The classifier that comes with the package; see book/model-card.md.
 SHIPPED = Path(__file__).parent / "weights" / "classifier.keras"
@@ -39,15 +39,11 @@ def save_classifier(model, path, *, class_names=None):
             f"class_names must be {model.output_shape[-1]}, one for each class of the "
             f"network; got {', '.join(class_names)}"
         )
-    unfinished = path.with_name(f".{path.stem}-unfinished-{os.getpid()}.keras")
-    try:
+    with whole_file(path) as unfinished:
         model.save(unfinished)
         if class_names is not None:
             with zipfile.ZipFile(unfinished, "a") as archive:
                 archive.writestr(_OURS, json.dumps({"class_names": [*class_names]}))
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def load_classifier(path=None):

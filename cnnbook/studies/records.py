@@ -9,6 +9,7 @@ import platform
 from pathlib import Path
 
 from cnnbook.storage import build_folder
+from cnnbook.storage.whole_files import whole_file
 
 FOLDER = Path(__file__).parent / "results"
 
@@ -67,7 +68,6 @@ def write_record(name, record):
         **record,
     }
     text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
-    unfinished = file.with_suffix(".unfinished")
-    unfinished.write_text(text, encoding="utf8")
-    unfinished.replace(file)
+    with whole_file(file) as unfinished:
+        unfinished.write_text(text, encoding="utf8")
     return file

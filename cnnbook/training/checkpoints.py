@@ -8,10 +8,11 @@ another training's.
 import errno
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import numpy as np
+
+from cnnbook.storage.whole_files import whole_file
 
 # A digest looks at no more pictures than this; reading all could take hours.
 MOST_DIGESTED = 1000
@@ -38,15 +39,11 @@ def write(path, network, history, facts):
         was there stays as it is.
     """
     path = Path(path)
-    unfinished = path.with_name(f".{path.name}-unfinished-{os.getpid()}")
     arrays = {str(n): np.asarray(v) for n, v in enumerate(_variables(network))}
     about = json.dumps({"history": history, "facts": facts})
     try:
-        with open(unfinished, "wb") as file:
+        with whole_file(path) as unfinished, open(unfinished, "wb") as file:
             np.savez(file, about=np.array(about), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
     except OSError as error:
         kept = f"; the older {path} is still good" if path.exists() else ""
         room = "Make room, and train" if error.errno == errno.ENOSPC else "Train"
@@ -56,8 +53,6 @@ def write(path, network, history, facts):
             f"the checkpoint {path} cannot be written ({error.strerror}){kept}. "
             f"{room} again{on}",
         ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def read(path, network, facts):

@@ -4,8 +4,6 @@ The same cat and the same drawn dog as everywhere, the classifier that comes wit
 package, pictures of VGG19's maps on the cat, and how this build's classifier learned.
 """
 
-import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -24,28 +22,29 @@ def make(folder):
     folder : pathlib.Path
         Made, complete or not at all.
     """
+    from cnnbook.storage import whole_folder
+
+    with whole_folder(folder) as unfinished:
+        _write(unfinished)
+
+
+def _write(folder):
+    """Fill a folder with scripts and pictures."""
     from cnnbook.widgets import embedding
 
-    unfinished = folder.with_name(f"{folder.name}-{os.getpid()}")
-    later = unfinished / LATER
-    later.mkdir(parents=True)
+    later = folder / LATER
+    later.mkdir()
     for widget in all_widgets():
         for kind, arrays in widget.data.items():
             script = embedding.data_script(kind, arrays)
-            (unfinished / f"{kind}.js").write_text(script + "\n", "utf-8")
+            (folder / f"{kind}.js").write_text(script + "\n", "utf-8")
         for name, things in widget.later.items():
             script = embedding.data_script(name, things)
             (later / f"{name}.js").write_text(script + "\n", "utf-8")
         picture, width, height = embedding.still_picture(widget.still)
-        (unfinished / f"{widget.tag}.webp").write_bytes(picture)
+        (folder / f"{widget.tag}.webp").write_bytes(picture)
         facts = f"{width} {height} {widget.alt}"
-        (unfinished / f"{widget.tag}.txt").write_text(facts, "utf-8")
-    try:
-        unfinished.rename(folder)
-    except OSError:  # another build has made it in the meantime
-        shutil.rmtree(unfinished)
-        if not folder.exists():
-            raise
+        (folder / f"{widget.tag}.txt").write_text(facts, "utf-8")
 
 
 def all_widgets():
