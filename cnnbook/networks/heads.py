@@ -5,6 +5,7 @@ from numbers import Integral
 
 import numpy as np
 
+from cnnbook.layers.activation_functions import sigmoid, softmax
 from cnnbook.networks.graph import (
     connections,
     follow,
@@ -119,12 +120,11 @@ class Head:
         """
         outputs = np.asarray(outputs, float)
         if self.kind in ("sigmoid", "logit"):
-            outputs = 0.5 * (1 + np.tanh(outputs / 2))  # never overflows
+            outputs = sigmoid(outputs)
             if outputs.shape[1] == 1:
                 outputs = np.concatenate([1 - outputs, outputs], axis=1)
         else:
-            outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-            outputs /= outputs.sum(axis=1, keepdims=True)
+            outputs = softmax(outputs)
         return outputs.astype("float32")
 
 
