@@ -162,12 +162,10 @@ def binomial_interval(successes, count):
             "successes must lie between 0 and count, and count be at least 1; got "
             f"{successes} of {count}"
         )
-    z = 1.959964  # 95 % of a normal distribution lie within so many deviations
-    rate = successes / count
-    middle = (rate + z**2 / (2 * count)) / (1 + z**2 / count)
-    reach = z * np.sqrt(rate * (1 - rate) / count + z**2 / (4 * count**2))
-    reach /= 1 + z**2 / count
-    return float(max(middle - reach, 0)), float(min(middle + reach, 1))
+    from scipy.stats import binomtest  # takes half a second to import
+
+    low, high = binomtest(successes, count).proportion_ci(0.95, "wilson")
+    return float(low), float(high)
 
 
 def paired_difference(gained, lost, count):
