@@ -9,6 +9,8 @@ from cnnbook import networks, pictures, training
 from cnnbook.commands import outputs
 from cnnbook.training import checkpoints
 
+MOST_REMARKS = 20  # of a kind, so that the last ones are seen
+
 
 def run(source, out, *, size, epochs, seed, learning_rate):
     """Train on the pictures of a source; go on if this was begun before.
@@ -45,12 +47,20 @@ def run(source, out, *, size, epochs, seed, learning_rate):
         checkpoints.epochs_in(checkpoint)
     chief = training.is_chief()
     pets = pictures.load_pets(source, size=size, seed=seed)
-    for reason in pets.left_out:
-        click.echo(f"left out: {reason}", err=True)
+    _list("left out", pets.left_out)
+    _list("a copy", pets.copies)
     # Nothing has loaded TensorFlow yet: workers on several machines must find one
     # another before it does anything.
     with training.strategy().scope():
         _train(pets, out, checkpoint, chief, epochs, seed, learning_rate)
+
+
+def _list(what, lines):
+    """Print some of many remarks, and how many more there are."""
+    for line in lines[:MOST_REMARKS]:
+        click.echo(f"{what}: {line}", err=True)
+    if more := len(lines[MOST_REMARKS:]):
+        click.echo(f"{what}: {more:,} more", err=True)
 
 
 def _train(pets, out, checkpoint, chief, epochs, seed, learning_rate):

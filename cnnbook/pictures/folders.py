@@ -1,16 +1,26 @@
 """Find classes, and splits into training and validation, in a folder of pictures."""
 
-import numpy as np
+import functools
+import re
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+import numpy as np
+from PIL import Image, UnidentifiedImageError
 
 # Where a folder has no splits of its own, this share goes to each of the last two.
 HELD_OUT = 0.1
-SPLIT_NAMES = frozenset("train training val valid validation test testing".split())
+SPLITS = ("train", "validation", "test")
+
+# Words in the name of a folder that say what its pictures are for.  Whether it is a
+# split at all is told by what it holds; where that leaves doubts, the reader is asked.
+_WORDS = {
+    "train": {"train", "training"},
+    "validation": {"val", "valid", "validation", "dev", "eval"},
+    "test": {"test", "testing"},
+}
 
 
 def picture_files(folder):
-    """List the picture files in and under a folder, in a fixed order.
+    """List the files in and under a folder that Pillow takes for pictures.
 
     Parameters
     ----------
@@ -19,19 +29,59 @@ def picture_files(folder):
     Returns
     -------
     files : list of pathlib.Path
-        Hidden ones left out.
+        In a fixed order.  Hidden ones, and all in hidden folders, are no part of it.
     """
+    return [path for path in _files(folder) if _is_picture(path)]
+
+
+def other_files(folder):
+    """List the files in and under a folder that are no pictures.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+
+    Returns
+    -------
+    files : list of pathlib.Path
+        As for `picture_files`: hidden ones are no part of it.
+    """
+    return [path for path in _files(folder) if not _is_picture(path)]
+
+
+def _files(folder):
+    """List all files that are not hidden at any depth, nor links to what is gone."""
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and not path.name.startswith(".")
-        and path.is_file()  # not so for a link to a picture that is gone
+        if path.is_file() and not _is_hidden(path.relative_to(folder))
     )
 
 
+def _is_hidden(path):
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _is_picture(path):
+    """Tell by its ending, or else by its first bytes, whether Pillow reads a file."""
+    if path.suffix.lower() in _endings():
+        return True
+    try:
+        with Image.open(path):
+            return True
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
+        return False
+
+
+@functools.cache
+def _endings():
+    """Return the endings of all formats that Pillow opens, such as ``.jpg``."""
+    formats = Image.registered_extensions()
+    return {ending for ending, name in formats.items() if name in Image.OPEN}
+
+
 def _subfolders(folder):
-    """List the folders in a folder, by name."""
+    """List the folders in a folder, by name; hidden ones are none."""
     return sorted(
         path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."
     )
@@ -40,54 +90,90 @@ def _subfolders(folder):
 def files_by_split(folder):
     """Find what is to be learned from and judged by, and the classes.
 
+    Folders that all hold folders of the same names are splits, and those are the
+    classes; so are folders that are all named as splits.  Else the folders are the
+    classes, whatever is in them.
+
     Parameters
     ----------
     folder : pathlib.Path
-        Holds a folder for each class, or train and validation (and perhaps test) with
-        a folder for each class in each.
+        Holds a folder for each class; or splits, with a folder for each class in each.
 
     Returns
     -------
     class_names : tuple of str
     files_of : dict of str to dict of str to list of pathlib.Path
-        For each split the files of each class; without splits, "all" is the only one.
+        For each split, "train", "validation" and perhaps "test", the files of each
+        class; without splits, "all" is the only one.
 
     Raises
     ------
     ValueError
-        If a split is missing, empty or misnamed, or splits differ in their classes.
+        If it is not clear which folders are splits, or which is for what; if there is
+        none to train or to validate on; or if splits differ in their classes.
     """
-    if not (folder / "train").is_dir():
-        check_no_splits(folder)
-        by_class = {path.name: picture_files(path) for path in _subfolders(folder)}
-        check_classes(folder, by_class)
-        return tuple(by_class), {"all": by_class}
+    inside = {path: _subfolders(path) for path in _subfolders(folder)}
+    names = [tuple(path.name for path in paths) for paths in inside.values()]
+    roles = {path: _role(path.name) for path in inside}
+    alike = len(names) > 1 and len(set(names)) == 1 and len(names[0]) > 1
+    named = bool(names) and all(roles.values())
+    if alike or (named and all(names)):
+        return _by_split(folder, inside, roles)
+    if doubtful := [path.name for path, role in roles.items() if role]:
+        raise ValueError(
+            f"{folder} holds {', '.join(doubtful)}, which look like splits and not "
+            "like classes. Splits are folders train, validation and (if there is one) "
+            "test that all hold the same folders, one for each class; call a class by "
+            "another name"
+        )
+    by_class = {path.name: picture_files(path) for path in inside}
+    check_classes(folder, by_class)
+    return tuple(by_class), {"all": by_class}
+
+
+def _by_split(folder, inside, roles):
+    """List the files of each class of each split, once it is clear which is which."""
+    unclear = [path.name for path, role in roles.items() if role is None]
+    if unclear or len(set(roles.values())) < len(roles):
+        raise ValueError(
+            f"{folder} holds {', '.join(path.name for path in roles)}, which all hold "
+            "the same folders. If these are splits, call them train, validation and "
+            "(if there is one) test; if they are classes, put the pictures of each "
+            "straight into its folder"
+        )
+    by_role = {role: path for path, role in roles.items()}
+    for role in ("train", "validation"):
+        if role not in by_role:
+            others = ", ".join(path.name for path in roles)
+            raise ValueError(
+                f"{folder} has splits ({others}) but no folder {role}; to have "
+                "pictures held out instead, name the folder that holds the classes"
+            )
     files_of = {}
-    for split in ("train", "validation", "test"):
-        if (folder / split).is_dir():
-            classes = _subfolders(folder / split)
-            files_of[split] = {path.name: picture_files(path) for path in classes}
-            check_classes(folder / split, files_of[split])
-        elif split == "validation":
-            raise ValueError(f"{folder} has a folder train but none called validation")
+    for role in sorted(by_role, key=SPLITS.index):
+        split = by_role[role]
+        files_of[role] = {path.name: picture_files(path) for path in inside[split]}
+        check_classes(split, files_of[role])
     class_names = tuple(files_of["train"])
-    for split, by_class in files_of.items():
+    for role, by_class in files_of.items():
         if tuple(by_class) != class_names:
             raise ValueError(
-                f"{folder / split} must have the classes of train, "
+                f"{by_role[role]} must have the classes of train, "
                 f"{', '.join(class_names)}; it has {', '.join(by_class)}"
             )
     return class_names, files_of
 
 
-def check_no_splits(folder):
-    """Raise ValueError if what should be classes look like splits of another name."""
-    found = [p.name for p in _subfolders(folder) if p.name.casefold() in SPLIT_NAMES]
-    if found:
-        raise ValueError(
-            f"{folder} holds {', '.join(found)}, which look like splits and not like "
-            "classes; call them train, validation and (if there is one) test"
-        )
+def _role(name):
+    """Tell what a split is for by the words in its name; None if they say nothing.
+
+    >>> [_role(name) for name in ("seg_train", "TestSet", "train1", "trainee")]
+    ['train', 'test', 'train', None]
+    """
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    words = set(re.findall(r"[a-z]+", spaced.casefold()))
+    found = [role for role, known in _WORDS.items() if words & known]
+    return found[0] if len(found) == 1 else None
 
 
 def check_classes(folder, by_class):

@@ -60,7 +60,11 @@ class Pets:
     publishable : bool
         Whether the pictures themselves may be shown to the world.
     left_out : tuple of str
-        Why a picture was left out, for each that cannot be read; names its file.
+        Why a file was left out, for each that cannot be read or is no picture; names
+        the file.
+    copies : tuple of str
+        Which pictures of one split are in another too, pixel for pixel; names both.
+        What was learned by heart would be judged by them.
     """
 
     train: Split
@@ -71,6 +75,7 @@ class Pets:
     attribution: str
     publishable: bool
     left_out: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
 
 
 def load_pets(source="auto", *, size=96, seed=0):
@@ -84,8 +89,10 @@ def load_pets(source="auto", *, size=96, seed=0):
           names, else the photographs that ``cnnbook fetch photos`` brought;
         - "oxford-pets": those that ``cnnbook fetch oxford-pets`` brought [1]_;
         - "auto": photographs that are on this machine, else drawn pets;
-        - a folder of your own with one folder of pictures per class, or with
-          ``train`` and ``validation`` (and perhaps ``test``) around those.
+        - a folder of your own with one folder of pictures per class, or with splits
+          around those, which all hold the same classes: ``train`` and ``validation``
+          (and perhaps ``test``), or names with such a word in them (``val_images``).
+          Hidden files and folders do not count.
     size : int
         Rows and columns of every picture, in pixels.
     seed : int
@@ -100,8 +107,9 @@ def load_pets(source="auto", *, size=96, seed=0):
     Raises
     ------
     ValueError
-        If the source is not on this machine, lacks a split or a class, or if more
-        than 5 % of all its pictures cannot be read.
+        If the source is not on this machine, lacks a split or a class, leaves it open
+        which of its folders are splits, or if more than 5 % of all its pictures cannot
+        be read.
 
     References
     ----------
@@ -160,8 +168,29 @@ def load_pets(source="auto", *, size=96, seed=0):
         source=source,
         attribution=_attribution(source, folder),
         publishable=source == "oxford-pets",
-        left_out=left_out,
+        left_out=left_out + _no_pictures(folder),
+        copies=_copies(splits),
     )
+
+
+def _no_pictures(folder):
+    """Name the files of a folder that are no pictures."""
+    return tuple(
+        f"{file} is not a picture that Pillow knows"
+        for file in folders.other_files(folder)
+    )
+
+
+def _copies(splits):
+    """Name the pictures that are in two splits, however their files are called."""
+    first, copies = {}, []
+    for name, split in splits.items():
+        for picture, file in zip(split.images, split.files, strict=True):
+            digest = hashlib.blake2b(picture.tobytes(), digest_size=16).digest()
+            place, other = first.setdefault(digest, (name, file))
+            if place != name:
+                copies.append(f"{file} of {name} is {other} of {place}")
+    return tuple(copies)
 
 
 def _attribution(source, folder):

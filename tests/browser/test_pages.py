@@ -58,9 +58,11 @@ STARTED = """tags => Object.fromEntries(
     [widget.localName, Boolean(widget.shadowRoot?.textContent)]))
 """
 
-# What this very page has fetched, and no check of the page that was shown before.
+# What this very page has asked for before it was there, and no check of the page that
+# was shown before.  What a figure asks for afterwards has its own bounds.
 SIZES = """Object.fromEntries(performance.getEntries()
-  .filter((entry) => "encodedBodySize" in entry)
+  .filter((entry) => "encodedBodySize" in entry &&
+    entry.startTime <= performance.getEntriesByType("navigation")[0].loadEventStart)
   .map((entry) => [entry.name, entry.encodedBodySize]))"""
 
 OPEN_ALL = "document.querySelectorAll('details').forEach(d => d.open = true)"

@@ -258,7 +258,7 @@ def test_many_damaged_pictures_are_an_error(tmp_path):
 
 def test_a_folder_with_nothing_to_validate_on_is_refused(tmp_path):
     fill(tmp_path / "own" / "train")
-    with pytest.raises(ValueError, match="train but none called validation"):
+    with pytest.raises(ValueError, match="but no folder validation"):
         pictures.load_pets(tmp_path / "own")
     fill(tmp_path / "own" / "validation", ("cats",))
     (tmp_path / "own" / "validation" / "dogs").mkdir()
