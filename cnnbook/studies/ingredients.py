@@ -19,7 +19,7 @@ ANOTHER_SEED = "another seed"
 
 
 @dataclass(frozen=True)
-class Trial:
+class IngredientTrial:
     """A training with one ingredient changed, compared with the training as chosen.
 
     Attributes
@@ -87,7 +87,7 @@ def measure(source="photos", *, progress=True):
 
     Returns
     -------
-    trials : list of Trial
+    trials : list of IngredientTrial
         The training as chosen comes first.
     """
     name, _ = find_source(source)
@@ -105,7 +105,7 @@ def measure(source="photos", *, progress=True):
         if changed is None:
             chosen = right
         trials.append(
-            Trial(
+            IngredientTrial(
                 changed=changed,
                 added=added,
                 right=int(right.sum()),
@@ -151,14 +151,17 @@ def recorded():
 
     Returns
     -------
-    trials : list of Trial
+    trials : list of IngredientTrial
 
     Examples
     --------
     >>> recorded()[0].changed is None
     True
     """
-    return [Trial(**trial) for trial in records.read_record("ingredients")["trials"]]
+    return [
+        IngredientTrial(**trial)
+        for trial in records.read_record("ingredients")["trials"]
+    ]
 
 
 def _outcome(name, source, recipe, ingredients, seed, learned, judged):

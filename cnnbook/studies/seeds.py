@@ -156,7 +156,7 @@ def _run(built, probabilities, labels):
         "seed": built.recipe.seed,
         "accuracy": right / len(labels),
         "interval": binomial_interval(right, len(labels)),
-        "loss": built.scores.loss,
+        "loss": built.metrics.loss,
         "calibration_error": calibration.reliability(probabilities, labels).error,
         "confusion": confusion_matrix(labels, answers, probabilities.shape[1]).tolist(),
         "seconds": built.seconds,

@@ -9,7 +9,7 @@ from cnnbook.explanations.methods import METHODS
 from cnnbook.pictures.drawing.pets import draw_pets
 from cnnbook.studies import records
 from cnnbook.training.built import train_for_book
-from cnnbook.training.metrics import evaluate as score
+from cnnbook.training.metrics import evaluate
 
 COUNT = 200  # pets, half of them cats
 SEED = 2026  # of pets that no network learned from
@@ -137,7 +137,7 @@ def record(*, progress=True):
             "count": COUNT,
             "seed": SEED,
             "tolerance": TOLERANCE,
-            "accuracy": score(built.model, drawn).accuracy,
+            "accuracy": evaluate(built.model, drawn).accuracy,
             "methods": methods,
         },
     )

@@ -40,7 +40,7 @@ class BuiltClassifier:
     epochs : int
     history : dict of str to list of float
         From `train`.
-    scores : Metrics
+    metrics : Metrics
         On the validation pictures.
     parameters : int
         Of the network.
@@ -58,7 +58,7 @@ class BuiltClassifier:
     recipe: Recipe
     epochs: int
     history: dict
-    scores: Metrics
+    metrics: Metrics
     parameters: int
     seconds: float
     versions: dict
@@ -142,7 +142,7 @@ def train_by_recipe(recipe, source="auto", *, progress=True):
             "folder": folder,
             "class_names": tuple(facts["class_names"]),
             "recipe": recipe,
-            "scores": Metrics(**facts["scores"]),
+            "metrics": Metrics(**facts["metrics"]),
         }
     )
 
@@ -200,7 +200,7 @@ def _train_into(folder, source, recipe, progress):
         "counts": {"train": len(pets.train), "validation": len(pets.validation)},
         "epochs": epochs,
         "history": history,
-        "scores": asdict(evaluate(model, pets.validation)),
+        "metrics": asdict(evaluate(model, pets.validation)),
         "parameters": model.count_params(),
         "seconds": seconds,
         "versions": build_folder.versions(),

@@ -72,7 +72,7 @@ def evaluate(model, split):
 
     Returns
     -------
-    scores : Metrics
+    metrics : Metrics
 
     Raises
     ------
