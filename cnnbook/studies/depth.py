@@ -175,7 +175,7 @@ def record(source="photos", *, progress=True):
     trials = measure(source, progress=progress)
     name, _ = find_source(source)
     return records.write_record(
-        "studies.depth",
+        "depth",
         {
             "source": name,
             "folds": held_out.FOLDS,
