@@ -274,7 +274,7 @@ def with_subsampling(model):
 def with_shuffled_weights(model, *, seed=0):
     """Copy a network with the weights of every kernel put into a random order.
 
-    How large the weights are stays the same; what they had learnt is gone.
+    How large the weights are stays the same; what they had learned is gone.
 
     Parameters
     ----------

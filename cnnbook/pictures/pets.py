@@ -36,7 +36,7 @@ class Split:
     files: tuple[str, ...] = ()
 
     def __len__(self):
-        """Count the pictures."""
+        """Return how many pictures there are."""
         return len(self.labels)
 
 

@@ -351,7 +351,7 @@ def _reason(error, status):
 
 
 def _by_hand(name):
-    """How to do without ``fetch``."""
+    """Say how to put a download in its place without ``fetch``."""
     folder, place = REGISTRY[name].folder, destination(name)
     if folder is None:
         return f"save that file as {place}"

@@ -17,7 +17,7 @@ from cnnbook.training.loop import train
 from cnnbook.training.metrics import Metrics, evaluate
 from cnnbook.training.recipes import Recipe, book_recipe_for
 
-# Epochs whose weights are kept, 0 being before the first: most is learnt early.
+# Epochs whose weights are kept, 0 being before the first: most is learned early.
 CHECKPOINTS = (0, 1, 2, 4, 8, 16, 32)
 
 

@@ -56,7 +56,7 @@ def test_multiplications_are_those_counted_by_hand(trials):
 
 
 @pytest.mark.slow
-def test_what_is_easy_is_learnt_at_every_depth(trials):
+def test_what_is_easy_is_learned_at_every_depth(trials):
     assert all(trial.metrics.accuracy == 1 for trial in trials)
 
 

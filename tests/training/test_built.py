@@ -148,7 +148,7 @@ print(built.metrics.count, sorted({{"tensorflow", "keras"}} & set(sys.modules)))
     assert (done.stdout, done.stderr) == ("3 []\n", "")
 
 
-def test_what_is_learnt_from_is_said_before_it_starts(trained, photos):
+def test_what_is_learned_from_is_said_before_it_starts(trained, photos):
     *_, said = trained
     first = said.splitlines()[0]
     assert "24 pictures" in first

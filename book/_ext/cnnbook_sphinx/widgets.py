@@ -144,7 +144,7 @@ def visit_widget(translator, node):
 
 
 def depart_widget(translator, node):
-    """Close the element."""
+    """Write the end of the widget's element."""
     data = data_folder(Path(translator.builder.srcdir))
     if translator.builder.name != "epub" and data.exists():
         translator.body.append(f"</{node['tag']}>\n")
