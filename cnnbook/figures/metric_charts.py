@@ -18,7 +18,7 @@ def reliability_diagram(reliability):
 
     Parameters
     ----------
-    reliability : calibration.Reliability
+    reliability : training.Reliability
 
     Returns
     -------

@@ -189,7 +189,7 @@ def trace_strip(steps, maps, *, columns=3):
 
     Parameters
     ----------
-    steps : sequence of activations.Step
+    steps : sequence of maps.Step
         As `maps.trace` returns them, the number first and the image last.
     maps : dict of str to ndarray of shape (H', W', F)
         Those to show, by layer.  Three channels of the image are shown as a photo,

@@ -12,7 +12,7 @@ def may_show(pets):
 
     Parameters
     ----------
-    pets : data.Pets
+    pets : pictures.Pets
 
     Returns
     -------
@@ -27,7 +27,7 @@ def publishing_notice(pets):
 
     Parameters
     ----------
-    pets : data.Pets
+    pets : pictures.Pets
 
     Returns
     -------

@@ -62,7 +62,7 @@ def collection(tags, count=JUDGED, *, seed=SEED + 1):
 
     Returns
     -------
-    pets : drawing.DrawnPets
+    pets : pictures.DrawnPets
 
     Raises
     ------

@@ -73,8 +73,8 @@ def compare_depths(pets, recipe, *, progress=True):
 
     Parameters
     ----------
-    pets : data.Pets
-    recipe : model.Recipe
+    pets : pictures.Pets
+    recipe : training.Recipe
         Its filters do not count.
     progress : bool
         Whether to report on stderr.
@@ -161,7 +161,7 @@ def measure(source="photos", *, progress=True):
 
 
 def record(source="photos", *, progress=True):
-    """Measure, and keep the result as ``cnnbook/results/depth.json``.
+    """Measure, and keep the result as ``cnnbook/studies/results/depth.json``.
 
     Parameters
     ----------

@@ -22,13 +22,13 @@ def folds(split, seed):
 
     Parameters
     ----------
-    split : data.Split
+    split : pictures.Split
     seed : int
         Decides which are held out.
 
     Yields
     ------
-    learned, judged : data.Split
+    learned, judged : pictures.Split
         Both in some fixed order; what is judged once is not judged again.
 
     Examples
@@ -52,10 +52,10 @@ def shortened(recipe):
 
     Parameters
     ----------
-    recipe : model.Recipe
+    recipe : training.Recipe
 
     Returns
     -------
-    shorter : model.Recipe
+    shorter : training.Recipe
     """
     return replace(recipe, pictures=round(BUDGET * recipe.pictures))

@@ -122,7 +122,7 @@ def measure(source="photos", *, progress=True):
 
 
 def record(source="photos", *, progress=True):
-    """Measure, and keep the result as ``cnnbook/results/ingredients.json``.
+    """Measure, and keep the result as ``cnnbook/studies/results/ingredients.json``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Results that took long to measure, kept with the package in ``cnnbook/results``.
+"""Results that took long to measure, kept in ``cnnbook/studies/results``.
 
 ``make results`` measures them anew; chapters read them, so that no number is typed.
 """

@@ -21,8 +21,9 @@ THRESHOLDS = tuple(np.linspace(0.05, 0.95, 19).round(2).tolist())
 def record(*, progress=True):
     """Train once for each seed, judge each once, and keep the numbers and a network.
 
-    The numbers go to ``cnnbook/results/classifier.json``, the network of the first seed
-    (the first, whatever it reaches) to ``cnnbook/weights/classifier.keras``.
+    The numbers go to ``cnnbook/studies/results/classifier.json``, the network of the
+    first seed (the first, whatever it reaches) to
+    ``cnnbook/networks/weights/classifier.keras``.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ def record(*, progress=True):
 def record_build(*, progress=True):
     """Train on photographs as a build of the book does, and keep the numbers.
 
-    They go to ``cnnbook/results/build.json``; see `training.book_recipe_for`.
+    They go to ``cnnbook/studies/results/build.json``; see `training.book_recipe_for`.
 
     Parameters
     ----------
@@ -118,7 +119,7 @@ def shipped_reliability():
 
     Returns
     -------
-    reliability : calibration.Reliability
+    reliability : training.Reliability
         On the photographs that it was judged by.
 
     Examples
@@ -136,7 +137,7 @@ def shipped_thresholds():
 
     Returns
     -------
-    measured : calibration.Thresholds
+    measured : training.Thresholds
         On the photographs that it was judged by.
 
     Examples
@@ -197,7 +198,7 @@ def photo_groups(split):
 
     Parameters
     ----------
-    split : data.Split
+    split : pictures.Split
         Photographs of the "photos" source.
 
     Returns

@@ -34,7 +34,7 @@ MOST_EPOCHS = 200
 
 
 def record(source="photos", *, progress=True):
-    """Measure both learning curves; keep them as ``cnnbook/results/transfer.json``.
+    """Keep both learning curves as ``cnnbook/studies/results/transfer.json``.
 
     Parameters
     ----------

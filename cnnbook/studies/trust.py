@@ -40,7 +40,7 @@ def drawn_classifier():
 
     Returns
     -------
-    built : model.BuiltClassifier
+    built : training.BuiltClassifier
         Trained now if this build has not trained it yet.
     """
     return train_for_book("drawn")
@@ -51,7 +51,7 @@ def pets():
 
     Returns
     -------
-    pets : drawing.DrawnPets
+    pets : pictures.DrawnPets
     """
     return draw_pets(COUNT, size=SIZE, seed=SEED)
 
@@ -87,7 +87,7 @@ def failures(method):
 
 
 def record(*, progress=True):
-    """Measure every method; keep the figures as ``cnnbook/results/trust.json``.
+    """Measure every method; keep the figures as ``cnnbook/studies/results/trust.json``.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ def checked(split, network):
 
     Parameters
     ----------
-    split : data.Split
+    split : pictures.Split
     network : keras.Model
 
     Returns

@@ -126,7 +126,7 @@ def digest(split):
 
     Parameters
     ----------
-    split : data.Split
+    split : pictures.Split
 
     Returns
     -------

@@ -67,7 +67,7 @@ def evaluate(model, split):
     ----------
     model : keras.Model
         As in `predict`.
-    split : data.Split
+    split : pictures.Split
         Or anything else with ``images`` as in `predict` and ``labels``, shape (N,).
 
     Returns
