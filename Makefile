@@ -57,6 +57,7 @@ check: $(FOR_WORK)  ## run all tests but the slow ones, between commits
 lint: $(FOR_WORK)  ## check style, types and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.long_modules
 

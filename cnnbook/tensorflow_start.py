@@ -10,7 +10,10 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 # What is no news, line by line, from TensorFlow 2.18 to 2.21.  All else is shown.
 _GREETING = re.compile(
@@ -29,7 +32,7 @@ _GREETING = re.compile(
 )
 
 
-def prepare():
+def prepare() -> None:
     """Have TensorFlow start well, whenever this process first imports it.
 
     Loads nothing.  Programs call it first; importing ``cnnbook`` never does.  Variables
@@ -45,7 +48,7 @@ def prepare():
 
 
 @contextmanager
-def without_greeting():
+def without_greeting() -> Iterator[None]:
     """Hold back what is written to stderr, by Python or C++; then show what is news.
 
     If the block raises an error, everything is shown.
@@ -64,7 +67,7 @@ def without_greeting():
     tells_of_crashes = faulthandler.is_enabled()
     if not tells_of_crashes:
         faulthandler.enable(file=stderr)
-    greeting = _GREETING
+    greeting: re.Pattern[bytes] | None = _GREETING
     try:
         yield
     except Exception:
@@ -93,7 +96,12 @@ class _QuietStart:
     """Finds TensorFlow as Python does, and loads it without its greeting."""
 
     @classmethod
-    def find_spec(cls, name, path=None, target=None):
+    def find_spec(
+        cls,
+        name: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
         """Answer for TensorFlow alone; see `importlib.abc.MetaPathFinder`."""
         if name != "tensorflow":
             return None
@@ -109,5 +117,5 @@ class _QuietStart:
                     # It would look for GPUs, and tell, when it is first used.
                     module.config.list_physical_devices()
 
-            spec.loader.exec_module = load_without_greeting
+            spec.loader.exec_module = load_without_greeting  # type: ignore[method-assign]
         return spec

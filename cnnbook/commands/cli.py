@@ -1,6 +1,7 @@
 """The same functions from a shell; ``cnnbook --help`` lists them."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -38,14 +39,14 @@ class _PlainErrors(click.Group):
 
 @click.group(cls=_PlainErrors)
 @click.version_option(__version__)
-def main():
+def main() -> None:
     """Open a convolutional neural network and look inside."""
     tensorflow_start.prepare()
 
 
 @main.command(epilog=f"NAME is one of: {', '.join(storage.REGISTRY)}.")
 @click.argument("name", type=click.Choice(list(storage.REGISTRY)), metavar="NAME")
-def fetch(name):
+def fetch(name: str) -> None:
     """Download photos or weights, once; print where they are.
 
     Building the book downloads nothing: it uses what this command has fetched.
@@ -86,7 +87,14 @@ def fetch(name):
     type=click.FloatRange(min=0, min_open=True),
     help="How large the steps get at most; 0.004 if you do not say.",
 )
-def train(source, out, size, epochs, seed, learning_rate):
+def train(
+    source: str,
+    out: Path,
+    size: int,
+    epochs: int | None,
+    seed: int,
+    learning_rate: float | None,
+) -> None:
     """Train a classifier on the pictures of SOURCE, and save it.
 
     SOURCE is a folder with one folder of pictures for each class, or with train and
@@ -146,7 +154,12 @@ def _drawn_to(default):
 @_model
 @_white
 @_as_json
-def predict(photos, model_file, white, as_json):
+def predict(
+    photos: tuple[Path, ...],
+    model_file: Path | None,
+    white: Literal["1", "255"] | None,
+    as_json: bool,
+) -> None:
     """Say what a network sees in PHOTOS: the probability of each class.
 
     With --json: the file of the "network", its "class_names", and "photos", a list.
@@ -165,7 +178,13 @@ def predict(photos, model_file, white, as_json):
 @_white
 @click.option("--layer", help="Whose maps; by default the first convolution's.")
 @_drawn_to("maps.png")
-def maps(photo, model_file, white, layer, out):
+def maps(
+    photo: Path,
+    model_file: Path | None,
+    white: Literal["1", "255"] | None,
+    layer: str | None,
+    out: Path,
+) -> None:
     """Draw the feature maps of a layer on PHOTO, the strongest first."""
     from cnnbook.commands import look
 
@@ -190,7 +209,16 @@ def maps(photo, model_file, white, layer, out):
 @click.option("--layer", help="For the class maps; by default the last with maps.")
 @_drawn_to("explanation.png")
 @_as_json
-def explain(photo, model_file, white, methods, target, layer, out, as_json):
+def explain(
+    photo: Path,
+    model_file: Path | None,
+    white: Literal["1", "255"] | None,
+    methods: str,
+    target: str | None,
+    layer: str | None,
+    out: Path,
+    as_json: bool,
+) -> None:
     """Draw which parts of PHOTO the score of a class depends on.
 
     With --json: the file of the "network", the "photo" as you gave it, the "class"
@@ -222,7 +250,9 @@ def explain(photo, model_file, white, methods, target, layer, out, as_json):
     show_default=True,
     help="How weights are stored; float16 halves the file and keeps three digits.",
 )
-def export(model_file, out, dtype):
+def export(
+    model_file: Path, out: Path | None, dtype: Literal["float32", "float16"]
+) -> None:
     """Write the network MODEL (.keras) as a script that runs in a page.
 
     The page "Your photo" of the book opens it, and so does every page that loads
@@ -235,7 +265,7 @@ def export(model_file, out, dtype):
 
 @main.command()
 @_as_json
-def info(as_json):
+def info(as_json: bool) -> None:
     """Say what is here and where: versions, weights, pictures, caches.
 
     With --json: "versions", "keras_backend", "training_pictures", and the tables
@@ -249,7 +279,7 @@ def info(as_json):
 
 @main.command("train-for-book")
 @click.option("--source", default="auto", help="Pictures: auto, drawn, or a folder.")
-def train_for_book(source):
+def train_for_book(source: str) -> None:
     """Train the book's classifier, or find it trained already.
 
     The build does this by itself; run it first to watch the training alone.
@@ -272,7 +302,7 @@ def _fetch(name):
 
 
 @main.command("train-cheats")
-def train_cheats():
+def train_cheats() -> None:
     """Train the networks of the chapter on cheating, or find them trained already.
 
     The build does this by itself.
@@ -286,7 +316,7 @@ def train_cheats():
 @click.argument(
     "names", nargs=-1, type=click.Choice(list(_RESULTS)), metavar="[NAMES]..."
 )
-def results(names):
+def results(names: tuple[str, ...]) -> None:
     """Measure the recorded results of the book anew, on photographs and drawings.
 
     It takes two or three hours; after an interruption the same command goes on.

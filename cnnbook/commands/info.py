@@ -5,6 +5,7 @@ import os
 import platform
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import click
 from tabulate import tabulate
@@ -14,7 +15,7 @@ from cnnbook import __version__, networks, pictures, storage
 _PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "matplotlib", "scikit-image")
 
 
-def run(*, as_json=False):
+def run(*, as_json: bool = False) -> None:
     """Print versions, weights, pictures and folders: where each is, and how large.
 
     Parameters
@@ -23,7 +24,7 @@ def run(*, as_json=False):
         Whether to print one JSON object instead of tables.
     """
     places = {"weights": weights(), "pictures": kept_pictures(), "folders": folders()}
-    facts = {
+    facts: dict[str, Any] = {
         "versions": versions(),
         "keras_backend": keras_backend(),
         "training_pictures": training_pictures(),
@@ -41,7 +42,7 @@ def run(*, as_json=False):
     click.echo(f"\nA build trains on: {facts['training_pictures']}")
 
 
-def versions():
+def versions() -> dict[str, str | None]:
     """Look up what is installed.
 
     Returns
@@ -49,7 +50,10 @@ def versions():
     versions : dict of str to (str or None)
         None for a package that is not installed.
     """
-    found = {"cnnbook": __version__, "python": platform.python_version()}
+    found: dict[str, str | None] = {
+        "cnnbook": __version__,
+        "python": platform.python_version(),
+    }
     for package in _PACKAGES:
         try:
             found[package] = metadata.version(package)
@@ -58,7 +62,7 @@ def versions():
     return found
 
 
-def keras_backend():
+def keras_backend() -> str:
     """Tell which backend Keras takes, by its own rules.
 
     Returns
@@ -74,7 +78,7 @@ def keras_backend():
         return "tensorflow"
 
 
-def training_pictures():
+def training_pictures() -> str:
     """Tell what the book's classifier learns from.
 
     Returns
@@ -89,7 +93,7 @@ def training_pictures():
     return source
 
 
-def weights():
+def weights() -> dict[str, dict[str, Any]]:
     """Look for every file of weights that this package knows.
 
     Returns
@@ -111,7 +115,7 @@ def weights():
     return entries
 
 
-def kept_pictures():
+def kept_pictures() -> dict[str, dict[str, Any]]:
     """Look for every collection of pictures; the entries are as those of `weights`."""
     entries = {}
     if named := os.environ.get("CNNBOOK_PHOTOS"):
@@ -121,7 +125,7 @@ def kept_pictures():
     return entries | {name: _download(name) for name in ("oxford-pets", "photos")}
 
 
-def folders():
+def folders() -> dict[str, dict[str, Any]]:
     """Look for the folders that are written to; the entries are as those of `weights`.
 
     They are those of downloaded pictures, of Keras and of a build, and are made when

@@ -5,6 +5,9 @@ is slow to import is loaded.
 """
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
 
 import click
 import numpy as np
@@ -32,7 +35,13 @@ _WITH_LAYER = frozenset({"grad-cam", "grad-cam++", "hires-cam", "ablation-cam"})
 _WITH_BAR = frozenset({"occlusion", "lime", "ablation-cam"})
 
 
-def predict(photos, model_file, white, *, as_json=False):
+def predict(
+    photos: Sequence[Path],
+    model_file: Path | None,
+    white: Literal["1", "255"] | None,
+    *,
+    as_json: bool = False,
+) -> None:
     """Print the probability of each class, of the likeliest five at most.
 
     Parameters
@@ -80,7 +89,13 @@ def predict(photos, model_file, white, *, as_json=False):
     click.echo(tabulate(rows, tablefmt="plain"))
 
 
-def draw_maps(photo, model_file, white, layer, out):
+def draw_maps(
+    photo: Path,
+    model_file: Path | None,
+    white: Literal["1", "255"] | None,
+    layer: str | None,
+    out: Path,
+) -> None:
     """Draw the feature maps of a layer.
 
     Parameters
@@ -116,7 +131,17 @@ def draw_maps(photo, model_file, white, layer, out):
     click.echo(f"{values.shape[-1]} maps of {layer}: {out}")
 
 
-def explain(photo, model_file, white, methods, target, layer, out, *, as_json=False):
+def explain(
+    photo: Path,
+    model_file: Path | None,
+    white: Literal["1", "255"] | None,
+    methods: str,
+    target: str | None,
+    layer: str | None,
+    out: Path,
+    *,
+    as_json: bool = False,
+) -> None:
     """Draw explanations of one photo side by side.
 
     Parameters
@@ -141,7 +166,7 @@ def explain(photo, model_file, white, methods, target, layer, out, *, as_json=Fa
     """
     chosen = [name.strip() for name in methods.split(",")]
     if methods == "all":
-        chosen = METHODS
+        chosen = list(METHODS)
     if unknown := set(chosen) - set(METHODS):
         raise ValueError(
             f"there is no method {', '.join(sorted(unknown))}; there are "
@@ -161,21 +186,24 @@ def explain(photo, model_file, white, methods, target, layer, out, *, as_json=Fa
     network = networks.load_network(model_file)
     shown, batch = _fitted(network, picture, white)
     (probabilities,) = _probabilities(network, batch, [photo])
+    wanted: int | str
     if target is None:
-        target = int(probabilities.argmax())
-    elif target.isdecimal():
-        target = int(target)
+        wanted = int(probabilities.argmax())
+    else:
+        wanted = int(target) if target.isdecimal() else target
     found = []
     bar = tqdm(chosen, desc="explaining", unit="method", disable=None)
     for method in bar:
         bar.set_postfix_str(method)
-        options = {"layer": layer} if layer and method in _WITH_LAYER else {}
+        options: dict[str, Any] = (
+            {"layer": layer} if layer and method in _WITH_LAYER else {}
+        )
         if method in _WITH_BAR:
             options["progress"] = True
-        found.append(explanations.explain(method, network, batch, target, **options))
+        found.append(explanations.explain(method, network, batch, wanted, **options))
     figures.explanations_over_photo(shown, found).savefig(out, dpi=200)
     names = _names(network, len(probabilities))
-    index = target if isinstance(target, int) else names.index(target)
+    index = wanted if isinstance(wanted, int) else names.index(wanted)
     logit = found[0].score[0]
     if as_json:
         _print_json(
@@ -199,7 +227,7 @@ def explain(photo, model_file, white, methods, target, layer, out, *, as_json=Fa
     click.echo(f"Drawn to {out}")
 
 
-def export(model_file, out, dtype):
+def export(model_file: Path, out: Path, dtype: Literal["float32", "float16"]) -> None:
     """Write a network as a script that runs in a page.
 
     Parameters
@@ -228,12 +256,12 @@ def export(model_file, out, dtype):
 
 def _fitted(network, picture, white):
     """Give a picture as people see it, (H, W, 3), and as the network takes it."""
-    shape = networks.one_image_input(network)
-    if shape[3] != 3:
+    _, rows, columns, channels = networks.one_image_input(network)
+    if channels != 3:
         raise ValueError(
-            f"the network takes images of {shape[3]} channels; photos have 3"
+            f"the network takes images of {channels} channels; photos have 3"
         )
-    size = None if None in shape[1:3] else shape[1:3]
+    size = (rows, columns) if rows and columns else None
     shown = pictures.load_image(picture, size)
     own = network.inputs[0].name == pictures.INTENSITIES
     if white is None and not own:

@@ -1,9 +1,10 @@
 """Refuse to start on what could not be written in the end."""
 
 import os
+from pathlib import Path
 
 
-def check_new_file(path):
+def check_new_file(path: Path) -> None:
     """Refuse a file that cannot be written under its name once it is complete.
 
     Parameters
@@ -27,7 +28,7 @@ def check_new_file(path):
         )
 
 
-def check_picture(path):
+def check_picture(path: Path) -> None:
     """Refuse a file that Matplotlib cannot write a picture to.
 
     Parameters

@@ -1,18 +1,28 @@
 """Train a classifier on the pictures of a folder, save it, and say how good it is."""
 
 import sys
+from pathlib import Path
 
 import click
 from tabulate import tabulate
 
 from cnnbook import networks, pictures, training
 from cnnbook.commands import outputs
+from cnnbook.storage.repository import AnyPath
 from cnnbook.training import checkpoints
 
 MOST_REMARKS = 20  # of a kind, so that the last ones are seen
 
 
-def run(source, out, *, size, epochs, seed, learning_rate):
+def run(
+    source: AnyPath,
+    out: Path,
+    *,
+    size: int,
+    epochs: int | None,
+    seed: int,
+    learning_rate: float | None,
+) -> None:
     """Train on the pictures of a source; go on if this was begun before.
 
     Parameters

@@ -1,12 +1,20 @@
 """Every control that a map can be put to, in one call."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.explanations import controls, truth
 from cnnbook.explanations.explanation import Explanation
-from cnnbook.networks.heads import head
+from cnnbook.networks.heads import Targets, head
+
+if TYPE_CHECKING:
+    import keras
 
 RESAMPLES = 2000  # of the images, for intervals
 
@@ -50,11 +58,11 @@ class Assessment:
     aucs: np.ndarray | None
     insertion: np.ndarray
     deletion: np.ndarray
-    random_weights: dict
+    random_weights: dict[str, np.ndarray]
     random_shares: np.ndarray | None
     other_class: np.ndarray
 
-    def summary(self):
+    def summary(self) -> dict[str, tuple[float, float, float]]:
         """Average over the images, with 95 % intervals for the chance of the images.
 
         Returns
@@ -69,7 +77,7 @@ class Assessment:
             out.
         """
         steps = list(self.random_weights.values())
-        found = {
+        found: dict[str, tuple[Any, ...]] = {
             "random_end": (np.mean, steps[0]),
             "random_weights": (np.mean, steps[-1]),
             "other_class": (np.mean, self.other_class),
@@ -90,17 +98,17 @@ class Assessment:
 
 
 def assess(
-    explain,
-    model,
-    images,
-    target,
+    explain: Callable[..., Explanation],
+    model: keras.Model,
+    images: np.ndarray,
+    target: Targets,
     *,
-    masks=None,
-    other=None,
-    seed=0,
-    steps=20,
-    baseline=0.0,
-):
+    masks: np.ndarray | None = None,
+    other: Targets | None = None,
+    seed: int = 0,
+    steps: int = 20,
+    baseline: npt.ArrayLike = 0.0,
+) -> Assessment:
     """Put a method to every control.
 
     Parameters
@@ -159,7 +167,9 @@ def assess(
         raise ValueError("masks must hold some pixels, and not all of them")
     explanation = explain(model, images, target)
     maps = explanation.on_pixels()
-    found = dict.fromkeys(("shares", "areas", "hits", "aucs", "random_shares"))
+    found: dict[str, Any] = dict.fromkeys(
+        ("shares", "areas", "hits", "aucs", "random_shares")
+    )
     if masks is not None:
         found["shares"], found["areas"] = truth.shares_inside(maps, masks)
         found["hits"] = truth.pointing_game(maps, masks)

@@ -1,6 +1,11 @@
 """Which places of a layer's maps speak for a class: weighted sums of the maps."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.explanations.explanation import Explanation, one_by_one
@@ -12,14 +17,24 @@ from cnnbook.explanations.logits import (
 )
 from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import is_a, layer_calls, unknown_layer
-from cnnbook.networks.heads import head
+from cnnbook.networks.heads import Targets, head
+
+if TYPE_CHECKING:
+    import keras
 
 _CONVOLUTIONS = frozenset({"BaseConv", "BaseDepthwiseConv", "BaseSeparableConv"})
 # Layers that show nothing that the layer before them does not show more finely.
 _COARSER = frozenset({"BasePooling", "BaseGlobalPooling", "Dropout", "Identity"})
 
 
-def grad_cam(model, images, target, *, layer=None, batch_size=32):
+def grad_cam(
+    model: keras.Model,
+    images: npt.ArrayLike,
+    target: Targets,
+    *,
+    layer: str | None = None,
+    batch_size: int = 32,
+) -> Explanation:
     """Weigh each map by its mean gradient, add up, and keep what is above zero [1]_.
 
     Parameters
@@ -72,7 +87,14 @@ def grad_cam(model, images, target, *, layer=None, batch_size=32):
     return _by_gradients(model, images, target, layer, "Grad-CAM", _means, batch_size)
 
 
-def grad_cam_plus_plus(model, images, target, *, layer=None, batch_size=32):
+def grad_cam_plus_plus(
+    model: keras.Model,
+    images: npt.ArrayLike,
+    target: Targets,
+    *,
+    layer: str | None = None,
+    batch_size: int = 32,
+) -> Explanation:
     """Weigh each map by those of its gradients that speak for the class [1]_.
 
     Where several parts of an image speak for the class, large or small, each counts
@@ -104,7 +126,14 @@ def grad_cam_plus_plus(model, images, target, *, layer=None, batch_size=32):
     )
 
 
-def hires_cam(model, images, target, *, layer=None, batch_size=32):
+def hires_cam(
+    model: keras.Model,
+    images: npt.ArrayLike,
+    target: Targets,
+    *,
+    layer: str | None = None,
+    batch_size: int = 32,
+) -> Explanation:
     """Multiply each value of the maps by its own gradient, and add up the maps [1]_.
 
     Where the rest of the network is a pool at most and one dense layer, these are the
@@ -139,7 +168,15 @@ def hires_cam(model, images, target, *, layer=None, batch_size=32):
     )
 
 
-def ablation_cam(model, images, target, *, layer=None, batch_size=32, progress=False):
+def ablation_cam(
+    model: keras.Model,
+    images: npt.ArrayLike,
+    target: Targets,
+    *,
+    layer: str | None = None,
+    batch_size: int = 32,
+    progress: bool = False,
+) -> Explanation:
     """Weigh each map by how far the score drops without it; no gradients [1]_.
 
     Parameters
@@ -203,7 +240,7 @@ def ablation_cam(model, images, target, *, layer=None, batch_size=32, progress=F
     )
 
 
-def maps_layer(model, layer=None):
+def maps_layer(model: keras.Model, layer: str | None = None) -> str:
     """Return the name of a layer with maps, by default the last one with room.
 
     Parameters
@@ -244,7 +281,7 @@ def maps_layer(model, layer=None):
     return candidates[-1]
 
 
-def weighted_maps(maps, weights):
+def weighted_maps(maps: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Add up weighted maps.
 
     Parameters

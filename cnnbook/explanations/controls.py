@@ -1,14 +1,25 @@
 """Does a map explain this network and this class?  Change either, and look again."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.explanations.logits import all_scores, baseline_of, explainable_images
 from cnnbook.networks.copies import copy_network
-from cnnbook.networks.heads import head
+from cnnbook.networks.heads import Targets, head
+
+if TYPE_CHECKING:
+    import keras
 
 
-def with_random_weights(model, *, seed=0):
+def with_random_weights(
+    model: keras.Model, *, seed: int = 0
+) -> Iterator[tuple[str, keras.Model]]:
     """Replace a network's weights by random ones, layer after layer from the end.
 
     Parameters
@@ -49,7 +60,15 @@ def with_random_weights(model, *, seed=0):
         yield layer.name, copy
 
 
-def insertion_curve(model, images, target, maps, *, steps=20, baseline=0.0):
+def insertion_curve(
+    model: keras.Model,
+    images: npt.ArrayLike,
+    target: Targets,
+    maps: npt.ArrayLike,
+    *,
+    steps: int = 20,
+    baseline: npt.ArrayLike = 0.0,
+) -> np.ndarray:
     """Show the pixels of images bit by bit, those first that maps call important.
 
     Parameters
@@ -77,7 +96,15 @@ def insertion_curve(model, images, target, maps, *, steps=20, baseline=0.0):
     return _curve(model, images, target, maps, steps, baseline, inserted=True)
 
 
-def deletion_curve(model, images, target, maps, *, steps=20, baseline=0.0):
+def deletion_curve(
+    model: keras.Model,
+    images: npt.ArrayLike,
+    target: Targets,
+    maps: npt.ArrayLike,
+    *,
+    steps: int = 20,
+    baseline: npt.ArrayLike = 0.0,
+) -> np.ndarray:
     """Hide the pixels of images bit by bit, those first that maps call important.
 
     Parameters
@@ -119,7 +146,7 @@ def _curve(model, images, target, maps, steps, baseline, *, inserted):
 
 def _innermost(model):
     """List the layers of a model, those of models inside it included."""
-    layers = []
+    layers: list[keras.Layer] = []
     for layer in model.layers:
         layers += _innermost(layer) if hasattr(layer, "layers") else [layer]
     return layers

@@ -1,10 +1,13 @@
 """What an explanation of a classifier's answer holds, whatever the method."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from skimage.transform import resize
 from tqdm import tqdm
+
+from cnnbook.networks.heads import Label
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +40,7 @@ class Explanation:
 
     values: np.ndarray
     method: str
-    target: object
+    target: Label | tuple[Label, ...]
     layer: str | None
     score: np.ndarray
     units: str
@@ -46,7 +49,7 @@ class Explanation:
     window: tuple[int, int] | None = None
     stride: tuple[int, int] | None = None
 
-    def __str__(self):
+    def __str__(self) -> str:
         """Say in one line what the maps are."""
         layer = f" at {self.layer}" if self.layer else ""
         target = self.target
@@ -54,7 +57,7 @@ class Explanation:
             target = ", ".join(map(str, dict.fromkeys(target)))
         return f"{self.method}{layer} for {target}, in {self.units}"
 
-    def on_pixels(self):
+    def on_pixels(self) -> np.ndarray:
         """Spread the maps over the pixels of the images.
 
         Returns
@@ -92,7 +95,7 @@ class Explanation:
         """Return each pixel's mean over the windows that cover it."""
         sums = np.zeros((len(self.values), *self.image_size))
         counts = np.zeros(self.image_size)
-        (height, width), (down, right) = self.window, self.stride
+        (height, width), (down, right) = self.window, self.stride  # type: ignore[misc]
         for row, column in np.ndindex(self.values.shape[1:]):
             rows = slice(row * down, row * down + height)
             columns = slice(column * right, column * right + width)
@@ -101,7 +104,7 @@ class Explanation:
         return sums / np.maximum(counts, 1)
 
 
-def one_by_one(images, method, progress):
+def one_by_one(images: np.ndarray, method: str, progress: bool) -> Iterable[np.ndarray]:
     """Go through images, with a bar on stderr if asked for and that is a terminal."""
     disable = None if progress else True  # None: unless on a terminal
     return tqdm(images, desc=method, unit="image", disable=disable)

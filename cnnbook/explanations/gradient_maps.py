@@ -1,19 +1,28 @@
 """Which pixels a small change of would move a class score: maps made of gradients."""
 
+from __future__ import annotations
+
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.explanations.explanation import Explanation
 from cnnbook.explanations.gradients import gradients
 from cnnbook.explanations.logits import all_scores, baseline_of, explainable_images
-from cnnbook.networks.heads import head
+from cnnbook.networks.heads import Targets, head
+
+if TYPE_CHECKING:
+    import keras
 
 PER_INTENSITY = "logits per unit of an input value"
 
 
-def saliency_map(model, images, target, *, batch_size=32):
+def saliency_map(
+    model: keras.Model, images: npt.ArrayLike, target: Targets, *, batch_size: int = 32
+) -> Explanation:
     """Find the pixels where a small change moves the score most [1]_.
 
     Parameters
@@ -60,7 +69,9 @@ def saliency_map(model, images, target, *, batch_size=32):
     return _of_gradients(model, images, target, "plain", "saliency", batch_size)
 
 
-def guided_backprop(model, images, target, *, batch_size=32):
+def guided_backprop(
+    model: keras.Model, images: npt.ArrayLike, target: Targets, *, batch_size: int = 32
+) -> Explanation:
     """Pass gradients back through ReLUs only where they and the signal are above zero.
 
     The maps are crisp, and hardly depend on the class: they find edges [1]_ [2]_.
@@ -91,7 +102,9 @@ def guided_backprop(model, images, target, *, batch_size=32):
     return _of_gradients(model, images, target, "guided", "guided backprop", batch_size)
 
 
-def deconvnet(model, images, target, *, batch_size=32):
+def deconvnet(
+    model: keras.Model, images: npt.ArrayLike, target: Targets, *, batch_size: int = 32
+) -> Explanation:
     """Pass gradients back through ReLUs where they are above zero [1]_.
 
     Parameters
@@ -118,8 +131,15 @@ def deconvnet(model, images, target, *, batch_size=32):
 
 
 def smooth_grad(
-    model, images, target, *, samples=24, noise=0.15, seed=0, batch_size=32
-):
+    model: keras.Model,
+    images: npt.ArrayLike,
+    target: Targets,
+    *,
+    samples: int = 24,
+    noise: float = 0.15,
+    seed: int = 0,
+    batch_size: int = 32,
+) -> Explanation:
     """Average the gradients of noisy copies of an image [1]_.
 
     Parameters
@@ -174,8 +194,14 @@ def smooth_grad(
 
 
 def integrated_gradients(
-    model, images, target, *, baseline=0.0, steps=32, batch_size=32
-):
+    model: keras.Model,
+    images: npt.ArrayLike,
+    target: Targets,
+    *,
+    baseline: npt.ArrayLike = 0.0,
+    steps: int = 32,
+    batch_size: int = 32,
+) -> Explanation:
     """Share the change of the score from a baseline among the pixels [1]_.
 
     Gradients are averaged on the straight way from the baseline to the image, at the

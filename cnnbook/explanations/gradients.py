@@ -1,5 +1,10 @@
 """How scores change with the image or with a layer's maps, by one pass backwards."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
 import numpy as np
 
 from cnnbook.checks import check_whole
@@ -12,8 +17,22 @@ from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import answer, is_a, layer_calls
 from cnnbook.networks.heads import head
 
+if TYPE_CHECKING:
+    import keras
 
-def gradients(model, images, selectors, *, layer=None, rule="plain", batch_size=32):
+
+Rule = Literal["plain", "guided", "deconvnet"]  # how gradients pass ReLUs
+
+
+def gradients(
+    model: keras.Model,
+    images: np.ndarray,
+    selectors: np.ndarray,
+    *,
+    layer: str | None = None,
+    rule: Rule = "plain",
+    batch_size: int = 32,
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
     """Compute scores and their gradients, and what a layer answers and its gradient.
 
     Parameters

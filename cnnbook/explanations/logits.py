@@ -5,11 +5,18 @@ what the last layer computes before softmax or sigmoid turns it into a probabili
 A probability near 1 hardly moves whatever the pixels do; its logit does.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import (
+    Connections,
     answer,
     connections,
     fitting_images,
@@ -17,10 +24,16 @@ from cnnbook.networks.graph import (
     one_image_input,
     run,
 )
-from cnnbook.networks.heads import PROBABILITIES, head
+from cnnbook.networks.heads import PROBABILITIES, Head, head
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
 
-def class_probabilities(model, images, *, batch_size=32):
+def class_probabilities(
+    model: keras.Model, images: npt.ArrayLike, *, batch_size: int = 32
+) -> npt.NDArray[np.float32]:
     """Compute the probability of each class, whatever the model answers with.
 
     Parameters
@@ -47,7 +60,9 @@ def class_probabilities(model, images, *, batch_size=32):
     return head(model).probabilities(outputs)
 
 
-def all_scores(model, images, *, batch_size=32):
+def all_scores(
+    model: keras.Model, images: npt.ArrayLike, *, batch_size: int = 32
+) -> npt.NDArray[np.float32]:
     """Compute the output of the last layer before softmax or sigmoid.
 
     Parameters
@@ -74,7 +89,7 @@ def all_scores(model, images, *, batch_size=32):
     return np.concatenate([np.asarray(part) for part in parts])
 
 
-def explainable_images(model, images):
+def explainable_images(model: keras.Model, images: npt.ArrayLike) -> np.ndarray:
     """Return images that a model takes; ValueError if not, or not all are finite."""
     connections(model)
     one_image_input(model)
@@ -87,7 +102,7 @@ def explainable_images(model, images):
     return images
 
 
-def baseline_of(baseline, images):
+def baseline_of(baseline: npt.ArrayLike, images: np.ndarray) -> np.ndarray:
     """Return a baseline in the shape of one image; ValueError if it does not fit."""
     shape = images.shape[1:]
     try:
@@ -102,7 +117,7 @@ def baseline_of(baseline, images):
     return array
 
 
-def image_spec(model):
+def image_spec(model: keras.Model) -> tf.TensorSpec:
     """Return the TensorSpec of any number of a model's images."""
     import tensorflow as tf
 
@@ -110,7 +125,14 @@ def image_spec(model):
     return tf.TensorSpec((None, *image.shape[1:]), image.dtype)
 
 
-def scores_by_layer(network, end, images, names=(), given=None, instead=None):
+def scores_by_layer(
+    network: Connections,
+    end: Head,
+    images: tf.Tensor,
+    names: Iterable[str] = (),
+    given: Mapping[str, tf.Tensor] | None = None,
+    instead: Mapping[str, Callable[..., Any]] | None = None,
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     """Compute scores, and what some layers answer, in TensorFlow.
 
     Parameters
@@ -140,7 +162,7 @@ def scores_by_layer(network, end, images, names=(), given=None, instead=None):
     return tf.cast(scores, tf.float32), found
 
 
-def before_activation(layer, *args):
+def before_activation(layer: keras.Operation, *args: Any) -> tf.Tensor:
     """Compute what a layer answers without its activation, with the layer's weights."""
     import keras
 
@@ -149,7 +171,7 @@ def before_activation(layer, *args):
     return changed(layer, {"activation": keras.activations.linear}, *args)
 
 
-def changed(layer, options, *args):
+def changed(layer: keras.Layer, options: Mapping[str, Any], *args: Any) -> tf.Tensor:
     """Compute what a layer would answer with other options, but its own weights.
 
     Only while a function is compiled: the layer has its own options back at once.

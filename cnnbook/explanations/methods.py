@@ -5,7 +5,13 @@ here.  All methods are called alike, ``method(model, images, target, *, …)``, 
 answer with one `Explanation`.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
 
 from cnnbook.explanations.class_maps import (
     ablation_cam,
@@ -13,6 +19,7 @@ from cnnbook.explanations.class_maps import (
     grad_cam_plus_plus,
     hires_cam,
 )
+from cnnbook.explanations.explanation import Explanation
 from cnnbook.explanations.gradient_maps import (
     deconvnet,
     guided_backprop,
@@ -22,9 +29,13 @@ from cnnbook.explanations.gradient_maps import (
 )
 from cnnbook.explanations.occlusion import occlusion_map
 from cnnbook.explanations.superpixels import lime
+from cnnbook.networks.heads import Targets
+
+if TYPE_CHECKING:
+    import keras
 
 # Names for a shell, and for tables.
-METHODS = MappingProxyType(
+METHODS: Mapping[str, Callable[..., Explanation]] = MappingProxyType(
     {
         "occlusion": occlusion_map,
         "lime": lime,
@@ -41,7 +52,13 @@ METHODS = MappingProxyType(
 )
 
 
-def explain(method, model, images, target, **options):
+def explain(
+    method: str,
+    model: keras.Model,
+    images: npt.ArrayLike,
+    target: Targets,
+    **options: Any,
+) -> Explanation:
     """Explain by a method given by its name.
 
     Parameters

@@ -1,8 +1,12 @@
 """How much a class score drops when a part of the image is hidden."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.explanations import partial_runs
@@ -12,24 +16,27 @@ from cnnbook.explanations.logits import (
     explainable_images,
     scores_by_layer,
 )
-from cnnbook.layers.windows import as_pair
+from cnnbook.layers.windows import Pair, as_pair
 from cnnbook.networks.compiled import compiled_once
-from cnnbook.networks.heads import head
+from cnnbook.networks.heads import Targets, head
+
+if TYPE_CHECKING:
+    import keras
 
 PER_SIDE = 8  # windows side by side along the shorter side, unless asked otherwise
 
 
 def occlusion_map(
-    model,
-    images,
-    target,
+    model: keras.Model,
+    images: npt.ArrayLike,
+    target: Targets,
     *,
-    window=None,
-    stride=None,
-    baseline=0.0,
-    batch_size=32,
-    progress=False,
-):
+    window: Pair | None = None,
+    stride: Pair | None = None,
+    baseline: npt.ArrayLike = 0.0,
+    batch_size: int = 32,
+    progress: bool = False,
+) -> Explanation:
     """Hide a window of the image at every place, and see how far the score drops [1]_.
 
     Layers near the image are computed again only where the window changes them [2]_;
@@ -92,8 +99,8 @@ def occlusion_map(
     images = explainable_images(model, images)
     size = images.shape[1:3]
     if window is None:
-        window = max(1, min(size) // PER_SIDE)
-        stride = max(1, window // 2) if stride is None else stride
+        window = side = max(1, min(size) // PER_SIDE)
+        stride = max(1, side // 2) if stride is None else stride
     window = as_pair(window, "window")
     stride = window if stride is None else as_pair(stride, "stride")
     if any(length > side for length, side in zip(window, size, strict=True)):

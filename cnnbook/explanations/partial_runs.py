@@ -13,14 +13,24 @@ References
    https://doi.org/10.1145/3299869.3319874
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cnnbook.explanations.logits import changed, scores_by_layer
 from cnnbook.layers.windows import padding_of
 from cnnbook.networks.graph import INPUTS, answer, follow, is_a
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from cnnbook.networks.graph import Connections
+    from cnnbook.networks.heads import Head
 
 # Beyond this share of a map, a patch costs as much as the map.
 MOST = 0.75
@@ -77,14 +87,14 @@ class Plan:
         Rows and columns of its maps.
     """
 
-    steps: tuple
-    starts: tuple
-    lengths: tuple
+    steps: tuple[_Step, ...]
+    starts: tuple[tuple[np.ndarray, np.ndarray], ...]
+    lengths: tuple[tuple[int, int], ...]
     last: str
-    shape: tuple
+    shape: tuple[int, int]
 
 
-def chain(network):
+def chain(network: Connections) -> list[tuple[str, keras.Operation]]:
     """List the calls from the input to where everything behind passes through the last.
 
     Returns (name, operation) pairs: each takes the answer of the one before, and
@@ -92,7 +102,8 @@ def chain(network):
     """
     import keras
 
-    calls, ends = [], []
+    calls: list[tuple[str, keras.Operation]] = []
+    ends: list[int] = []
 
     def visit(name, node, args, kwargs):
         given = [v for v in keras.tree.flatten((args, kwargs)) if v is not None]
@@ -108,7 +119,12 @@ def chain(network):
     return calls[: min(ends) + 1] if ends else calls
 
 
-def plan(chain, shapes, starts, lengths):
+def plan(
+    chain: Sequence[tuple[str, keras.Operation]],
+    shapes: Mapping[str, tuple[int, int]],
+    starts: tuple[np.ndarray, np.ndarray],
+    lengths: tuple[int, int],
+) -> Plan:
     """Plan which layers to run on patches.
 
     Parameters
@@ -145,12 +161,20 @@ def plan(chain, shapes, starts, lengths):
     )
 
 
-def needed(plan):
+def needed(plan: Plan) -> list[str]:
     """Return the layers whose maps `rescore` needs, for the image as it is."""
     return [*(step.before for step in plan.steps if step.slides), plan.last]
 
 
-def rescore(network, end, plan, maps, image, filling, starts):
+def rescore(
+    network: Connections,
+    end: Head,
+    plan: Plan,
+    maps: Mapping[str, tf.Tensor],
+    image: tf.Tensor,
+    filling: tf.Tensor,
+    starts: Sequence[tuple[tf.Tensor, tf.Tensor]],
+) -> tf.Tensor:
     """Compute scores with windows hidden, in TensorFlow.
 
     Parameters
@@ -279,7 +303,7 @@ def _step(name, operation, before, shape, starts, lengths):
     size = getattr(operation, "kernel_size", None) or operation.pool_size
     dilation = getattr(operation, "dilation_rate", (1, 1))
     padding = padding_of(
-        (None, *shape), size, operation.strides, operation.padding, dilation
+        (1, *shape), size, operation.strides, operation.padding, dilation
     )
     if is_a(operation, {"AveragePooling2D"}) and np.any(padding):
         return None  # an average at the edge is one of fewer values

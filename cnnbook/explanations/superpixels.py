@@ -1,29 +1,37 @@
 """Which patches of an image a class score hangs on: a linear model of on and off."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+import numpy.typing as npt
 from skimage.segmentation import slic
 
 from cnnbook.checks import check_whole
 from cnnbook.explanations.explanation import Explanation, one_by_one
 from cnnbook.explanations.logits import all_scores, baseline_of, explainable_images
-from cnnbook.networks.heads import head
+from cnnbook.networks.heads import Targets, head
+
+if TYPE_CHECKING:
+    import keras
 
 WIDTH = 0.25  # of the kernel: how fast copies that hide more come to count less
 PENALTY = 0.01  # on squared coefficients
 
 
 def lime(
-    model,
-    images,
-    target,
+    model: keras.Model,
+    images: npt.ArrayLike,
+    target: Targets,
     *,
-    segments=50,
-    samples=500,
-    baseline=None,
-    seed=0,
-    batch_size=32,
-    progress=False,
-):
+    segments: int = 50,
+    samples: int = 500,
+    baseline: npt.ArrayLike | None = None,
+    seed: int = 0,
+    batch_size: int = 32,
+    progress: bool = False,
+) -> Explanation:
     """Hide random sets of patches, and fit the score by what each patch adds [1]_.
 
     The patches are superpixels: pixels that lie together and look alike [2]_.
@@ -111,7 +119,7 @@ def lime(
     )
 
 
-def superpixels(image, segments):
+def superpixels(image: np.ndarray, segments: int) -> npt.NDArray[np.intp]:
     """Cut an image into patches of pixels that lie together and look alike.
 
     Parameters

@@ -1,6 +1,9 @@
 """Is a map right?  Compared with the pixels that truly tell the classes apart."""
 
+from collections.abc import Mapping
+
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.pictures.masks import widened
@@ -10,7 +13,9 @@ from cnnbook.pictures.masks import widened
 TELLING = ("ears", "eyes", "muzzle", "whiskers")
 
 
-def telling_parts(part_masks, *, tolerance=2):
+def telling_parts(
+    part_masks: Mapping[str, np.ndarray], *, tolerance: int = 2
+) -> npt.NDArray[np.bool_]:
     """Join the parts that make a drawn pet a cat or a dog.
 
     Parameters
@@ -46,7 +51,9 @@ def telling_parts(part_masks, *, tolerance=2):
     return np.any([*(part_masks[part] for part in TELLING[:-1]), whiskers], axis=0)
 
 
-def shares_inside(maps, masks):
+def shares_inside(
+    maps: npt.ArrayLike, masks: npt.ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
     """Measure which share of the attribution lies on a part of each picture.
 
     Parameters
@@ -77,13 +84,13 @@ def shares_inside(maps, masks):
     (0.75, 0.25)
     """
     maps, masks = _checked(maps, masks)
-    maps = np.maximum(maps, 0)
-    areas, totals = masks.mean(axis=(1, 2)), maps.sum(axis=(1, 2))
-    inside = (maps * masks).sum(axis=(1, 2))
+    above = np.maximum(maps, 0)
+    areas, totals = masks.mean(axis=(1, 2)), above.sum(axis=(1, 2))
+    inside = (above * masks).sum(axis=(1, 2))
     return np.divide(inside, totals, out=areas.copy(), where=totals > 0), areas
 
 
-def density(shares, areas):
+def density(shares: np.ndarray, areas: np.ndarray) -> float:
     """Say how many times as densely attribution lies on the parts as on the rest.
 
     Parameters
@@ -107,7 +114,7 @@ def density(shares, areas):
         return float((share / area) / np.divide(1 - share, 1 - area))
 
 
-def pointing_game(maps, masks):
+def pointing_game(maps: npt.ArrayLike, masks: npt.ArrayLike) -> np.ndarray:
     """Tell whether each map's largest value lies on a part of the picture [1]_.
 
     Parameters
@@ -136,7 +143,7 @@ def pointing_game(maps, masks):
     return (largest & masks).sum(axis=(1, 2)) / largest.sum(axis=(1, 2))
 
 
-def pixel_auc(maps, masks):
+def pixel_auc(maps: npt.ArrayLike, masks: npt.ArrayLike) -> np.ndarray:
     """Give the chance that a pixel on the parts has more than a pixel elsewhere.
 
     This is the area under the ROC curve of pixels; ties count half.
@@ -167,7 +174,7 @@ def pixel_auc(maps, masks):
         return above / (within * without)
 
 
-def similarity(maps, others):
+def similarity(maps: npt.ArrayLike, others: npt.ArrayLike) -> np.ndarray:
     """Compare maps by the order of their pixels: Spearman's rank correlation.
 
     Parameters
@@ -194,7 +201,9 @@ def similarity(maps, others):
     return np.divide(products, scale, out=np.zeros(len(scale)), where=scale > 0)
 
 
-def _checked(maps, masks):
+def _checked(
+    maps: npt.ArrayLike, masks: npt.ArrayLike
+) -> tuple[np.ndarray, npt.NDArray[np.bool_]]:
     """Return both as arrays; ValueError unless each map has a mask of its shape."""
     maps, masks = np.asarray(maps), np.asarray(masks, bool)
     if maps.ndim != 3 or maps.shape != masks.shape:

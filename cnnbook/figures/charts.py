@@ -1,17 +1,20 @@
 """Plot measurements: curves, bars, votes and confusion matrices."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
 
 from cnnbook.checks import check_whole
-from cnnbook.figures.drawable import check_count, check_shape, check_some
+from cnnbook.figures.drawable import Numbers, check_count, check_shape, check_some
 from cnnbook.figures.style import ACCENT, CAT, CLASS_COLOURS, DOG, QUIET, WIDTH, styled
 
 
 @styled
-def functions(x, curves, *, columns=3):
+def functions(x: Numbers, curves: Mapping[str, Numbers], *, columns: int = 3) -> Figure:
     """Plot functions of one number, each in its own panel, on one scale.
 
     Parameters
@@ -60,7 +63,12 @@ def functions(x, curves, *, columns=3):
 
 
 @styled
-def training_curves(history, *, metric="accuracy", chance=None):
+def training_curves(
+    history: Mapping[str, Numbers],
+    *,
+    metric: str = "accuracy",
+    chance: float | None = None,
+) -> Figure:
     """Plot a measure of training and validation over the epochs.
 
     Parameters
@@ -106,7 +114,7 @@ def training_curves(history, *, metric="accuracy", chance=None):
         ends.append((len(history[metric]), chance, "guessing", QUIET))
     axis.set_xlabel("epoch")
     axis.set_ylabel(metric)
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
     if metric == "accuracy":
         axis.yaxis.set_major_formatter("{x:.0%}")
     _label_ends(axis, ends)
@@ -114,7 +122,7 @@ def training_curves(history, *, metric="accuracy", chance=None):
 
 
 @styled
-def confusion_matrix(matrix, class_names):
+def confusion_matrix(matrix: npt.ArrayLike, class_names: Sequence[str]) -> Figure:
     """Draw how often each class was taken for each.
 
     Parameters
@@ -160,7 +168,13 @@ def confusion_matrix(matrix, class_names):
 
 
 @styled
-def bars(values, *, axis_label, share=False, colours=None):
+def bars(
+    values: Mapping[str, float],
+    *,
+    axis_label: str,
+    share: bool = False,
+    colours: Sequence[str] | None = None,
+) -> Figure:
     """Draw one horizontal bar for each named value, and write the value beside it.
 
     Parameters
@@ -202,7 +216,14 @@ def bars(values, *, axis_label, share=False, colours=None):
 
 
 @styled
-def lines(x, curves, *, x_label, y_label, colours=None):
+def lines(
+    x: Numbers,
+    curves: Mapping[str, Numbers],
+    *,
+    x_label: str,
+    y_label: str,
+    colours: Sequence[str] | None = None,
+) -> Figure:
     """Plot measurements against one quantity, each curve labelled at its end.
 
     Parameters
@@ -244,13 +265,19 @@ def lines(x, curves, *, x_label, y_label, colours=None):
     axis.set_ylabel(y_label)
     axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
     if all(float(place).is_integer() for place in x):
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
     _label_ends(axis, ends)
     return figure
 
 
 @styled
-def votes(contributions, class_names, *, top=8, names=None):
+def votes(
+    contributions: npt.ArrayLike,
+    class_names: Sequence[str],
+    *,
+    top: int = 8,
+    names: Sequence[str] | None = None,
+) -> Figure:
     """Draw the features that push hardest towards each of two classes.
 
     Parameters

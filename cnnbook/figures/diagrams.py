@@ -1,18 +1,23 @@
 """Draw how a layer works: numbers in grids, windows, the stack of layers."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import numpy.typing as npt
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from cnnbook.checks import check_whole
-from cnnbook.figures.drawable import check_count, check_shape, check_window
+from cnnbook.figures.drawable import Window, check_count, check_shape, check_window
 from cnnbook.figures.style import ACCENT, DOG, QUIET, SIGNED, WIDTH, styled
 
 
 @styled
-def image_as_numbers(image, window):
+def image_as_numbers(image: npt.ArrayLike, window: Window) -> Figure:
     """Show a picture, and the numbers that a small part of it is made of.
 
     Parameters
@@ -55,7 +60,9 @@ def image_as_numbers(image, window):
 
 
 @styled
-def window_products(image, kernel, position):
+def window_products(
+    image: npt.ArrayLike, kernel: npt.ArrayLike, position: tuple[int, int]
+) -> Figure:
     """Show how one value of a feature map comes about.
 
     Parameters
@@ -104,7 +111,9 @@ def window_products(image, kernel, position):
 
 
 @styled
-def window_places(size, window, *, stride=1, padding=0):
+def window_places(
+    size: int, window: int, *, stride: int = 1, padding: int = 0
+) -> Figure:
     """Show every place that a window visits along one row of pixels.
 
     Parameters
@@ -181,7 +190,13 @@ def window_places(size, window, *, stride=1, padding=0):
 
 
 @styled
-def pooling_blocks(values, pooled, *, window=2, titles=("before", "max", "average")):
+def pooling_blocks(
+    values: npt.ArrayLike,
+    pooled: Sequence[np.ndarray],
+    *,
+    window: int = 2,
+    titles: Sequence[str] = ("before", "max", "average"),
+) -> Figure:
     """Show a small map, its windows in different shades, and what pooling keeps.
 
     Parameters
@@ -229,7 +244,7 @@ def pooling_blocks(values, pooled, *, window=2, titles=("before", "max", "averag
 
 
 @styled
-def layer_stack(rows):
+def layer_stack(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Draw a network as a stack of boxes, as tall as their maps and labelled.
 
     Parameters
@@ -320,7 +335,7 @@ def _numbers(
         axis.add_patch(
             Rectangle((column - 0.5, row - 0.5), 1, 1, fc=ground, ec="white", lw=1)
         )
-        red, green, blue = plt.matplotlib.colors.to_rgb(ground)
+        red, green, blue = to_rgb(ground)
         dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
         axis.text(
             column,

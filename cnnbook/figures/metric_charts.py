@@ -1,16 +1,25 @@
 """Draw how good classifiers are, and how sure one can be of it."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cnnbook.figures.charts import lines
-from cnnbook.figures.drawable import check_count, check_some
+from cnnbook.figures.drawable import Numbers, check_count, check_some
 from cnnbook.figures.style import ACCENT, INK, QUIET, WIDTH, styled
+
+if TYPE_CHECKING:
+    from cnnbook.training.calibration import Reliability
 
 
 @styled
-def reliability_diagram(reliability):
+def reliability_diagram(reliability: Reliability) -> Figure:
     """Draw how often answers were right against how sure the classifier was.
 
     Answers on the dotted line are as often right as they claim; below it the classifier
@@ -60,16 +69,16 @@ def reliability_diagram(reliability):
 
 @styled
 def estimates(
-    names,
-    values,
-    lows,
-    highs,
+    names: Sequence[str],
+    values: Numbers,
+    lows: Numbers,
+    highs: Numbers,
     *,
-    axis_label,
-    reference=None,
-    colours=None,
-    signed=False,
-):
+    axis_label: str,
+    reference: float | None = None,
+    colours: Sequence[str] | None = None,
+    signed: bool = False,
+) -> Figure:
     """Draw measured shares as points, with how far each can be trusted.
 
     Parameters
@@ -125,7 +134,14 @@ def estimates(
 
 
 @styled
-def paired_estimates(names, pairs, labels, *, axis_label, bounds=()):
+def paired_estimates(
+    names: Sequence[str],
+    pairs: Sequence[tuple[Numbers, Numbers]],
+    labels: tuple[str, str],
+    *,
+    axis_label: str,
+    bounds: Sequence[float] = (),
+) -> Figure:
     """Draw two measurements of each thing on one line, each with its interval.
 
     Parameters
@@ -169,7 +185,9 @@ def paired_estimates(names, pairs, labels, *, axis_label, bounds=()):
 
 
 @styled
-def learning_curves(counts, curves, *, chance=None):
+def learning_curves(
+    counts: Sequence[int], curves: Mapping[str, Numbers], *, chance: float | None = None
+) -> Figure:
     """Plot accuracies against the number of pictures learned from, by factors of two.
 
     Parameters

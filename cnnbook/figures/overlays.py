@@ -4,12 +4,19 @@ Every function returns a closed Matplotlib figure, which a notebook shows once. 
 function runs a model.
 """
 
-import textwrap
+from __future__ import annotations
 
-import matplotlib.pyplot as plt
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from cnnbook.figures.drawable import (
+    Window,
     check_count,
     check_intensities,
     check_shape,
@@ -21,11 +28,21 @@ from cnnbook.figures.style import QUIET, SIGNED, styled
 
 LINE = 0.25  # of a title: its height in inches
 
+if TYPE_CHECKING:
+    from cnnbook.explanations.explanation import Explanation
+    from cnnbook.maps.tracing import Step
+
 
 @styled
 def heat_over_photos(
-    images, maps, titles=None, *, windows=None, columns=2, signed=False
-):
+    images: npt.ArrayLike,
+    maps: Sequence[npt.ArrayLike] | np.ndarray,
+    titles: Sequence[str] | None = None,
+    *,
+    windows: Sequence[Sequence[Window]] | None = None,
+    columns: int = 2,
+    signed: bool = False,
+) -> Figure:
     """Lay maps of amounts over grey photos: the more there is, the brighter.
 
     Parameters
@@ -65,8 +82,8 @@ def heat_over_photos(
     check_intensities(images, "images")
     for given, name in ((maps, "maps"), (titles, "titles"), (windows, "windows")):
         check_count(given, len(images), name)
-    maps = [check_shape(heat, "(H', W')", "each of the maps") for heat in maps]
-    lowest = min(heat.min() for heat in maps)
+    heats = [check_shape(heat, "(H', W')", "each of the maps") for heat in maps]
+    lowest = min(heat.min() for heat in heats)
     if lowest < 0 and not signed:
         raise ValueError(
             f"maps must hold amounts, none below zero, unless signed; got {lowest:g}"
@@ -75,7 +92,7 @@ def heat_over_photos(
     room = 0 if titles is None else LINE
     figure, axes = panels(len(images), columns, height / width, room)
     for i, axis in enumerate(axes):
-        _glow(axis, images[i], maps[i], signed)
+        _glow(axis, images[i], heats[i], signed)
         for window in windows[i] if windows is not None else ():
             _outline(axis, window, (height, width))
         axis.set_title(titles[i] if titles is not None else "")
@@ -83,7 +100,14 @@ def heat_over_photos(
 
 
 @styled
-def explanations_over_photo(image, explanations, titles=None, *, number=0, columns=3):
+def explanations_over_photo(
+    image: npt.ArrayLike,
+    explanations: Iterable[Explanation],
+    titles: Sequence[str] | None = None,
+    *,
+    number: int = 0,
+    columns: int = 3,
+) -> Figure:
     r"""Lay explanations of one photo over it, by default titled with method and class.
 
     Parameters
@@ -138,7 +162,9 @@ def explanations_over_photo(image, explanations, titles=None, *, number=0, colum
 
 
 @styled
-def photos_beside_explanations(photos, explanations, *, columns=4):
+def photos_beside_explanations(
+    photos: npt.ArrayLike, explanations: Sequence[Explanation], *, columns: int = 4
+) -> Figure:
     """Show each photo, and beside it the explanation that lies over it.
 
     Parameters
@@ -182,7 +208,9 @@ def photos_beside_explanations(photos, explanations, *, columns=4):
 
 
 @styled
-def trace_strip(steps, maps, *, columns=3):
+def trace_strip(
+    steps: Sequence[Step], maps: Mapping[str, npt.ArrayLike], *, columns: int = 3
+) -> Figure:
     r"""Show what a number was made of: photo and maps, with the windows it sees.
 
     Of each layer, the channel that contributes most, in either direction.
@@ -229,14 +257,14 @@ def trace_strip(steps, maps, *, columns=3):
             f"{', '.join(step.layer for step in steps)}; got "
             f"{', '.join(maps) or 'none'}"
         )
-    maps = {
+    arrays = {
         name: check_shape(array, "(H', W', F)", "each of the maps", "pass maps[0]")
         for name, array in maps.items()
     }
-    height, width = maps[shown[0].layer].shape[:2]
+    height, width = arrays[shown[0].layer].shape[:2]
     figure, axes = panels(len(shown), columns, height / width, 2 * LINE)
     for axis, step in zip(axes, shown, strict=True):
-        array = maps[step.layer]
+        array = arrays[step.layer]
         if step is steps[-1] and array.shape[-1] == 3:
             check_intensities(array, "the image")
             axis.imshow(array)
@@ -251,7 +279,7 @@ def trace_strip(steps, maps, *, columns=3):
 
 
 @styled
-def products_of_patch(values, weights):
+def products_of_patch(values: npt.ArrayLike, weights: npt.ArrayLike) -> Figure:
     """Show a patch of a photo, the kernel laid over it, and their products.
 
     Parameters
@@ -295,8 +323,8 @@ def products_of_patch(values, weights):
     limit = np.quantile(np.abs(products), 0.995) or 1
     axes[2].imshow(products, cmap=SIGNED, vmin=-limit, vmax=limit)
     # White at its rim, it would have no end on a white page.
-    frame = {"fill": False, "ec": QUIET, "transform": axes[2].transAxes}
-    axes[2].add_patch(plt.Rectangle((0, 0), 1, 1, **frame))
+    frame: dict[str, Any] = {"fill": False, "ec": QUIET, "transform": axes[2].transAxes}
+    axes[2].add_patch(Rectangle((0, 0), 1, 1, **frame))
     total = f"products: {products.sum():.3g}".replace("-", "−")
     for axis, title in zip(axes, ("patch", "weights", total), strict=True):
         axis.set_title(title)
@@ -365,5 +393,10 @@ def _outline(axis, window, shape):
     corner = columns.start - 0.5, rows.start - 0.5
     sides = columns.stop - columns.start, rows.stop - rows.start
     for line, colour in ((3, "black"), (1.4, "white")):
-        look = {"fill": False, "lw": line, "ec": colour, "clip_on": False}
-        axis.add_patch(plt.Rectangle(corner, *sides, **look))
+        look: dict[str, Any] = {
+            "fill": False,
+            "lw": line,
+            "ec": colour,
+            "clip_on": False,
+        }
+        axis.add_patch(Rectangle(corner, *sides, **look))

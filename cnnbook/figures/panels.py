@@ -1,14 +1,18 @@
 """Make room for pictures side by side."""
 
 import math
+from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 from cnnbook.checks import check_whole
 from cnnbook.figures.style import WIDTH
 
 
-def panels(count, columns, aspect=1.0, height_of_title=0.0):
+def panels(
+    count: int, columns: int, aspect: float = 1.0, height_of_title: float = 0.0
+) -> tuple[Figure, Any]:
     """Make axes without frames for so many pictures, larger the fewer they are.
 
     Parameters

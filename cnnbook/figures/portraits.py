@@ -4,17 +4,27 @@ Every function returns a closed Matplotlib figure, which a notebook shows once. 
 function runs a model.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import numpy.typing as npt
 from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 from PIL import Image
 
 from cnnbook.figures.drawable import check_count, check_shape
 from cnnbook.figures.style import ACCENT, INK, WIDTH, styled
+
+if TYPE_CHECKING:
+    from cnnbook.maps.channels import Channel
 
 _DOTS = 200  # per inch, as the style has it
 _OUTSIDE = 0.86  # light grey
@@ -29,7 +39,7 @@ _KINDS = {
     "near_duplicate": "near-duplicate",
     "always_on": "always on",
 }
-_LOOKS = {
+_LOOKS: dict[str, dict[str, Any]] = {
     "silent": {"marker": "x", "mec": INK, "ms": 7},
     "near_duplicate": {"marker": "o", "mec": INK, "mfc": "white", "ms": 4.5},
     "always_on": {"marker": "s", "mec": ACCENT, "mfc": "none", "ms": 8, "mew": 1.8},
@@ -37,7 +47,12 @@ _LOOKS = {
 
 
 @styled
-def patch_rows(patches, names, values=None, patterns=None):
+def patch_rows(
+    patches: npt.ArrayLike,
+    names: Sequence[str],
+    values: npt.ArrayLike | None = None,
+    patterns: npt.ArrayLike | None = None,
+) -> Figure:
     """Show what excites each filter, a row for each: its patches, strongest first.
 
     Parameters
@@ -107,11 +122,12 @@ def patch_rows(patches, names, values=None, patterns=None):
         _paste(tile[1:-1, 1:-1], patches[row, place])
         if dim[row, place]:
             tile[:] = 190 + tile // 4
-        elif line:
+        elif values is not None:
             long = math.ceil(wide * values[row, place] / np.nanmax(values[row]))
             sheet[y + tall + gap // 2 : y + tall + line, x : x + long] = 90
-    for row in range(rows if first else 0):
-        _paste(sheet[row * down : row * down + tall, :wide], patterns[row])
+    if patterns is not None:
+        for row in range(rows):
+            _paste(sheet[row * down : row * down + tall, :wide], patterns[row])
 
     width, height = beside + across / _DOTS, sheet.shape[0] / _DOTS
     figure = plt.figure(figsize=(width, height), layout="none")
@@ -130,7 +146,7 @@ def patch_rows(patches, names, values=None, patterns=None):
 
 
 @styled
-def audit_squares(audits):
+def audit_squares(audits: Mapping[str, Sequence[Channel]]) -> Figure:
     """Show every channel of some layers as a square, the brighter the more active.
 
     The channels of a layer stand in the order of their numbers, 32 in a row, and
@@ -177,7 +193,8 @@ def audit_squares(audits):
             f"got { ({layer: len(own) for layer, own in audits.items()}) }"
         )
     columns = min(_SQUARES, max(map(len, audits.values())))
-    corners, shares, marked = [], [], {kind: [] for kind in _KINDS}
+    corners, shares = [], []
+    marked: dict[str, list[tuple[int, float]]] = {kind: [] for kind in _KINDS}
     titles, top = {}, 0.0
     for layer, channels in audits.items():
         titles[top] = _title(layer, channels)
@@ -197,8 +214,8 @@ def audit_squares(audits):
     axis = figure.add_axes((0, 1.1 / height, 1, top * unit / height))
     axis.set(xlim=(0, WIDTH / unit), ylim=(top, 0))
     axis.axis("off")
-    squares = [plt.Rectangle(corner, _SIDE, _SIDE) for corner in corners]
-    squares = PatchCollection(squares, array=shares, cmap="viridis", lw=0)
+    places = [Rectangle(corner, _SIDE, _SIDE) for corner in corners]
+    squares = PatchCollection(places, array=shares, cmap="viridis", lw=0)
     squares.set_clim(0, 1)
     axis.add_collection(squares)
     for y, title in titles.items():
@@ -206,7 +223,7 @@ def audit_squares(audits):
     _cross(axis, marked["silent"], (_SIDE, _SIDE), "white")
     dots = np.reshape(marked["near_duplicate"], (-1, 2)) + _SIDE / 2
     axis.plot(*dots.T, ls="", **_LOOKS["near_duplicate"])
-    frames = [plt.Rectangle(corner, _SIDE, _SIDE) for corner in marked["always_on"]]
+    frames = [Rectangle(corner, _SIDE, _SIDE) for corner in marked["always_on"]]
     axis.add_collection(PatchCollection(frames, fc="none", ec=ACCENT, lw=1.8))
 
     axis = figure.add_axes((0.02, 0.85 / height, 0.94, 0.13 / height))
@@ -224,7 +241,7 @@ def audit_squares(audits):
     return figure
 
 
-def _pictures(array, name):
+def _pictures(array: np.ndarray, name: str) -> npt.NDArray[np.uint8]:
     """Return pictures in [0, 1], NaN allowed, as uint8 with three channels."""
     if array.shape[-1] not in (1, 3):
         raise ValueError(

@@ -5,18 +5,35 @@ it with ``figure.savefig("maps.png")``.  No function runs a model.
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from cnnbook.checks import check_whole
-from cnnbook.figures.drawable import check_count, check_shape, check_some, check_window
+from cnnbook.figures.drawable import (
+    Window,
+    check_count,
+    check_shape,
+    check_some,
+    check_window,
+)
 from cnnbook.figures.panels import panels
 from cnnbook.figures.style import INK, SIGNED, WIDTH, styled
 
 
 @styled
-def photo_grid(images, titles=None, *, columns=4, colours=None):
+def photo_grid(
+    images: npt.ArrayLike,
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int = 4,
+    colours: Sequence[str] | None = None,
+) -> Figure:
     """Show pictures side by side, larger the fewer they are.
 
     Parameters
@@ -58,7 +75,9 @@ def photo_grid(images, titles=None, *, columns=4, colours=None):
 
 
 @styled
-def photo_with_windows(image, windows, labels=None):
+def photo_with_windows(
+    image: npt.ArrayLike, windows: Sequence[Window], labels: Sequence[str] | None = None
+) -> Figure:
     """Outline parts of a picture, each in its own shade, with labels beside it.
 
     Parameters
@@ -98,8 +117,8 @@ def photo_with_windows(image, windows, labels=None):
         low, left = row.start - 0.5, column.start - 0.5
         height, width = row.stop - row.start, column.stop - column.start
         for line, shade in ((4.5, "black"), (2.5, shades[i])):
-            look = {"fill": False, "lw": line, "ec": shade}
-            axis.add_patch(plt.Rectangle((left, low), width, height, **look))
+            look: dict[str, Any] = {"fill": False, "lw": line, "ec": shade}
+            axis.add_patch(Rectangle((left, low), width, height, **look))
     for i, label in enumerate(labels or []):
         row, column = windows[i]
         axis.annotate(
@@ -114,7 +133,7 @@ def photo_with_windows(image, windows, labels=None):
 
 
 @styled
-def photo_beside_map(image, values):
+def photo_beside_map(image: npt.ArrayLike, values: npt.ArrayLike) -> Figure:
     """Show a picture, and beside it a signed map laid over its grey version.
 
     Parameters
@@ -151,7 +170,14 @@ def photo_beside_map(image, values):
 
 
 @styled
-def feature_map_grid(maps, titles=None, *, columns=3, signed=False, limits=None):
+def feature_map_grid(
+    maps: np.ndarray | Sequence[np.ndarray],
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int = 3,
+    signed: bool = False,
+    limits: tuple[float, float] | None = None,
+) -> Figure:
     """Show a few feature maps large, each with its title.
 
     Parameters
@@ -199,7 +225,12 @@ def feature_map_grid(maps, titles=None, *, columns=3, signed=False, limits=None)
 
 
 @styled
-def feature_map_sheet(maps, *, columns=None, silent=None):
+def feature_map_sheet(
+    maps: npt.ArrayLike,
+    *,
+    columns: int | None = None,
+    silent: Sequence[bool] | np.ndarray | None = None,
+) -> Figure:
     """Show all maps of a layer on one sheet, the strongest first.
 
     Each map uses its own range, from zero (dark) to its largest value (bright), and
@@ -231,9 +262,11 @@ def feature_map_sheet(maps, *, columns=None, silent=None):
     maps = check_shape(maps, "(H, W, F)", "maps", "of a batch, pass maps[0]")
     height, width, count = maps.shape
     check_count(silent, count, "silent")
-    silent = ~maps.any(axis=(0, 1)) if silent is None else np.asarray(silent, bool)
+    crossed = np.asarray(~maps.any(axis=(0, 1)) if silent is None else silent, bool)
     # Stable, so that equally strong maps keep their order.
-    order = np.argsort(np.where(silent, np.inf, -maps.mean(axis=(0, 1))), kind="stable")
+    order = np.argsort(
+        np.where(crossed, np.inf, -maps.mean(axis=(0, 1))), kind="stable"
+    )
     columns = _columns_of_sheet(count) if columns is None else columns
     check_whole(columns, "columns")
     rows = math.ceil(count / columns)
@@ -256,7 +289,7 @@ def feature_map_sheet(maps, *, columns=None, silent=None):
     figure, axis = plt.subplots(figsize=(across, across * proportions))
     axis.imshow(sheet, interpolation="antialiased")
     axis.axis("off")
-    for place in np.flatnonzero(silent[order]):
+    for place in np.flatnonzero(crossed[order]).tolist():
         y, x = (place // columns) * step_y, (place % columns) * step_x
         right, low = x + step_x - 3, y + step_y - 3
         axis.plot([x, right, np.nan, x, right], [y, low, np.nan, low, y], "w", lw=0.8)
@@ -264,7 +297,7 @@ def feature_map_sheet(maps, *, columns=None, silent=None):
 
 
 @styled
-def kernel_grid(kernels, *, columns=8):
+def kernel_grid(kernels: npt.ArrayLike, *, columns: int = 8) -> Figure:
     """Show first-layer kernels as small colour pictures.
 
     Grey is zero.  All kernels share one scale, so pale ones are weak.

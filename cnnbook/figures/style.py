@@ -1,10 +1,13 @@
 """How the book's drawings look: colours, width, and one Matplotlib style for all."""
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec
 
 import matplotlib.pyplot as plt
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 CAT, DOG = "#E69F00", "#0072B2"
@@ -16,11 +19,14 @@ WIDTH = 6.0  # inches; a page shows it 600 pixels wide
 STYLE = Path(__file__).with_name("cnnbook.mplstyle")
 
 
-def styled(draw):
+P = ParamSpec("P")
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     """Make a drawing function use the book's style and return a closed figure."""
 
     @functools.wraps(draw)
-    def drawing(*args, **kwargs):
+    def drawing(*args: P.args, **kwargs: P.kwargs) -> Figure:
         open_before = plt.get_fignums()
         try:
             with plt.style.context(STYLE):

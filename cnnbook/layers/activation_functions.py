@@ -4,9 +4,10 @@ All but `softmax` treat every number by itself.  `cnnbook.layers` offers them to
 """
 
 import numpy as np
+import numpy.typing as npt
 
 
-def relu(x):
+def relu(x: npt.ArrayLike) -> np.ndarray:
     """Keep what is positive; the rest becomes zero.
 
     Parameters
@@ -30,7 +31,7 @@ def relu(x):
     return np.maximum(x, 0)
 
 
-def leaky_relu(x, slope=0.01):
+def leaky_relu(x: npt.ArrayLike, slope: float = 0.01) -> npt.NDArray[np.floating]:
     """Keep what is positive; let a little of the rest through.
 
     Parameters
@@ -57,7 +58,7 @@ def leaky_relu(x, slope=0.01):
     return np.where(x > 0, x, x * x.dtype.type(slope))
 
 
-def sigmoid(x):
+def sigmoid(x: npt.ArrayLike) -> npt.NDArray[np.floating]:
     """Squeeze any number into (0, 1): 1 / (1 + exp(-x)).
 
     Parameters
@@ -78,7 +79,7 @@ def sigmoid(x):
     return (1 + np.tanh(x / 2)) / 2
 
 
-def tanh(x):
+def tanh(x: npt.ArrayLike) -> np.ndarray:
     """Squeeze any number into (-1, 1), keeping its sign.
 
     Parameters
@@ -97,7 +98,7 @@ def tanh(x):
     return np.tanh(x)
 
 
-def gelu(x):
+def gelu(x: npt.ArrayLike) -> npt.NDArray[np.floating]:
     """Weigh each number by the chance that a normal variable is below it.
 
     Parameters
@@ -125,7 +126,7 @@ def gelu(x):
     return x * ndtr(x)
 
 
-def softmax(logits):
+def softmax(logits: npt.ArrayLike) -> npt.NDArray[np.floating]:
     """Turn each row of scores into probabilities that add up to one.
 
     Parameters
@@ -147,7 +148,7 @@ def softmax(logits):
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-def as_floats(x):
+def as_floats(x: npt.ArrayLike) -> npt.NDArray[np.floating]:
     """Return an array of floats: integers would overflow or lose their fractions."""
     x = np.asarray(x)
     return x if np.issubdtype(x.dtype, np.floating) else x.astype(np.float64)

@@ -9,11 +9,14 @@ rounded up), a number of pixels for all four sides, or ((top, bottom), (left, ri
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.layers.activation_functions import (
     as_floats,
 )
 from cnnbook.layers.windows import (
+    Padding,
+    Pair,
     pad,
     pool_geometry,
     reduce_windows,
@@ -21,7 +24,15 @@ from cnnbook.layers.windows import (
 )
 
 
-def conv2d(images, kernels, bias=None, *, stride=1, padding="valid", dilation=1):
+def conv2d(
+    images: npt.ArrayLike,
+    kernels: npt.ArrayLike,
+    bias: npt.ArrayLike | None = None,
+    *,
+    stride: Pair = 1,
+    padding: Padding = "valid",
+    dilation: Pair = 1,
+) -> npt.NDArray[np.floating]:
     """Slide each kernel over each image and record how well they match.
 
     Each output value is the sum of the products of one kernel and the image window
@@ -76,13 +87,20 @@ def conv2d(images, kernels, bias=None, *, stride=1, padding="valid", dilation=1)
             "images and kernels must have the same number of channels; got images of "
             f"shape {images.shape} and kernels of shape {kernels.shape}"
         )
-    *window, _, filters = kernels.shape
+    window, filters = kernels.shape[:2], kernels.shape[-1]
     columns = patches(images, window, stride=stride, padding=padding, dilation=dilation)
     feature_maps = columns @ kernels.reshape(-1, filters)  # one matrix product
     return _plus_bias(feature_maps, bias)
 
 
-def patches(images, window, *, stride=1, padding="valid", dilation=1):
+def patches(
+    images: npt.ArrayLike,
+    window: Pair,
+    *,
+    stride: Pair = 1,
+    padding: Padding = "valid",
+    dilation: Pair = 1,
+) -> npt.NDArray[np.floating]:
     """Lay out every window of an image as one row of a matrix.
 
     Multiplied by a matrix of kernels, these rows are the convolution: the "series
@@ -114,7 +132,13 @@ def patches(images, window, *, stride=1, padding="valid", dilation=1):
     return windows.reshape(count, rows, columns, math.prod(inner))
 
 
-def max_pool2d(images, window=2, *, stride=None, padding="valid"):
+def max_pool2d(
+    images: npt.ArrayLike,
+    window: Pair = 2,
+    *,
+    stride: Pair | None = None,
+    padding: Padding = "valid",
+) -> npt.NDArray[np.floating]:
     """Keep the largest value of every window, channel by channel.
 
     Parameters
@@ -140,7 +164,13 @@ def max_pool2d(images, window=2, *, stride=None, padding="valid"):
     return reduce_windows(np.maximum, pad(images, sides, -np.inf), window, stride)
 
 
-def avg_pool2d(images, window=2, *, stride=None, padding="valid"):
+def avg_pool2d(
+    images: npt.ArrayLike,
+    window: Pair = 2,
+    *,
+    stride: Pair | None = None,
+    padding: Padding = "valid",
+) -> npt.NDArray[np.floating]:
     """Average every window, channel by channel; padding never counts.
 
     Parameters
@@ -168,7 +198,7 @@ def avg_pool2d(images, window=2, *, stride=None, padding="valid"):
     return totals / counts
 
 
-def global_average_pool2d(maps):
+def global_average_pool2d(maps: npt.ArrayLike) -> npt.NDArray[np.floating]:
     """Average each feature map into one number.
 
     Parameters
@@ -187,7 +217,7 @@ def global_average_pool2d(maps):
     return _as_maps(maps, "maps").mean(axis=(1, 2))
 
 
-def flatten(maps):
+def flatten(maps: npt.ArrayLike) -> np.ndarray:
     """Write the maps of each image in one row: row by row, channels innermost.
 
     Parameters
@@ -210,7 +240,9 @@ def flatten(maps):
     return maps.reshape(len(maps), math.prod(maps.shape[1:]))
 
 
-def dense(x, weights, bias=None):
+def dense(
+    x: npt.ArrayLike, weights: npt.ArrayLike, bias: npt.ArrayLike | None = None
+) -> npt.NDArray[np.floating]:
     """Let every feature vote on every output: the fully connected layer.
 
     Parameters
@@ -237,7 +269,7 @@ def dense(x, weights, bias=None):
     return _plus_bias(x @ weights, bias)
 
 
-def _as_maps(maps, name):
+def _as_maps(maps: npt.ArrayLike, name: str) -> npt.NDArray[np.floating]:
     """Return floats of shape (N, H, W, C), or say what came instead."""
     maps = as_floats(maps)
     if maps.ndim != 4:

@@ -4,13 +4,25 @@ The geometry that convolution and pooling share; `cnnbook.layers` explains the w
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 
 from cnnbook.checks import check_whole, is_whole
 
+Pair = int | tuple[int, int]  # for rows and columns
+SidePadding = Literal["valid", "same"] | Pair  # of one side: both ends, or each
+Padding = Literal["valid", "same"] | int | tuple[tuple[int, int], tuple[int, int]]
 
-def output_size(size, window, stride=1, padding="valid", dilation=1):
+
+def output_size(
+    size: int,
+    window: int,
+    stride: int = 1,
+    padding: SidePadding = "valid",
+    dilation: int = 1,
+) -> int:
     """Count the outputs along one side of an image.
 
     The window, dilated, covers ``dilation * (window - 1) + 1`` pixels.  It fits
@@ -55,7 +67,7 @@ def output_size(size, window, stride=1, padding="valid", dilation=1):
     return (size + before + after - covered) // stride + 1
 
 
-def as_pair(value, name):
+def as_pair(value: Pair, name: str) -> tuple[int, int]:
     """Return (rows, columns) of positive whole numbers."""
     pair = tuple(value) if np.iterable(value) else (value, value)
     if len(pair) != 2:
@@ -108,9 +120,17 @@ def _items(value):
     return tuple(value) if np.iterable(value) else ()
 
 
-def padding_of(shape, window, stride, padding, dilation=(1, 1)):
+def padding_of(
+    shape: Sequence[int],
+    window: tuple[int, int],
+    stride: tuple[int, int],
+    padding: Padding,
+    dilation: tuple[int, int] = (1, 1),
+) -> tuple[tuple[int, int], ...]:
     """Work out ((top, bottom), (left, right)), and check that the window fits."""
-    each = (padding, padding) if _is_one_padding(padding) else _items(padding)
+    each: tuple[Any, ...] = (
+        (padding, padding) if _is_one_padding(padding) else _items(padding)
+    )
     pairs = len(each) == 2 and all(_is_pair_of_pixels(ends) for ends in each)
     if not _is_one_padding(padding) and not pairs:
         raise ValueError(
@@ -125,14 +145,18 @@ def padding_of(shape, window, stride, padding, dilation=(1, 1)):
     return tuple(sides)
 
 
-def pad(images, sides, value=0):
+def pad(
+    images: np.ndarray, sides: Sequence[tuple[int, int]], value: float = 0
+) -> np.ndarray:
     """Surround the images with a constant: (N, H + top + bottom, ...)."""
     if not np.any(sides):
         return images
     return np.pad(images, ((0, 0), *sides, (0, 0)), constant_values=value)
 
 
-def sliding_windows(images, window, stride, padding, dilation):
+def sliding_windows(
+    images: np.ndarray, window: Pair, stride: Pair, padding: Padding, dilation: Pair
+) -> np.ndarray:
     """View every window of the padded images: (N, H', W', K_h, K_w, C)."""
     window, stride = as_pair(window, "window"), as_pair(stride, "stride")
     dilation = as_pair(dilation, "dilation")
@@ -143,7 +167,9 @@ def sliding_windows(images, window, stride, padding, dilation):
     return np.moveaxis(windows, 3, -1)
 
 
-def pool_geometry(shape, window, stride, padding):
+def pool_geometry(
+    shape: Sequence[int], window: Pair, stride: Pair | None, padding: Padding
+) -> tuple[tuple[int, int], tuple[int, int], tuple[tuple[int, int], ...]]:
     """Fill in what a pool leaves out: window, stride and padding, each a pair."""
     window = as_pair(window, "window")
     stride = window if stride is None else as_pair(stride, "stride")
@@ -157,7 +183,12 @@ def pool_geometry(shape, window, stride, padding):
     return window, stride, sides
 
 
-def reduce_windows(combine, images, window, stride):
+def reduce_windows(
+    combine: np.ufunc,
+    images: np.ndarray,
+    window: tuple[int, int],
+    stride: tuple[int, int],
+) -> np.ndarray:
     """Combine the values of every window: first its rows, then its columns."""
     # Two passes along one axis each visit K_h + K_w values where one visits K_h·K_w.
     for axis, (length, step) in enumerate(zip(window, stride, strict=True), start=1):

@@ -1,6 +1,8 @@
 """What the positions of a map see along its rows, or along its columns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -18,7 +20,7 @@ class Axis:
     windows: np.ndarray | None
 
     @classmethod
-    def of_image(cls, length):
+    def of_image(cls, length: int | None) -> Self:
         """Return the axis of the image itself: every pixel sees itself."""
         if length is None:
             return cls(1, 1, 0, None)
@@ -36,7 +38,7 @@ class NoRoomError(NoWindowError):
     """The images are smaller than a layer's window."""
 
 
-def united(side, axes):
+def united(side: int, axes: Sequence[Axis]) -> Axis:
     """Return the axis that sees what any of these sees at the same position."""
     if len(axes) > 1 and not all(axis.stride for axis in axes):
         axes = [whole(axis) for axis in axes]
@@ -48,12 +50,19 @@ def united(side, axes):
     stop = max(axis.offset + axis.size for axis in axes)
     windows = None
     if axes[0].windows is not None:
-        every = np.stack([axis.windows for axis in axes])
+        every = np.stack([axis.windows for axis in axes if axis.windows is not None])
         windows = np.stack([every[..., 0].min(axis=0), every[..., 1].max(axis=0)], 1)
     return Axis(stop - offset, strides.pop(), offset, windows)
 
 
-def slide(axis, window, *, stride=1, dilation=1, padding=(0, 0)):
+def slide(
+    axis: Axis,
+    window: int,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    padding: Sequence[int] = (0, 0),
+) -> Axis:
     """Return the axis after a sliding window; negative padding crops."""
     windows = None
     before, after = padding
@@ -77,7 +86,7 @@ def slide(axis, window, *, stride=1, dilation=1, padding=(0, 0)):
     )
 
 
-def whole(axis):
+def whole(axis: Axis) -> Axis:
     """Return the axis of a layer each of whose values depends on all positions."""
     if axis.windows is None:
         raise NoWindowError(
@@ -87,7 +96,9 @@ def whole(axis):
     return Axis(stop - first, 0, first, np.array([[first, stop]]))
 
 
-def same_padding(axis, window, *, stride, dilation):
+def same_padding(
+    axis: Axis, window: int, *, stride: int, dilation: int
+) -> tuple[int, int]:
     """Return how many positions Keras adds before and after the axis."""
     surplus = (window - 1) * dilation
     if stride > 1:  # then the padding depends on what the last window lacks

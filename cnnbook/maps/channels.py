@@ -6,10 +6,14 @@ for a network that takes intensities (``pictures.INTENSITIES``), each batch of u
 divided by 255 on its way.  Any other network gets the numbers as they are.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.maps.layer_maps import feature_maps
@@ -21,6 +25,9 @@ from cnnbook.networks.graph import (
     unknown_layer,
 )
 from cnnbook.pictures.images import INTENSITIES
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +51,14 @@ class TopPatches:
     """
 
     layer: str
-    channels: np.ndarray
-    patches: np.ndarray
+    channels: npt.NDArray[np.integer]
+    patches: npt.NDArray[np.float32]
     values: np.ndarray
-    images: np.ndarray
-    positions: np.ndarray
+    images: npt.NDArray[np.integer]
+    positions: npt.NDArray[np.integer]
 
     @property
-    def responds(self):
+    def responds(self) -> npt.NDArray[np.bool_]:
         """Whether the answer is above zero: (F, count), bool.
 
         Where it is not, the patch excites nothing, although no other part of its
@@ -60,7 +67,15 @@ class TopPatches:
         return self.values > 0
 
 
-def top_patches(model, images, layer, channels=None, *, count=9, batch_size=32):
+def top_patches(
+    model: keras.Model,
+    images: npt.ArrayLike,
+    layer: str,
+    channels: npt.ArrayLike | None = None,
+    *,
+    count: int = 9,
+    batch_size: int = 32,
+) -> TopPatches:
     """Find the patches of real images that excite each channel of a layer most.
 
     An image has one place at most, for its strongest position: nine patches are nine
@@ -189,8 +204,14 @@ class Channel(NamedTuple):
 
 
 def channel_audit(
-    model, images, layers=None, *, tolerance=0.0, duplicate=0.95, batch_size=32
-):
+    model: keras.Model,
+    images: npt.ArrayLike,
+    layers: str | Iterable[str] | None = None,
+    *,
+    tolerance: float = 0.0,
+    duplicate: float = 0.95,
+    batch_size: int = 32,
+) -> dict[str, list[Channel]]:
     """Find silent, always active and nearly equal channels over a set of images.
 
     Meant for maps after a ReLU, which is exactly 0 wherever a filter does not
@@ -242,7 +263,7 @@ def channel_audit(
         raise ValueError(f"duplicate must be above 0, at most 1; got {duplicate!r}")
     layer_calls(model)  # raises if it is not a network
     images = _checked(model, images, batch_size)
-    tallies = {}
+    tallies: dict[str, _Tally] = {}
     for _, maps in _batches(model, images, layers, batch_size):
         for name, batch in maps.items():
             tally = tallies.setdefault(name, _Tally(batch[0, 0, 0], tolerance))
@@ -251,7 +272,7 @@ def channel_audit(
     return {name: tally.channels(duplicate) for name, tally in tallies.items()}
 
 
-def audit_summary(audits):
+def audit_summary(audits: Mapping[str, Sequence[Channel]]) -> list[dict[str, Any]]:
     """Count what an audit found; ``tabulate(audit_summary(audits), headers="keys")``.
 
     Parameters
@@ -283,10 +304,11 @@ class _Tally:
     everywhere gives exactly 0.
     """
 
-    def __init__(self, start, tolerance):
+    def __init__(self, start: np.ndarray, tolerance: float) -> None:
         self.start, self.tolerance = start.astype(float), tolerance
         self.images = self.positions = 0
-        self.images_active = self.positions_active = 0  # from the first image on (F,)
+        self.images_active: Any = 0  # from the first image on (F,)
+        self.positions_active: Any = 0
         self.sums, self.products, self.maximum = 0.0, 0.0, -np.inf
 
     def add(self, values):
@@ -307,7 +329,7 @@ class _Tally:
         silent = self.images_active == 0
         nearest, correlation = self._nearest(silent)
         some = np.isfinite(correlation)
-        columns = (
+        columns: tuple[Any, ...] = (
             np.arange(len(silent)),
             self.images_active / self.images,
             self.positions_active / self.positions,
@@ -347,7 +369,7 @@ def _as_seen(model, images):
     return images
 
 
-def _checked(model, images, batch_size):
+def _checked(model: keras.Model, images: npt.ArrayLike, batch_size: int) -> np.ndarray:
     """Return images as an array whose shape the model takes, without a copy."""
     check_whole(batch_size, "batch_size")
     one_image_input(model)
@@ -373,7 +395,9 @@ def _cut(model, images, field, sources, positions):
     return patches
 
 
-def _check_channels(channels, layer, count):
+def _check_channels(
+    channels: npt.ArrayLike | None, layer: str, count: int
+) -> npt.NDArray[np.integer]:
     """Return numbers of channels as an array; all by default."""
     if channels is None:
         return np.arange(count)

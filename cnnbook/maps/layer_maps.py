@@ -1,10 +1,13 @@
 """What the layers of any Keras model compute for given images."""
 
+from __future__ import annotations
+
 import fnmatch
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.maps.receptive_fields import (
@@ -26,11 +29,20 @@ from cnnbook.networks.graph import (
     unknown_layer,
 )
 
+if TYPE_CHECKING:
+    import keras
+
 _KINDS = {"convolutions": CONVOLUTIONS, "pools": POOLS}
 _WITH_KERNELS = frozenset({"Conv2D", "DepthwiseConv2D"})
 
 
-def feature_maps(model, images, layers=None, *, batch_size=32):
+def feature_maps(
+    model: keras.Model,
+    images: npt.ArrayLike,
+    layers: str | Iterable[str] | None = None,
+    *,
+    batch_size: int = 32,
+) -> dict[str, np.ndarray]:
     """Compute the feature maps of any layers, all in one forward pass.
 
     The model sees the images exactly as given, in inference mode.  The function
@@ -85,8 +97,11 @@ def feature_maps(model, images, layers=None, *, batch_size=32):
     """
     check_whole(batch_size, "batch_size")
     if layers is not None:
-        several = isinstance(layers, Iterable) and not isinstance(layers, str)
-        layers = tuple(layers) if several else (layers,)
+        layers = (
+            tuple(layers)
+            if isinstance(layers, Iterable) and not isinstance(layers, str)
+            else (layers,)
+        )
         if not all(isinstance(layer, str) for layer in layers):
             raise ValueError(
                 "layers must be names of layers (of a layer object, its name); got "
@@ -114,7 +129,7 @@ def feature_maps(model, images, layers=None, *, batch_size=32):
     return maps
 
 
-def kernels(model, layer):
+def kernels(model: keras.Model, layer: str) -> np.ndarray:
     """Return the kernels of a convolution.
 
     Parameters
@@ -156,7 +171,9 @@ def kernels(model, layer):
     return np.asarray(operation.kernel).copy()
 
 
-def silent_channels(maps, *, tolerance=0.0):
+def silent_channels(
+    maps: npt.ArrayLike, *, tolerance: float = 0.0
+) -> npt.NDArray[np.bool_]:
     """Find the filters that were not activated anywhere on an image.
 
     Meant for maps after a ReLU, which is exactly 0 wherever a filter does not
@@ -271,7 +288,7 @@ def _chosen(model, layers):
     """Return the names of the layers asked for, in the order of computation."""
     calls = layer_calls(model)
     spatial = [name for name, node in calls.items() if len(node.outputs[0].shape) == 4]
-    chosen = set()
+    chosen: set[str] = set()
     if layers is None:
         inputs = {name for name in spatial if is_a(calls[name].operation, INPUTS)}
         maps = set(spatial) - inputs

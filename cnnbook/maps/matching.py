@@ -1,11 +1,25 @@
 """Which layers of two networks can be compared."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from cnnbook.maps.receptive_fields import receptive_field
 
+if TYPE_CHECKING:
+    import keras
 
-def matching_layer(model, side, layers, *, input_size=None):
+
+def matching_layer(
+    model: keras.Model,
+    side: float,
+    layers: Iterable[str],
+    *,
+    input_size: tuple[int, int] | None = None,
+) -> str:
     """Find the layer whose positions see a window of about a given size.
 
     Layers of two networks are comparable when they see equally much, whatever their

@@ -1,13 +1,22 @@
 """What maps answer to and what they ignore: borders, shifts, and sums of pictures."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.maps.layer_maps import feature_maps
 from cnnbook.networks.graph import fitting_images
 
+if TYPE_CHECKING:
+    import keras
 
-def strongest(maps, count=1):
+
+def strongest(maps: npt.ArrayLike, count: int = 1) -> npt.NDArray[np.intp]:
     """Choose the channels with the largest means.
 
     Parameters
@@ -41,7 +50,7 @@ def strongest(maps, count=1):
     return np.argsort(-maps.mean(axis=(0, 1)), kind="stable")[:count]
 
 
-def channel_likeness(maps):
+def channel_likeness(maps: npt.ArrayLike) -> float:
     """Measure how alike the channels of a layer are on one image.
 
     Parameters
@@ -80,7 +89,7 @@ def channel_likeness(maps):
     return round(float(pairs[np.triu_indices(len(pairs), 1)].mean()), 12)
 
 
-def border_likeness(maps, image):
+def border_likeness(maps: npt.ArrayLike, image: npt.ArrayLike) -> float:
     """Correlate a layer's maps, added up, with the borders in a picture.
 
     Borders are what Sobel's detector answers to [1]_, which knows nothing of networks.
@@ -138,7 +147,14 @@ def border_likeness(maps, image):
     return float(np.corrcoef(borders, together)[0, 1])
 
 
-def shift_changes(model, images, layers=None, *, shifts=(1, 2, 3, 4), batch_size=32):
+def shift_changes(
+    model: keras.Model,
+    images: npt.ArrayLike,
+    layers: str | Iterable[str] | None = None,
+    *,
+    shifts: Sequence[int] = (1, 2, 3, 4),
+    batch_size: int = 32,
+) -> dict[str, list[float]]:
     """Measure how much maps change when the pictures move a little to the side.
 
     Parameters
@@ -187,7 +203,8 @@ def shift_changes(model, images, layers=None, *, shifts=(1, 2, 3, 4), batch_size
             "shifts must name at least one, and images (N, H, W, C) be wider than the "
             f"largest; got shifts {tuple(shifts)} and shape {images.shape}"
         )
-    width, sums = images.shape[2] - most, {}
+    width = images.shape[2] - most
+    sums: dict[str, np.ndarray] = {}
     for start in range(0, len(images), batch_size):
         batch = images[start : start + batch_size]
         still = feature_maps(model, batch[:, :, :width], layers)
@@ -212,7 +229,9 @@ def _about_means(maps):
     return maps - maps.mean(axis=(1, 2), keepdims=True)
 
 
-def superposition_gap(model, first, second):
+def superposition_gap(
+    model: keras.Model, first: npt.ArrayLike, second: npt.ArrayLike
+) -> float:
     """Measure how far a network is from being linear.
 
     To a linear network, with whatever biases, a picture half way between two others

@@ -1,9 +1,14 @@
 """Pictures made to excite a filter: activation maximisation."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import check_whole, is_whole
 from cnnbook.maps.receptive_fields import layer_without_room, receptive_field
@@ -15,6 +20,9 @@ from cnnbook.networks.graph import (
     run,
     unknown_layer,
 )
+
+if TYPE_CHECKING:
+    import keras
 
 # In photographs red, green and blue mostly rise and fall together; less often red
 # against blue, and least of all green against both.  Pictures move along these three
@@ -53,28 +61,28 @@ class Patterns:
         The same, by the noise that the picture was made from.
     """
 
-    images: np.ndarray
+    images: npt.NDArray[np.float32]
     channels: tuple[int, ...]
     activations: np.ndarray
     starts: np.ndarray
 
     @property
-    def excited(self):
+    def excited(self) -> npt.NDArray[np.bool_]:
         """Whether each picture excites its channel more than its start did: (n,)."""
         return self.activations > self.starts
 
 
 def filter_pattern(
-    model,
-    layer,
-    channels,
+    model: keras.Model,
+    layer: str,
+    channels: int | Iterable[int],
     *,
-    size=None,
-    steps=64,
-    smoothness=2.0,
-    value_range=(0, 1),
-    seed=0,
-):
+    size: int | None = None,
+    steps: int = 64,
+    smoothness: float = 2.0,
+    value_range: tuple[float, float] = (0, 1),
+    seed: int = 0,
+) -> Patterns:
     r"""Make pictures that excite channels of a layer as strongly as they can.
 
     Activation maximisation [1]_, in the form of [2]_: from noise, climb along the
@@ -331,7 +339,9 @@ def _part_before(model, layer, shape):
     return network
 
 
-def _checked_channels(model, layer, channels):
+def _checked_channels(
+    model: keras.Model, layer: str, channels: int | Iterable[int]
+) -> tuple[int, ...]:
     """Return the channels as a tuple, once the layer and they are known to exist."""
     calls = layer_calls(model)
     one_image_input(model)
@@ -346,7 +356,7 @@ def _checked_channels(model, layer, channels):
                 n for n, call in calls.items() if len(call.outputs[0].shape) == 4
             )
         )
-    chosen = tuple(channels) if np.iterable(channels) else (channels,)
+    chosen = tuple(channels) if isinstance(channels, Iterable) else (channels,)
     if not chosen or not all(is_whole(c, most=output[3] - 1) for c in chosen):
         raise ValueError(
             f"channels must be whole numbers from 0 to {output[3] - 1}, at least one, "
@@ -380,8 +390,8 @@ def _usual_size(model, layer, own):
     """Return three times what one position sees, within limits, in pixels."""
     smallest, largest = _SIDES
     try:
-        size = [length or largest for length in own]
-        seen = max(receptive_field(model, layer, input_size=size).size)
+        rows, columns = (length or largest for length in own)
+        seen = max(receptive_field(model, layer, input_size=(rows, columns)).size)
     except ValueError:  # it sees no window of one size
         return largest
     return min(max(3 * seen, smallest), largest)

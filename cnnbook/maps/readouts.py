@@ -12,13 +12,21 @@ References
    classifier probes", 2016.  https://arxiv.org/abs/1610.01644
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.maps.layer_maps import feature_maps
 from cnnbook.maps.receptive_fields import ReceptiveField, receptive_field
+
+if TYPE_CHECKING:
+    import keras
 
 # How hard weights may be held back, relative to the channels' mean square.
 PENALTIES = 10.0 ** np.arange(-8, 3)
@@ -42,7 +50,7 @@ class Readout:
     field: ReceptiveField
     weights: np.ndarray
 
-    def paint(self, maps, size):
+    def paint(self, maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """Guess a picture from the maps of this layer.
 
         Parameters
@@ -68,7 +76,14 @@ class Readout:
         return picture
 
 
-def fit_readouts(model, images, deciding, layers=None, *, batch_size=32):
+def fit_readouts(
+    model: keras.Model,
+    images: npt.ArrayLike,
+    deciding: npt.ArrayLike,
+    layers: str | Iterable[str] | None = None,
+    *,
+    batch_size: int = 32,
+) -> dict[str, Readout]:
     """Fit a readout for each layer, by ridge regression.
 
     Parameters
@@ -117,7 +132,7 @@ def fit_readouts(model, images, deciding, layers=None, *, batch_size=32):
             "images and deciding must hold at least one picture each; got "
             f"{len(images)} and {len(deciding)}"
         )
-    fields = {}
+    fields: dict[str, ReceptiveField] = {}
     fitted = _sums(model, images, layers, fields, batch_size)
     decisive = _sums(model, deciding, list(fields), fields, batch_size)
     readouts = {}
@@ -129,7 +144,13 @@ def fit_readouts(model, images, deciding, layers=None, *, batch_size=32):
     return readouts
 
 
-def detail_kept(model, images, readouts, *, batch_size=32):
+def detail_kept(
+    model: keras.Model,
+    images: npt.ArrayLike,
+    readouts: Mapping[str, Readout],
+    *,
+    batch_size: int = 32,
+) -> dict[str, float]:
     """Measure which share of the detail in pictures can be read back from each layer.
 
     Parameters
@@ -153,7 +174,8 @@ def detail_kept(model, images, readouts, *, batch_size=32):
     See `fit_readouts`.
     """
     check_whole(batch_size, "batch_size")
-    images, kept = np.asarray(images), {layer: [] for layer in readouts}
+    images = np.asarray(images)
+    kept: dict[str, list[float]] = {layer: [] for layer in readouts}
     for start in range(0, len(images), batch_size):
         batch = images[start : start + batch_size]
         for layer, maps in feature_maps(model, batch, list(readouts)).items():
@@ -163,7 +185,11 @@ def detail_kept(model, images, readouts, *, batch_size=32):
     return {layer: float(np.mean(shares)) for layer, shares in kept.items()}
 
 
-def likeness(image, painted, window=None):
+def likeness(
+    image: np.ndarray,
+    painted: np.ndarray,
+    window: tuple[slice, slice] | None = None,
+) -> float:
     """Correlate a picture, or a part of it, with a painted copy.
 
     Parameters
@@ -225,7 +251,7 @@ class _Sums:
 
 def _sums(model, images, layers, fields, batch_size):
     """Add up what fits depend on, layer by layer; fill in fields that are missing."""
-    sums = {}
+    sums: dict[str, _Sums] = {}
     for start in range(0, len(images), batch_size):
         batch = images[start : start + batch_size]
         for layer, maps in feature_maps(model, batch, layers).items():
@@ -244,7 +270,7 @@ def _add(sums, layer, image, maps, places):
     pixels = pixels.reshape(len(rows) * len(columns), -1)
     features = _with_one(maps[inside])
     if layer not in sums:
-        sums[layer] = _Sums(0, 0)
+        sums[layer] = _Sums(0, 0)  # type: ignore[arg-type]
     sums[layer].features += features.T @ features
     sums[layer].products += features.T @ pixels
 

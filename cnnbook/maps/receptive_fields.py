@@ -1,6 +1,10 @@
 """Which pixels a position of a layer sees, worked out from the architecture alone."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +24,11 @@ from cnnbook.networks.graph import (
     one_image_input,
     unknown_layer,
 )
+
+if TYPE_CHECKING:
+    import keras
+
+    from cnnbook.networks.graph import Connections
 
 # Layers are recognised by the names of their classes, so that reading this
 # module costs NumPy alone, and so that subclasses count as what they extend.
@@ -78,9 +87,11 @@ class ReceptiveField:
     size: tuple[int, int]
     stride: tuple[int, int]
     offset: tuple[int, int]
-    _windows: tuple | None = field(default=None, repr=False, compare=False)
+    _windows: tuple[np.ndarray, np.ndarray] | None = field(
+        default=None, repr=False, compare=False
+    )
 
-    def window(self, row, column):
+    def window(self, row: int, column: int) -> tuple[slice, slice]:
         """Give the pixels of the image that one position sees.
 
         Parameters
@@ -113,7 +124,7 @@ class ReceptiveField:
                 "where the image ends is unknown, since the model takes images of any "
                 "size; give receptive_field an input_size=(rows, columns)"
             )
-        slices = []
+        slices: list[slice] = []
         for position, windows, stride in zip(
             (row, column), self._windows, self.stride, strict=True
         ):
@@ -126,10 +137,13 @@ class ReceptiveField:
                 )
             start, stop = windows[position].tolist()
             slices.append(slice(start, stop) if start < stop else slice(0, 0))
-        return tuple(slices)
+        rows, columns = slices
+        return rows, columns
 
 
-def receptive_field(model, layer, *, input_size=None):
+def receptive_field(
+    model: keras.Model, layer: str, *, input_size: tuple[int, int] | None = None
+) -> ReceptiveField:
     """Find which part of the image each position of a layer sees.
 
     Worked out from kernel sizes, strides, paddings and dilations, layer after
@@ -182,7 +196,9 @@ def receptive_field(model, layer, *, input_size=None):
     return _field_found(model, layer, _fields(network, _image_size(model, input_size)))
 
 
-def field_on(model, source, layer, size):
+def field_on(
+    model: keras.Model, source: str, layer: str, size: tuple[int, int]
+) -> ReceptiveField:
     """Find which part of another layer's map each position of a layer sees.
 
     As `receptive_field`, with the map of ``source`` in place of the image.
@@ -223,7 +239,7 @@ def field_on(model, source, layer, size):
     return _field_found(model, layer, fields)
 
 
-def layer_without_room(network, size):
+def layer_without_room(network: Connections, size: Sequence[int | None]) -> str | None:
     """Find the first layer for whose window images are too small.
 
     Parameters
@@ -244,7 +260,7 @@ def layer_without_room(network, size):
 
 @dataclass(frozen=True, eq=False)  # a tuple would be taken apart by keras.tree
 class _Field:
-    axes: tuple[Axis, Axis]  # rows, columns
+    axes: tuple[Axis, ...]  # rows, columns
 
     @property
     def is_whole(self):

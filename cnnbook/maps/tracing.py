@@ -1,8 +1,13 @@
 """From one number of a map back to the pixels behind it."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import check_whole, is_whole
 from cnnbook.maps.receptive_fields import field_on, receptive_field
@@ -15,6 +20,9 @@ from cnnbook.networks.graph import (
     one_image_input,
     run,
 )
+
+if TYPE_CHECKING:
+    import keras
 
 _MIXTURES = 4  # of a map's channels: as many gradients for each image
 
@@ -50,12 +58,12 @@ class Step:
     value: float
 
     @property
-    def products(self):
+    def products(self) -> np.ndarray:
         """Values times weights, of shape (h, w, F)."""
         return self.values * self.weights
 
     @property
-    def contributions(self):
+    def contributions(self) -> np.ndarray:
         """The sum of each channel's products, of shape (F,)."""
         return self.products.sum(axis=(0, 1))
 
@@ -77,12 +85,14 @@ class EffectiveField:
     window: tuple[slice, slice]
 
     @property
-    def size(self):
+    def size(self) -> tuple[int, int]:
         """Rows and columns of the window, in pixels."""
         return tuple(part.stop - part.start for part in self.window)
 
 
-def trace(model, image, layer, position):
+def trace(
+    model: keras.Model, image: npt.ArrayLike, layer: str, position: int | Sequence[int]
+) -> tuple[Step, ...]:
     """Take one number of a map apart, layer by layer, back to the image.
 
     A network of convolutions, ReLUs, pools, batch normalisations and dense layers is
@@ -153,7 +163,8 @@ def trace(model, image, layer, position):
             f"image must have shape (H, W, C); got shape {np.shape(image)}; of a "
             "batch, pass images[0]"
         )
-    position = (position,) if np.ndim(position) == 0 else tuple(position)
+    place: Any = (position,) if np.ndim(position) == 0 else position
+    place = tuple(place)
     images = _fitting_floats(model, np.asarray(image)[None])
     receptive_field(model, layer, input_size=images.shape[1:3])  # or says why not
     names = _layers_passed(network, layer)
@@ -162,16 +173,16 @@ def trace(model, image, layer, position):
         with tf.GradientTape() as tape:
             tape.watch(images)
             maps = list(run(network, images, names).values())
-            _check_position(position, layer, maps[-1].shape[1:])
-            number = maps[-1][(0, *position)]
+            _check_position(place, layer, maps[-1].shape[1:])
+            number = maps[-1][(0, *place)]
         return maps, tape.gradient(number, maps, unconnected_gradients="zero")
 
     # Compiled, so that what the layer does not need is not computed.
-    compute = tf.function(compute, autograph=False)
-    computed = compute.get_concrete_function(tf.TensorSpec(images.shape, images.dtype))
+    signature = tf.TensorSpec(images.shape, images.dtype)
+    computed = tf.function(compute, autograph=False).get_concrete_function(signature)
     maps, weights = (list(map(_grid, each)) for each in computed(tf.constant(images)))
-    at = position[:2] if len(position) == 3 else (0, 0)
-    value = float(maps[-1][(*at, position[-1])])
+    at = place[:2] if len(place) == 3 else (0, 0)
+    value = float(maps[-1][(*at, place[-1])])
     steps = []
     for name, grid, counts in reversed(list(zip(names, maps, weights, strict=True))):
         window = field_on(model, name, layer, grid.shape[:2]).window(*at)
@@ -182,8 +193,14 @@ def trace(model, image, layer, position):
 
 
 def effective_receptive_field(
-    model, layer, images, *, position=None, share=0.95, batch_size=8
-):
+    model: keras.Model,
+    layer: str,
+    images: npt.ArrayLike,
+    *,
+    position: Sequence[int] | None = None,
+    share: float = 0.95,
+    batch_size: int = 8,
+) -> EffectiveField:
     """Measure how much each pixel counts for a position of a layer.
 
     A receptive field says which pixels can count.  Those in its middle have many
@@ -310,12 +327,13 @@ def _mean_squares(network, layer, images, position, batch_size):
         return tf.reduce_sum(squares, axis=(0, 1, 4)), place or (0, 0)
 
     signature = tf.TensorSpec((None, *images.shape[1:]), images.dtype)
-    compute = tf.function(compute, autograph=False)
-    compute = compute.get_concrete_function(signature, tf.TensorSpec((), tf.int32))
+    computed = tf.function(compute, autograph=False).get_concrete_function(
+        signature, tf.TensorSpec((), tf.int32)
+    )
     total = 0.0
     for first in range(0, len(images), batch_size):
         batch = tf.constant(images[first : first + batch_size])
-        squares, place = compute(batch, tf.constant(first))
+        squares, place = computed(batch, tf.constant(first))
         total = total + squares.numpy()
     return total / len(images), tuple(int(at) for at in place)
 
@@ -352,7 +370,7 @@ def _layers_passed(network, layer):
     return [name for name in passed if name in passed[layer]]
 
 
-def _fitting_floats(model, images):
+def _fitting_floats(model: keras.Model, images: npt.ArrayLike) -> np.ndarray:
     """Return images as a model takes them; it must take numbers with derivatives."""
     images = fitting_images(model, images)
     if not np.issubdtype(images.dtype, np.floating):

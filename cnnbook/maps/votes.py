@@ -5,15 +5,25 @@ map has a place in the picture and a weight for each class.  So the difference o
 logits is a sum over places, with nothing left over but the bias.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.maps.layer_maps import feature_maps
 from cnnbook.networks.classifier import filters_of
 from cnnbook.pictures.masks import widened
 
+if TYPE_CHECKING:
+    import keras
 
-def vote_maps(model, images, target, against):
+
+def vote_maps(
+    model: keras.Model, images: npt.ArrayLike, target: int, against: int
+) -> np.ndarray:
     """Lay the votes for one class against another back onto the pictures.
 
     Parameters
@@ -61,7 +71,9 @@ def vote_maps(model, images, target, against):
     return np.einsum("nhwf,hwf->nhw", maps, weights)
 
 
-def share_inside(maps, masks, *, margin=0):
+def share_inside(
+    maps: npt.ArrayLike, masks: npt.ArrayLike, *, margin: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Measure which share of the votes is cast in a part of the picture.
 
     Parameters

@@ -4,9 +4,13 @@ Taking a part away and measuring what changes is called ablation.  The caller's 
 stays as it is: each function returns a copy, with the same layers under the same names.
 """
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.networks.copies import copy_network
@@ -21,6 +25,9 @@ from cnnbook.networks.graph import (
     unknown_layer,
 )
 
+if TYPE_CHECKING:
+    import keras
+
 # Layers, and operations between layers such as keras.ops.relu.
 _ACTIVATIONS = frozenset(
     """
@@ -31,7 +38,7 @@ _ACTIVATIONS = frozenset(
 _MAX_POOLS = frozenset({"MaxPooling2D"})
 
 
-def knock_out(model, layer, channels):
+def knock_out(model: keras.Model, layer: str, channels: npt.ArrayLike) -> keras.Model:
     """Copy a network with some channels of a layer switched off.
 
     Whatever those channels would answer, the layers behind get zeros.
@@ -84,7 +91,9 @@ def knock_out(model, layer, channels):
     )
 
 
-def outputs_without_each_channel(model, images, layer, *, batch_size=32):
+def outputs_without_each_channel(
+    model: keras.Model, images: npt.ArrayLike, layer: str, *, batch_size: int = 32
+) -> np.ndarray:
     """Compute what a network answers with each channel of a layer switched off in turn.
 
     The same as ``knock_out(model, layer, channel)`` for each channel, but the layers
@@ -142,7 +151,7 @@ def outputs_without_each_channel(model, images, layer, *, batch_size=32):
         muted = tf.where(kept, maps, tf.zeros_like(maps))
         return run(network, batch, {end}, given={layer: muted})[end]
 
-    outputs = [[] for _ in range(count)]
+    outputs: list[list[np.ndarray]] = [[] for _ in range(count)]
     for start in range(0, len(images), batch_size):
         batch = tf.constant(images[start : start + batch_size])
         maps = head(batch)
@@ -151,7 +160,7 @@ def outputs_without_each_channel(model, images, layer, *, batch_size=32):
     return np.stack([np.concatenate(batches) for batches in outputs])
 
 
-def without_activations(model):
+def without_activations(model: keras.Model) -> keras.Model:
     """Copy a network with every activation function replaced by the identity.
 
     Parameters
@@ -196,7 +205,7 @@ def without_activations(model):
     return copy
 
 
-def with_average_pools(model):
+def with_average_pools(model: keras.Model) -> keras.Model:
     """Copy a network with every max pool replaced by an average pool.
 
     An average is linear, a maximum is not.
@@ -229,7 +238,7 @@ def with_average_pools(model):
     return _with_other_pools(model, keras.layers.AveragePooling2D)
 
 
-def with_subsampling(model):
+def with_subsampling(model: keras.Model) -> keras.Model:
     """Copy a network with every max pool replaced by a choice of one value.
 
     Of each window, only the value in the top left corner is kept: rows and columns
@@ -271,7 +280,7 @@ def with_subsampling(model):
     return _with_other_pools(model, Subsampling)
 
 
-def with_shuffled_weights(model, *, seed=0):
+def with_shuffled_weights(model: keras.Model, *, seed: int = 0) -> keras.Model:
     """Copy a network with the weights of every kernel put into a random order.
 
     How large the weights are stays the same; what they had learned is gone.
@@ -335,7 +344,7 @@ def _muted(layer, kept):
 
     kind = type(layer)
 
-    class Muted(kind):
+    class Muted(kind):  # type: ignore[valid-type, misc]
         @functools.wraps(kind.call)  # Keras reads from it which arguments to pass
         def call(self, *args, **kwargs):
             answer = super().call(*args, **kwargs)

@@ -6,13 +6,20 @@ trained with it, and then both numbers are multiplied into the convolution's own
 weights: what remains is the plain network, which computes the same.
 """
 
+from __future__ import annotations
+
 import math
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cnnbook.checks import is_whole
 from cnnbook.pictures.images import INTENSITIES
+
+if TYPE_CHECKING:
+    import keras
 
 # In training, the last maps are averaged into at most this many cells a side.
 CELLS = 4
@@ -24,8 +31,12 @@ _TRAINED_END = ["cells", "flatten", "dropout", "logits"]
 
 
 def build_classifier(
-    input_shape=(96, 96, 3), num_classes=2, *, filters=(16, 32, 64), seed=0
-):
+    input_shape: Sequence[int] = (96, 96, 3),
+    num_classes: int = 2,
+    *,
+    filters: Sequence[int] = (16, 32, 64),
+    seed: int = 0,
+) -> keras.Model:
     """Build the network that the book trains: stages, then one dense layer.
 
     Each stage is a convolution with 3 × 3 kernels, a ReLU and a 2 × 2 max pool;
@@ -86,8 +97,13 @@ def build_classifier(
 
 
 def training_form(
-    classifier, *, seed=0, normalize=True, average_votes=True, dropout=0.0
-):
+    classifier: keras.Model,
+    *,
+    seed: int = 0,
+    normalize: bool = True,
+    average_votes: bool = True,
+    dropout: float = 0.0,
+) -> keras.Model:
     """Build the form in which a classifier is trained, with fresh random weights.
 
     It differs from the plain network in two ways, and both can be undone exactly by
@@ -142,7 +158,7 @@ def training_form(
     )
 
 
-def fold_batch_normalization(network):
+def fold_batch_normalization(network: keras.Model) -> keras.Model:
     r"""Fold what only training needs into the weights of the plain network.
 
     With a filter's mean :math:`\mu`, variance :math:`\sigma^2` and offset
@@ -192,7 +208,7 @@ def fold_batch_normalization(network):
     return classifier
 
 
-def folded_weights(network):
+def folded_weights(network: keras.Model) -> list[np.ndarray]:
     """Return the weights that `fold_batch_normalization` gives the plain network.
 
     Parameters
@@ -312,7 +328,7 @@ def _normalization(name):
     return BatchNormalization(scale=False, momentum=0.9, name=name)
 
 
-def filters_of(network, *, plain=True):
+def filters_of(network: keras.Model, *, plain: bool = True) -> tuple[int, ...]:
     """Return the filters of each stage of one of our networks.
 
     Parameters

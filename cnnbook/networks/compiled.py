@@ -1,11 +1,18 @@
 """Functions compiled for a network: made once, and kept for as long as it lives."""
 
+from __future__ import annotations
+
 import weakref
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnbook.networks.graph import Connections, connections
 
-_kept = weakref.WeakKeyDictionary()  # model -> {(key, outputs): _Kept}
+if TYPE_CHECKING:
+    import keras
+
+# model -> {(key, outputs): _Kept}
+_kept: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
 
 
 class _Kept(NamedTuple):
@@ -13,7 +20,9 @@ class _Kept(NamedTuple):
     network: Connections  # so that no later tensor gets the id of its outputs
 
 
-def compiled_once(model, key, make):
+def compiled_once(
+    model: keras.Model, key: Hashable, make: Callable[[Connections], Any]
+) -> Any:
     """Return a function for a model, made at the first request and kept as long.
 
     Parameters

@@ -1,11 +1,22 @@
 """Copy a network, with the same layers under the same names and weights of its own."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from cnnbook.networks.graph import connections
+
+if TYPE_CHECKING:
+    import keras
 
 _KEPT = ("class_names", "provenance")  # what else we know of a network
 
 
-def copy_network(model, replace=lambda layer: None):
+def copy_network(
+    model: keras.Model,
+    replace: Callable[[Any], keras.Layer | None] = lambda layer: None,
+) -> keras.Model:
     """Copy a network and its weights, with other layers in some places.
 
     Parameters

@@ -5,15 +5,25 @@ nothing else; and it is JSON between a fixed beginning and a fixed end, so that 
 that a reader picks can be read without running it.
 """
 
+from __future__ import annotations
+
 import base64
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from cnnbook.networks import graph
 from cnnbook.pictures.images import INTENSITIES
+from cnnbook.storage.repository import AnyPath
 from cnnbook.storage.whole_files import whole_file
+
+if TYPE_CHECKING:
+    import keras
+
+Stored = Literal["float32", "float16"]  # how numbers are kept
 
 FORMAT = 1
 BEGINNING, END = "cnnbook.register(", ");\n"
@@ -33,7 +43,13 @@ _TRAIN_ONLY = (
 ).split()
 
 
-def export_network(model, path, *, dtype="float32", class_names=None):
+def export_network(
+    model: keras.Model,
+    path: AnyPath,
+    *,
+    dtype: Stored = "float32",
+    class_names: Sequence[str] | None = None,
+) -> None:
     """Write a network as a script that a page can load and run.
 
     The network must be a chain: one image goes in, and every layer takes what the one
@@ -102,7 +118,12 @@ def export_network(model, path, *, dtype="float32", class_names=None):
     _write(path, network_object(model, path.stem, dtype, class_names))
 
 
-def network_object(model, name, dtype="float32", class_names=None):
+def network_object(
+    model: keras.Model,
+    name: str,
+    dtype: Stored = "float32",
+    class_names: Sequence[str] | None = None,
+) -> dict[str, Any]:
     """Make the object that such a file holds, for `json.dumps`.
 
     Parameters
@@ -129,7 +150,8 @@ def network_object(model, name, dtype="float32", class_names=None):
                 f"class_names must be {classes}, one for each class of the network; "
                 f"got {len(class_names)}: {', '.join(map(str, class_names))}"
             )
-    layers, weights = [], []
+    layers: list[dict[str, Any]] = []
+    weights: list[np.ndarray] = []
 
     def describe(name, node, args, kwargs):
         record, arrays, output = _describe(name, node.operation, (args, kwargs))

@@ -1,11 +1,19 @@
 """Save and load a classifier, with the names of its classes, in one file."""
 
+from __future__ import annotations
+
 import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnnbook.networks.classifier import filters_of
+from cnnbook.storage.repository import AnyPath
 from cnnbook.storage.whole_files import whole_file
+
+if TYPE_CHECKING:
+    import keras
 
 # The classifier that comes with the package; see book/model-card.md.
 SHIPPED = Path(__file__).parent / "weights" / "classifier.keras"
@@ -14,7 +22,9 @@ SHIPPED = Path(__file__).parent / "weights" / "classifier.keras"
 _OURS = "cnnbook.json"
 
 
-def save_classifier(model, path, *, class_names=None):
+def save_classifier(
+    model: keras.Model, path: AnyPath, *, class_names: Sequence[str] | None = None
+) -> None:
     """Save a network to a file, whole or not at all.
 
     Parameters
@@ -46,7 +56,7 @@ def save_classifier(model, path, *, class_names=None):
                 archive.writestr(_OURS, json.dumps({"class_names": [*class_names]}))
 
 
-def load_classifier(path=None):
+def load_classifier(path: AnyPath | None = None) -> keras.Model:
     """Load a network that `save_classifier` saved.
 
     Parameters
@@ -81,7 +91,7 @@ def load_classifier(path=None):
     return network
 
 
-def load_network(path):
+def load_network(path: AnyPath) -> keras.Model:
     """Load any Keras network, with the names of its classes if the file has them.
 
     Parameters
@@ -123,7 +133,7 @@ def load_network(path):
     return network
 
 
-def find_network(path=None):
+def find_network(path: AnyPath | None = None) -> Path:
     """Refuse at once what cannot be the file of a network; this loads no Keras.
 
     Parameters
@@ -156,7 +166,7 @@ def find_network(path=None):
     return path
 
 
-def image_size(path):
+def image_size(path: AnyPath) -> tuple[int, int] | None:
     """Read from a network's file, without Keras, how large the images are it takes.
 
     Parameters
@@ -183,7 +193,7 @@ def image_size(path):
     return (rows, columns) if rows and columns else None
 
 
-def keras_file(path):
+def keras_file(path: AnyPath) -> Path:
     """Return the path of a network's file; ValueError if it has another ending."""
     path = Path(path)
     if path.suffix != ".keras":

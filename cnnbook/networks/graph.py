@@ -4,13 +4,21 @@ Both what the layers compute (`maps.feature_maps`) and what they see
 (`maps.receptive_field`) are values carried along these connections.
 """
 
+from __future__ import annotations
+
 import difflib
 from collections import defaultdict
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.pictures.images import INTENSITIES
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
 INPUTS = frozenset({"InputLayer"})
 
@@ -24,12 +32,16 @@ class Connections(NamedTuple):
     keep it without keeping the model.
     """
 
-    inputs: list
-    calls: list
-    outputs: list
+    inputs: list[keras.KerasTensor]
+    calls: list[tuple[str, Any]]
+    outputs: list[keras.KerasTensor]
 
 
-def connections(model):
+# What `follow` calls for each layer: with its name, node, arguments and keywords.
+Visit = Callable[[str, Any, tuple[Any, ...], dict[str, Any]], list[Any]]
+
+
+def connections(model: keras.Model) -> Connections:
     """Read from a Keras model which layer is called on what.
 
     Parameters
@@ -82,7 +94,9 @@ def connections(model):
     return Connections(list(model.inputs), named, list(model.outputs))
 
 
-def follow(network, values, visit, path=""):
+def follow(
+    network: Connections, values: Sequence[Any], visit: Visit, path: str = ""
+) -> list[Any]:
     """Carry values of any kind through a network, call by call.
 
     Models inside the model are entered; their layers are named
@@ -123,7 +137,7 @@ def follow(network, values, visit, path=""):
     return [known[id(tensor)] for tensor in network.outputs]
 
 
-def layer_calls(model):
+def layer_calls(model: keras.Model) -> dict[str, Any]:
     """Return a model's calls by name, those inside nested models included.
 
     Parameters
@@ -146,7 +160,13 @@ def layer_calls(model):
     return calls
 
 
-def run(network, images, names, given=None, instead=None):
+def run(
+    network: Connections,
+    images: tf.Tensor,
+    names: Container[str],
+    given: Mapping[str, tf.Tensor] | None = None,
+    instead: Mapping[str, Callable[..., Any]] | None = None,
+) -> dict[str, tf.Tensor]:
     """Compute what layers answer, in inference mode, from a batch of images.
 
     Plain TensorFlow from end to end, so that gradients flow and `tf.function` can
@@ -193,7 +213,7 @@ def run(network, images, names, given=None, instead=None):
     return found
 
 
-def answer(operation, *args, **kwargs):
+def answer(operation: keras.Operation, *args: Any, **kwargs: Any) -> Any:
     """Call a layer in inference mode, or an operation that is no layer."""
     import keras
 
@@ -202,7 +222,7 @@ def answer(operation, *args, **kwargs):
     return operation(*args, **kwargs)
 
 
-def layer_table(model):
+def layer_table(model: keras.Model) -> list[dict[str, Any]]:
     """List the layers of a model as a drawing or a table can show them.
 
     Parameters
@@ -256,12 +276,12 @@ _KINDS = {
 }
 
 
-def is_a(operation, class_names):
+def is_a(operation: object, class_names: Container[str]) -> bool:
     """Tell whether an operation's class, or one it extends, is among those named."""
     return any(base.__name__ in class_names for base in type(operation).__mro__)
 
 
-def unknown_layer(model, layer, names):
+def unknown_layer(model: keras.Model, layer: str, names: Collection[str]) -> ValueError:
     """Return the ValueError for a layer that a model does not have."""
     inside = [name for name in names if name.startswith(f"{layer}/")]
     near = inside[-3:] or difflib.get_close_matches(str(layer), names)
@@ -272,7 +292,7 @@ def unknown_layer(model, layer, names):
     )
 
 
-def one_image_input(model):
+def one_image_input(model: keras.Model) -> tuple[int | None, ...]:
     """Return the shape of a model's only input; ValueError if it is not one image."""
     shapes = [tuple(tensor.shape) for tensor in model.inputs]
     if len(shapes) != 1 or len(shapes[0]) != 4:
@@ -284,7 +304,7 @@ def one_image_input(model):
     return shapes[0]
 
 
-def fitting_images(model, images):
+def fitting_images(model: keras.Model, images: npt.ArrayLike) -> np.ndarray:
     """Return images as an array that a model takes, or say why it does not.
 
     Nothing is rescaled.  Models of this package, whose input is named
@@ -311,8 +331,8 @@ def fitting_images(model, images):
 
     (expected,) = model.inputs
     shape = tuple(expected.shape[1:])
-    wanted = [size or letter for size, letter in zip(shape, "HWC", strict=True)]
-    wanted = f"images of shape (N, {', '.join(map(str, wanted))})"
+    sides = [size or letter for size, letter in zip(shape, "HWC", strict=True)]
+    wanted = f"images of shape (N, {', '.join(map(str, sides))})"
     kind = type(images).__name__
     try:
         images = np.asarray(images)
@@ -390,7 +410,7 @@ def _is_network(operation):
     """Tell whether an operation is a model that does what its connections say."""
     for base in type(operation).__mro__:
         if base.__name__ in {"Functional", "Sequential"}:
-            return type(operation).call is base.call
+            return type(operation).call is base.call  # type: ignore[attr-defined]
     return False
 
 

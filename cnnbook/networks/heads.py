@@ -1,9 +1,14 @@
 """The end of a classifier: which classes it tells apart, and where it says so."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.layers.activation_functions import sigmoid, softmax
 from cnnbook.networks.graph import (
@@ -13,6 +18,12 @@ from cnnbook.networks.graph import (
     layer_calls,
     one_image_input,
 )
+
+if TYPE_CHECKING:
+    import keras
+
+Label = int | str  # the number of a class, or its name
+Targets = Label | Sequence[Label] | np.ndarray  # one class, or one for each image
 
 PROBABILITIES = frozenset({"softmax", "sigmoid"})
 
@@ -50,11 +61,11 @@ class Head:
     """
 
     layer: str
-    kind: str
+    kind: Literal["softmax", "sigmoid", "logits", "logit"]
     num_classes: int
     class_names: tuple[str, ...] | None
 
-    def index(self, target):
+    def index(self, target: Label) -> int:
         """Return the number of a class given by number or name; ValueError if none."""
         names = self.class_names
         known = f"classes are 0 to {self.num_classes - 1}"
@@ -78,7 +89,7 @@ class Head:
             raise ValueError(f"there is no class {target}; {known}")
         return int(target)
 
-    def targets(self, target, count):
+    def targets(self, target: Targets, count: int) -> npt.NDArray[np.int64]:
         """Return the class of each of so many images, an int array.
 
         All the same, or one for each where a list, tuple or array is given.
@@ -91,9 +102,9 @@ class Head:
                 )
             entries = target.tolist() if isinstance(target, np.ndarray) else target
             return np.array([self.index(entry) for entry in entries])
-        return np.full(count, self.index(target))
+        return np.full(count, self.index(target))  # type: ignore[arg-type]
 
-    def labels(self, indices, target):
+    def labels(self, indices: np.ndarray, target: Targets) -> Label | tuple[Label, ...]:
         """Return the classes explained as an `Explanation` holds them.
 
         Names, or numbers where there are no names: one, if one target was given.
@@ -103,7 +114,7 @@ class Head:
         several = isinstance(target, list | tuple | np.ndarray) and np.ndim(target)
         return labels if several else labels[0]
 
-    def selectors(self, indices):
+    def selectors(self, indices: np.ndarray) -> npt.NDArray[np.float32]:
         """Return what to multiply outputs by to get the score of each image's class.
 
         Shape (N, K), or (N, 1): a single output speaks for the second class, and
@@ -113,7 +124,7 @@ class Head:
             return np.where(indices == 1, 1, -1).astype("float32")[:, None]
         return np.eye(self.num_classes, dtype="float32")[indices]
 
-    def probabilities(self, outputs):
+    def probabilities(self, outputs: np.ndarray) -> npt.NDArray[np.float32]:
         """Turn what comes before softmax or sigmoid, (N, K), into probabilities.
 
         (N, 1) becomes those of both classes.
@@ -128,7 +139,7 @@ class Head:
         return outputs.astype("float32")
 
 
-def head(model):
+def head(model: keras.Model) -> Head:
     """Find out what a classifier answers with.
 
     Parameters

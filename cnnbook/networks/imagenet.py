@@ -1,9 +1,13 @@
 """The thousand classes of ImageNet by name, and which of them a network sees."""
 
+from __future__ import annotations
+
 import json
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import is_whole
 from cnnbook.networks import vgg_weights
@@ -11,10 +15,13 @@ from cnnbook.networks.graph import connections, fitting_images, one_image_input
 from cnnbook.storage import downloads
 from cnnbook.storage.repository import from_repository
 
+if TYPE_CHECKING:
+    import keras
+
 CLASSES = 1000
 
 
-def imagenet_classes():
+def imagenet_classes() -> tuple[str, ...]:
     """Read the names of ImageNet's classes from this machine; never from the network.
 
     The file is the one that Keras publishes, in Keras's cache, where ``cnnbook fetch
@@ -50,7 +57,9 @@ def imagenet_classes():
     return tuple(name.replace("_", " ") for _, name in entries)
 
 
-def top_classes(model, image, count=5):
+def top_classes(
+    model: keras.Model, image: npt.ArrayLike, count: int = 5
+) -> list[tuple[str, float]]:
     """Name the classes of ImageNet that a network finds most probable for a picture.
 
     Parameters
@@ -109,7 +118,7 @@ def top_classes(model, image, count=5):
     return [(names[place], float(probabilities[place])) for place in best]
 
 
-def before_imagenet():
+def before_imagenet() -> str:
     """Say what to do before VGG19 can name classes, as `load_vgg19` sees it.
 
     Returns

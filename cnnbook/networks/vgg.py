@@ -1,5 +1,9 @@
 """VGG19 with the best weights this machine can get, and a label that says which."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from cnnbook.networks.vgg_weights import (
     BLOCKS,
     PREPROCESSING,
@@ -7,9 +11,13 @@ from cnnbook.networks.vgg_weights import (
     find_vgg19_weights,
 )
 from cnnbook.pictures.images import INTENSITIES
+from cnnbook.storage.repository import AnyPath
+
+if TYPE_CHECKING:
+    import keras
 
 
-def load_vgg19(weights="auto", *, include_top=False):
+def load_vgg19(weights: AnyPath = "auto", *, include_top: bool = False) -> keras.Model:
     """Build VGG19 and load its weights from this machine; never from the network.
 
     The network is the one of [1]_ under Keras's layer names, ``block1_conv1`` to

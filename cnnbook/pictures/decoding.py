@@ -3,9 +3,12 @@
 import os
 import tempfile
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.pictures import images
 from cnnbook.storage import downloads
@@ -19,7 +22,9 @@ MOST_DAMAGED = 0.05
 MOST_MEMORY = 2 * 2**30
 
 
-def read_all(files, size):
+def read_all(
+    files: Sequence[Path], size: tuple[int, int]
+) -> tuple[npt.NDArray[np.uint8], list[Path], tuple[str, ...]]:
     """Read pictures, all of one size.
 
     Parameters
@@ -70,7 +75,9 @@ def read_all(files, size):
     return pictures if not left_out else select(pictures, numbers), whole, left_out
 
 
-def select(pictures, numbers):
+def select(
+    pictures: npt.NDArray[np.uint8], numbers: Sequence[int]
+) -> npt.NDArray[np.uint8]:
     """Copy some pictures, in the order of their numbers.
 
     Parameters

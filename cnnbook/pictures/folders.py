@@ -2,6 +2,8 @@
 
 import functools
 import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -19,7 +21,7 @@ _WORDS = {
 }
 
 
-def picture_files(folder):
+def picture_files(folder: Path) -> list[Path]:
     """List the files in and under a folder that Pillow takes for pictures.
 
     Parameters
@@ -34,7 +36,7 @@ def picture_files(folder):
     return [path for path in _files(folder) if _is_picture(path)]
 
 
-def other_files(folder):
+def other_files(folder: Path) -> list[Path]:
     """List the files in and under a folder that are no pictures.
 
     Parameters
@@ -87,7 +89,9 @@ def _subfolders(folder):
     )
 
 
-def files_by_split(folder):
+def files_by_split(
+    folder: Path,
+) -> tuple[tuple[str, ...], dict[str, dict[str, list[Path]]]]:
     """Find what is to be learned from and judged by, and the classes.
 
     Folders that all hold folders of the same names are splits, and those are the
@@ -176,7 +180,7 @@ def _role(name):
     return found[0] if len(found) == 1 else None
 
 
-def check_classes(folder, by_class):
+def check_classes(folder: Path, by_class: Mapping[str, Sequence[Path]]) -> None:
     """Raise ValueError unless there are two classes or more, none of them empty."""
     if len(by_class) < 2:
         found = ", ".join(by_class) or "none"
@@ -190,7 +194,9 @@ def check_classes(folder, by_class):
         )
 
 
-def divide(by_class, seed):
+def divide(
+    by_class: Mapping[str, Sequence[Path]], seed: int
+) -> dict[str, dict[str, list[Path]]]:
     """Hold out a share of every class, to validate and to test on.
 
     Parameters
@@ -210,7 +216,11 @@ def divide(by_class, seed):
         If a class has fewer than 3 pictures.
     """
     rng = np.random.default_rng(seed)
-    files_of = {"train": {}, "validation": {}, "test": {}}
+    files_of: dict[str, dict[str, list[Path]]] = {
+        "train": {},
+        "validation": {},
+        "test": {},
+    }
     for name, files in by_class.items():
         if len(files) < 3:
             raise ValueError(

@@ -4,14 +4,23 @@ import io
 import logging
 import os
 from contextlib import contextmanager
+from typing import IO
 
 import numpy as np
-from PIL import Image, ImageOps
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from cnnbook.storage.repository import AnyPath
 
 # A photo has at most some 50 million pixels.  A small file that claims far more
 # (a "decompression bomb") would fill the memory before anyone could look at it.
 # Pillow only warns from here on, and refuses from twice as many.
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS
+
+# What a picture may be read from.
+ImageSource = (
+    AnyPath | bytes | bytearray | memoryview | IO[bytes] | Image.Image | np.ndarray
+)
 
 # The input of every network that this package builds is named so, which tells others
 # that it takes such numbers; the name is kept when the network is saved or cloned.
@@ -22,7 +31,9 @@ INTENSITIES = "intensities"
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-def load_image(source, size=None):
+def load_image(
+    source: ImageSource, size: tuple[int, int] | None = None
+) -> npt.NDArray[np.float32]:
     """Read a picture as an array of intensities.
 
     The picture is turned upright (cameras store the rotation as a note), its
@@ -69,7 +80,7 @@ def load_image(source, size=None):
     return image if size is None else _crop_and_resize(image, size)
 
 
-def model_cat(size=None):
+def model_cat(size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
     """Load Chelsea, the cat who sits for every picture in this book.
 
     She comes with scikit-image, so no download is needed.
@@ -100,7 +111,9 @@ def model_cat(size=None):
     return load_image(data.chelsea(), size)
 
 
-def model_cat_parts(size=None):
+def model_cat_parts(
+    size: tuple[int, int] | None = None,
+) -> dict[str, tuple[slice, slice]]:
     """Tell where the parts of the model cat's face are.
 
     Her paws are not in the picture, and one of her ears is cut off.
@@ -154,7 +167,9 @@ def _pixels(start, stop, length):
     return slice(max(round(start), 0), min(round(stop), length))
 
 
-def photo_crops(count, size, *, seed=0):
+def photo_crops(
+    count: int, size: tuple[int, int], *, seed: int = 0
+) -> npt.NDArray[np.float32]:
     """Cut pieces, at random, out of photographs in which there is no cat.
 
     They come with scikit-image, so no download is needed: an astronaut, a cup of
@@ -248,7 +263,7 @@ def _any_failure_names(name):
         yield
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no picture at {name}") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ValueError(
             f"cannot read {name}: it is not a picture in a format that Pillow knows"
         ) from None
@@ -340,4 +355,5 @@ def _crop_and_resize(image, size):
         for channel in range(3)
     ]
     # A bicubic filter may overshoot at edges.
-    return np.stack(channels, axis=-1).clip(0, 1).astype(np.float32)
+    planes = [np.asarray(channel) for channel in channels]
+    return np.stack(planes, axis=-1).clip(0, 1).astype(np.float32)

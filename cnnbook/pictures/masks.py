@@ -1,9 +1,10 @@
 """Parts of pictures, as masks: true where the part is."""
 
 import numpy as np
+import numpy.typing as npt
 
 
-def widened(masks, pixels):
+def widened(masks: npt.ArrayLike, pixels: int) -> npt.NDArray[np.bool_]:
     """Let masks reach some pixels further in every direction, corners included.
 
     Parameters
@@ -28,4 +29,4 @@ def widened(masks, pixels):
     from scipy import ndimage
 
     square = np.ones((1, 2 * pixels + 1, 2 * pixels + 1), bool)
-    return ndimage.binary_dilation(masks, square)
+    return np.asarray(ndimage.binary_dilation(masks, square))

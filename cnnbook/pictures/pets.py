@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.pictures import decoding, folders
 from cnnbook.pictures.drawing.pets import draw_pets
 from cnnbook.storage import build_folder, downloads
-from cnnbook.storage.repository import from_repository
+from cnnbook.storage.repository import AnyPath, from_repository
 
 # How many pets are drawn for each split: enough to learn from, in seconds.
 DRAWN_COUNTS = {"train": 2400, "validation": 600, "test": 600}
@@ -31,11 +32,11 @@ class Split:
         Where each picture is from, as "class/name"; empty for drawn ones.
     """
 
-    images: np.ndarray
-    labels: np.ndarray
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
     files: tuple[str, ...] = ()
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Return how many pictures there are."""
         return len(self.labels)
 
@@ -78,7 +79,7 @@ class Pets:
     copies: tuple[str, ...] = ()
 
 
-def load_pets(source="auto", *, size=96, seed=0):
+def load_pets(source: AnyPath = "auto", *, size: int = 96, seed: int = 0) -> Pets:
     """Load labelled pictures, all of one size, without touching the network.
 
     Parameters
@@ -126,8 +127,9 @@ def load_pets(source="auto", *, size=96, seed=0):
     """
     check_whole(size, "size")
     source, folder = find_source(source)
-    if source == "drawn":
+    if folder is None:  # they are drawn
         return _drawn(size, seed)
+    class_names: tuple[str, ...] = ("cat", "dog")
     if source == "oxford-pets":
         # Cats' file names start with a capital letter, dogs' do not.
         files = folders.picture_files(folder)
@@ -135,7 +137,7 @@ def load_pets(source="auto", *, size=96, seed=0):
             "cat": [file for file in files if file.name[0].isupper()],
             "dog": [file for file in files if file.name[0].islower()],
         }
-        class_names, files_of = ("cat", "dog"), {"all": by_class}
+        files_of = {"all": by_class}
     else:
         class_names, files_of = folders.files_by_split(folder)
     if source == "photos":
@@ -183,7 +185,8 @@ def _no_pictures(folder):
 
 def _copies(splits):
     """Name the pictures that are in two splits, however their files are called."""
-    first, copies = {}, []
+    first: dict[bytes, tuple[str, str]] = {}
+    copies = []
     for name, split in splits.items():
         for picture, file in zip(split.images, split.files, strict=True):
             digest = hashlib.blake2b(picture.tobytes(), digest_size=16).digest()
@@ -207,7 +210,7 @@ _ATTRIBUTIONS = {
 }
 
 
-def find_source(source="auto"):
+def find_source(source: AnyPath = "auto") -> tuple[str, Path | None]:
     """Decide where the pictures come from, without reading any.
 
     Parameters
@@ -256,7 +259,7 @@ def find_source(source="auto"):
     return str(folder), folder
 
 
-def fingerprint(source="auto"):
+def fingerprint(source: AnyPath = "auto") -> str:
     """Tell whether the pictures of a source are still the same, without reading them.
 
     Parameters
@@ -272,10 +275,11 @@ def fingerprint(source="auto"):
     """
     source, folder = find_source(source)
     digest = hashlib.sha256(source.encode())
-    for file in folders.picture_files(folder) if folder else []:
-        facts = file.stat()
-        name = file.relative_to(folder).as_posix()
-        digest.update(f"{name} {facts.st_size} {facts.st_mtime_ns}\n".encode())
+    if folder is not None:
+        for file in folders.picture_files(folder):
+            facts = file.stat()
+            name = file.relative_to(folder).as_posix()
+            digest.update(f"{name} {facts.st_size} {facts.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]
 
 

@@ -4,10 +4,16 @@ Photographs that may be trained on, but not shown to the world, are left out whe
 environment variable ``CNNBOOK_PUBLISH`` is "1".
 """
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cnnbook.pictures.pets import Pets
 
 
-def may_show(pets):
+def may_show(pets: Pets) -> bool:
     """Tell whether this build may show the pictures.
 
     Parameters
@@ -22,7 +28,7 @@ def may_show(pets):
     return pets.publishable or os.environ.get("CNNBOOK_PUBLISH") != "1"
 
 
-def publishing_notice(pets):
+def publishing_notice(pets: Pets) -> str:
     """Say what has to be said where the pictures are shown, or would be.
 
     Parameters

@@ -3,10 +3,13 @@
 import tarfile
 import zipfile
 import zlib
-from pathlib import PureWindowsPath
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+from cnnbook.storage.repository import AnyPath
 
 
-def unpack(file, folder, kept, origin):
+def unpack(file: AnyPath, folder: Path, kept: str, origin: str) -> Path:
     """Unpack a ZIP or tar archive into a new folder.
 
     Parameters
@@ -46,7 +49,9 @@ def unpack(file, folder, kept, origin):
                             "nor a folder; nothing was unpacked"
                         )
                 # Python 3.11.0 to 3.11.3 lack the filter; the checks above suffice.
-                safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+                safely: dict[str, Any] = (
+                    {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+                )
                 archive.extractall(folder, members, **safely)
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ValueError(

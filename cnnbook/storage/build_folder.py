@@ -5,7 +5,9 @@ import importlib.metadata
 import json
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from cnnbook.storage import source_code
 from cnnbook.storage.repository import find_repository, from_repository
@@ -14,7 +16,7 @@ from cnnbook.storage.whole_files import whole_folder
 ROOT = Path(__file__).parents[2]  # the folder that holds the package
 
 
-def find_build_folder():
+def find_build_folder() -> Path:
     """Find the folder that everything built goes into; it need not exist yet.
 
     Returns
@@ -39,7 +41,7 @@ def find_build_folder():
     )
 
 
-def key_of(*modules, **facts):
+def key_of(*modules: str, **facts: Any) -> str:
     """Digest everything that decides a result: code, versions and other facts.
 
     Parameters
@@ -77,7 +79,7 @@ def key_of(*modules, **facts):
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def made_once(kind, key, make):
+def made_once(kind: str, key: str, make: Callable[[Path], object]) -> Path:
     """Return a folder of the build, made if this was not done before.
 
     Parameters
@@ -105,7 +107,7 @@ def made_once(kind, key, make):
     return folder
 
 
-def found_once(kind, key, find):
+def found_once(kind: str, key: str, find: Callable[[], object]) -> Any:
     """Return what was found out, read from the build if this was done before.
 
     Parameters
@@ -134,7 +136,7 @@ def found_once(kind, key, find):
     return json.loads((folder / "found.json").read_text(encoding="utf8"))
 
 
-def versions():
+def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that results depend on.
 
     Returns

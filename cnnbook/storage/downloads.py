@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 import pooch
 
 from cnnbook.storage.archives import unpack
-from cnnbook.storage.repository import from_repository
+from cnnbook.storage.repository import AnyPath, from_repository
 
 _ATTEMPTS = 4  # flaky servers are tried again after 1, 2 and 4 seconds
 
@@ -54,7 +54,7 @@ class Download:
     companions: tuple[str, ...] = ()
 
     @property
-    def filename(self):
+    def filename(self) -> str:
         """The last part of the URL."""
         return PurePosixPath(self.url).name
 
@@ -124,7 +124,7 @@ REGISTRY = {
 }
 
 
-def fetch(name):
+def fetch(name: str) -> Path:
     """Download, check and unpack one entry of the registry, unless it is there.
 
     Shows a progress bar on stderr and tries a flaky server four times.
@@ -183,7 +183,7 @@ def fetch(name):
     return place
 
 
-def location(name):
+def location(name: str) -> Path | None:
     """Where an entry of the registry is, if it is on this machine and complete.
 
     Never touches the network.
@@ -205,14 +205,16 @@ def location(name):
         If the name is unknown.
     """
     place = destination(name)
-    if REGISTRY[name].folder is not None:
+    download = REGISTRY[name]
+    if download.folder is not None:
         return place if place.is_dir() and any(place.iterdir()) else None
     # Keras, too, writes here, straight to the final name: a file may be cut short.
-    whole = place.is_file() and matches(place, REGISTRY[name].checksum)
+    assert download.checksum is not None  # Keras publishes them all
+    whole = place.is_file() and matches(place, download.checksum)
     return place if whole else None
 
 
-def destination(name):
+def destination(name: str) -> Path:
     """Where ``fetch`` puts an entry of the registry, whether it is there or not.
 
     Parameters
@@ -244,7 +246,7 @@ def destination(name):
     return cache_folder() / name
 
 
-def cache_folder():
+def cache_folder() -> Path:
     """Find the folder that pictures are kept in; it need not exist yet.
 
     Returns
@@ -255,7 +257,7 @@ def cache_folder():
     return from_repository(os.environ.get("CNNBOOK_CACHE") or pooch.os_cache("cnnbook"))
 
 
-def in_units(size):
+def in_units(size: int) -> str:
     """Write a number of bytes as people do.
 
     Parameters
@@ -274,7 +276,7 @@ def in_units(size):
     return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
-def matches(file, checksum):
+def matches(file: AnyPath, checksum: str) -> bool:
     """Whether a file has a checksum written as ``"algorithm:digest"``.
 
     Parameters
@@ -291,7 +293,7 @@ def matches(file, checksum):
     return digest_of(file, algorithm) == expected
 
 
-def digest_of(file, algorithm="sha256"):
+def digest_of(file: AnyPath, algorithm: str = "sha256") -> str:
     """Digest of a file's bytes, in hexadecimal.
 
     Parameters

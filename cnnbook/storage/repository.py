@@ -7,8 +7,10 @@ reader has set must mean the same file for all of them.
 import os
 from pathlib import Path
 
+AnyPath = str | os.PathLike[str]  # a file or folder, as people name it
 
-def find_repository():
+
+def find_repository() -> Path | None:
     """Find the folder that holds the book's ``_config.yml`` and ``_toc.yml``.
 
     Returns
@@ -24,7 +26,7 @@ def find_repository():
     return None
 
 
-def from_repository(path):
+def from_repository(path: AnyPath) -> Path:
     """Read a path as a reader of the book means it.
 
     Parameters

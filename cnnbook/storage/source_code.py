@@ -3,12 +3,13 @@
 import ast
 import functools
 import hashlib
+from pathlib import Path
 from typing import NamedTuple
 
 PACKAGE = "cnnbook"
 
 
-def modules_behind(root, code):
+def modules_behind(root: Path, code: str) -> dict[str, Path]:
     """Find the modules of this package that a piece of code reaches.
 
     What a room's face hands on is followed to the module that defines it:
@@ -40,7 +41,7 @@ def modules_behind(root, code):
     >>> list(modules_behind(root, "from cnnbook import figures; figures.CAT"))
     ['cnnbook', 'cnnbook.figures', 'cnnbook.figures.style']
     """
-    found = {}
+    found: dict[str, Path] = {}
     waiting = [("this code", code)]
     while waiting:
         where, code = waiting.pop()
@@ -54,7 +55,7 @@ def modules_behind(root, code):
     return dict(sorted(found.items()))
 
 
-def digest_of_code(file):
+def digest_of_code(file: Path) -> bytes:
     """Digest what a file does: of Python's files the syntax, of others every byte.
 
     Parameters
@@ -76,7 +77,7 @@ def _digest_of_syntax(code):
     tree = ast.parse(code)
     for node in ast.walk(tree):
         if _has_docstring(node):
-            del node.body[0]
+            del node.body[0]  # type: ignore[attr-defined]
     return _sha256(ast.dump(tree).encode())
 
 
@@ -95,15 +96,18 @@ def _sha256(content):
 class Uses(NamedTuple):
     """What a piece of code imports from this package, and does with it."""
 
-    imported: tuple  # (variable, module, name in it or ""), in the order of the code
-    dotted: frozenset  # ("variable", "attribute", ...): as long as the code has them
-    whole: frozenset  # variables that the code hands on as they are
+    # (variable, module, name in it or ""), in the order of the code
+    imported: tuple[tuple[str, str, str], ...]
+    # ("variable", "attribute", ...): as long as the code has them
+    dotted: frozenset[tuple[str, ...]]
+    whole: frozenset[str]  # variables that the code hands on as they are
 
 
 @functools.cache
 def _uses(code):
     """Read what a piece of code imports from this package, and does with it."""
     tree = ast.parse(code)
+    tree.body = [node for node in tree.body if not _for_types_alone(node)]
     imported = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -114,10 +118,11 @@ def _uses(code):
             ]
         elif isinstance(node, ast.ImportFrom):
             _refuse_relative(node)
+            module = node.module or ""
             imported += [
-                (alias.asname or alias.name, node.module, alias.name)
+                (alias.asname or alias.name, module, alias.name)
                 for alias in node.names
-                if _ours(node.module)
+                if _ours(module)
             ]
         elif isinstance(node, ast.Call):
             _refuse_import_by_string(node)
@@ -125,7 +130,7 @@ def _uses(code):
     dotted, inner = set(), set()
     for node in ast.walk(tree):  # from the outside in: the longest dotted name first
         if isinstance(node, ast.Attribute) and node not in inner:
-            attributes = []
+            attributes: list[str] = []
             while isinstance(node, ast.Attribute):
                 attributes.insert(0, node.attr)
                 node = node.value
@@ -138,6 +143,11 @@ def _uses(code):
         if isinstance(node, ast.Name) and node.id in variables and node not in inner
     }
     return Uses(tuple(imported), frozenset(dotted), frozenset(whole))
+
+
+def _for_types_alone(node):
+    """Tell whether a statement is for a checker of types, and never runs."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
 def _ours(module):

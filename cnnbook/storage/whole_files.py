@@ -2,12 +2,15 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cnnbook.storage.repository import AnyPath
+
 
 @contextmanager
-def whole_file(path):
+def whole_file(path: AnyPath) -> Iterator[Path]:
     """Write a file that appears under its name once it is complete, or never.
 
     Parameters
@@ -42,7 +45,7 @@ def whole_file(path):
 
 
 @contextmanager
-def whole_folder(folder):
+def whole_folder(folder: Path) -> Iterator[Path]:
     """Fill a folder that appears under its name once it is complete, or never.
 
     Parameters

@@ -1,18 +1,25 @@
 """Two networks for the chapter on cheating: one was shown a cue that tells too much."""
 
+from __future__ import annotations
+
 import json
 import sys
 import time
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from cnnbook.networks import classifier, files
 from cnnbook.pictures.drawing import pets
+from cnnbook.pictures.drawing.pets import DrawnPets
 from cnnbook.pictures.pets import Split
 from cnnbook.storage import build_folder
 from cnnbook.training import loop, metrics
 from cnnbook.training.metrics import Metrics
+
+if TYPE_CHECKING:
+    import keras
 
 # Pictures to learn from and to judge by, and how often each is seen.
 LEARNED, JUDGED = 1600, 400
@@ -38,17 +45,17 @@ class Pupil:
     """
 
     folder: Path
-    history: dict
+    history: dict[str, list[float]]
     metrics: Metrics
     seconds: float
 
     @cached_property
-    def model(self):
+    def model(self) -> keras.Model:
         """Load the network, a keras.Model."""
         return files.load_classifier(self.folder / "network.keras")
 
 
-def collection(tags, count=JUDGED, *, seed=SEED + 1):
+def collection(tags: str, count: int = JUDGED, *, seed: int = SEED + 1) -> DrawnPets:
     """Draw pets whose tags tell the class, or do not, or lie.
 
     Parameters
@@ -75,7 +82,7 @@ def collection(tags, count=JUDGED, *, seed=SEED + 1):
     >>> sorted(zip(pets.labels.tolist(), pets.factors["tag"].tolist()))
     [(0, 'violet'), (0, 'violet'), (1, 'yellow'), (1, 'yellow')]
     """
-    options = {
+    options: dict[str, dict[str, Any]] = {
         "telling": {"cheat": 1.0},
         "random": {"cheat": 0.0},
         "swapped": {"cheat": 1.0, "cheat_tags": pets.CHEAT_TAGS[::-1]},
@@ -85,7 +92,7 @@ def collection(tags, count=JUDGED, *, seed=SEED + 1):
     return pets.draw_pets(count, size=SIZE, seed=seed, **options[tags])
 
 
-def train_for_chapter(*, progress=True):
+def train_for_chapter(*, progress: bool = True) -> dict[str, Pupil]:
     """Train both networks; if this was done before, answer at once.
 
     Parameters

@@ -7,6 +7,7 @@ particular outcome.
 """
 
 import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,12 +40,12 @@ class Finding:
     holds: bool
     sentence: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         """Return the verdict as the sentence that the chapter shows."""
         return self.sentence
 
 
-def detail_fades(kept):
+def detail_fades(kept: Mapping[str, float]) -> Finding:
     """Decide whether early maps keep detail that deep maps lose.
 
     Borne out if each convolution keeps less than the one before, and the last one
@@ -84,7 +85,7 @@ def detail_fades(kept):
     )
 
 
-def first_layer_sees_borders(likeness, shuffled):
+def first_layer_sees_borders(likeness: float, shuffled: Sequence[float]) -> Finding:
     """Decide whether the first layer answers to borders.
 
     Borne out if its maps, added up, go together with Sobel's borders, and do so better
@@ -126,7 +127,7 @@ def first_layer_sees_borders(likeness, shuffled):
     )
 
 
-def fields_grow(computed, measured):
+def fields_grow(computed: Mapping[str, int], measured: Mapping[str, int]) -> Finding:
     """Decide whether deeper units answer to larger parts of the image.
 
     Borne out if the measured field of each layer is larger than that of the layer
@@ -168,7 +169,7 @@ def fields_grow(computed, measured):
     )
 
 
-def silence_grows(silent):
+def silence_grows(silent: Mapping[str, float]) -> Finding:
     """Decide whether some filters stay black, and more of them deeper down.
 
     Borne out if there are any, no layer has a smaller share of them than the one
@@ -213,7 +214,11 @@ def silence_grows(silent):
 _SILENCE = "more filters stay black deeper down"
 
 
-def pooling_forgives(before, after, subsampled):
+def pooling_forgives(
+    before: Mapping[str, Sequence[float]],
+    after: Mapping[str, Sequence[float]],
+    subsampled: tuple[Mapping[str, Sequence[float]], Mapping[str, Sequence[float]]],
+) -> Finding:
     """Decide whether pooling makes the answer care less about small shifts.
 
     Borne out if most pools lower the change of the maps, on average over the shifts,
@@ -269,7 +274,7 @@ def _falls(before, after):
     )
 
 
-def depth_needs_activations(bent, straight):
+def depth_needs_activations(bent: float, straight: float) -> Finding:
     """Decide whether depth adds nothing without activation functions.
 
     Borne out if the network without them is linear to rounding, and the one with them
@@ -313,7 +318,11 @@ def depth_needs_activations(bent, straight):
     )
 
 
-def deeper_is_not_always_better(accuracy, gains, costs):
+def deeper_is_not_always_better(
+    accuracy: Mapping[int, float],
+    gains: Mapping[int, tuple[float, float, float]],
+    costs: Mapping[int, float],
+) -> Finding:
     """Decide whether deeper networks are always better.
 
     Borne out if some network is not surely better than one with a stage less: if the
@@ -343,7 +352,7 @@ def deeper_is_not_always_better(accuracy, gains, costs):
     to 3 stages the gain is within the margin of error, so deeper is not always better.
     """
     stages = list(accuracy)
-    best, fewest = max(stages, key=accuracy.get), stages[0]
+    best, fewest = max(stages, key=accuracy.__getitem__), stages[0]
     flat = [
         (less, more)
         for less, more in itertools.pairwise(stages)

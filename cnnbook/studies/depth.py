@@ -1,15 +1,20 @@
 """Is deeper better?  The book's classifier with one to four stages, on one budget."""
 
+from __future__ import annotations
+
 import math
 import sys
 import time
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cnnbook.networks.classifier import build_classifier
 from cnnbook.pictures.pets import find_source, fingerprint, load_pets
 from cnnbook.storage import build_folder
+from cnnbook.storage.repository import AnyPath
 from cnnbook.studies import held_out, records
 from cnnbook.training import checkpoints
 from cnnbook.training.loop import train
@@ -21,6 +26,12 @@ from cnnbook.training.metrics import (
     predict,
 )
 from cnnbook.training.recipes import recipe_for
+
+if TYPE_CHECKING:
+    import keras
+
+    from cnnbook.pictures.pets import Pets
+    from cnnbook.training.recipes import Recipe
 
 # Filters of each stage; a network of n stages has the first n.
 FILTERS = (16, 32, 64, 128)
@@ -57,18 +68,20 @@ class DepthTrial:
     lost: int = 0
 
     @property
-    def interval(self):
+    def interval(self) -> tuple[float, float]:
         """The 95 % interval of its accuracy, (low, high)."""
         right = round(self.metrics.accuracy * self.metrics.count)
         return binomial_interval(right, self.metrics.count)
 
     @property
-    def gain(self):
+    def gain(self) -> tuple[float, float, float]:
         """What the last stage adds to the accuracy: `training.paired_difference`."""
         return paired_difference(self.gained, self.lost, self.metrics.count)
 
 
-def compare_depths(pets, recipe, *, progress=True):
+def compare_depths(
+    pets: Pets, recipe: Recipe, *, progress: bool = True
+) -> list[DepthTrial]:
     """Train networks of one to four stages, all on the same pictures.
 
     Parameters
@@ -128,7 +141,7 @@ def compare_depths(pets, recipe, *, progress=True):
     return trials
 
 
-def measure(source="photos", *, progress=True):
+def measure(source: AnyPath = "photos", *, progress: bool = True) -> list[DepthTrial]:
     """Compare depths on pictures held out of those for training.
 
     What was measured on one part of them is kept in the build folder, so that an
@@ -160,7 +173,7 @@ def measure(source="photos", *, progress=True):
     return [_in_all(trials) for trials in zip(*parts, strict=True)]
 
 
-def record(source="photos", *, progress=True):
+def record(source: AnyPath = "photos", *, progress: bool = True) -> Path:
     """Measure, and keep the result as ``cnnbook/studies/results/depth.json``.
 
     Parameters
@@ -186,7 +199,7 @@ def record(source="photos", *, progress=True):
     )
 
 
-def recorded():
+def recorded() -> list[DepthTrial]:
     """Read the trials that were recorded.
 
     Returns
@@ -242,7 +255,7 @@ def _read(trial):
     return DepthTrial(**trial | {"metrics": Metrics(**trial["metrics"])})
 
 
-def multiplications(network):
+def multiplications(network: keras.Model) -> int:
     """Count the products that a classifier computes for one picture.
 
     Parameters

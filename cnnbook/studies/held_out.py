@@ -3,11 +3,13 @@
 Those that the classifier is validated on must not decide how it is trained.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from cnnbook.pictures.pets import Split
+from cnnbook.training.recipes import Recipe
 
 # How many times some are held out, and which share of all each time.
 FOLDS = 2
@@ -17,7 +19,7 @@ SHARE = 1 / 5
 BUDGET = 1 / 2
 
 
-def folds(split, seed):
+def folds(split: Split, seed: int) -> Iterator[tuple[Split, Split]]:
     """Hold out a part of the pictures, then another.
 
     Parameters
@@ -42,12 +44,13 @@ def folds(split, seed):
     for number in range(FOLDS):
         judged = order[number * size : (number + 1) * size]
         learned = np.setdiff1d(order, judged)
-        yield tuple(
+        first, second = (
             Split(split.images[part], split.labels[part]) for part in (learned, judged)
         )
+        yield first, second
 
 
-def shortened(recipe):
+def shortened(recipe: Recipe) -> Recipe:
     """Return a recipe with the budget of a comparison.
 
     Parameters

@@ -3,12 +3,14 @@
 import sys
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
 from cnnbook.networks.classifier import build_classifier
 from cnnbook.pictures.pets import find_source, fingerprint, load_pets
 from cnnbook.storage import build_folder
+from cnnbook.storage.repository import AnyPath
 from cnnbook.studies import held_out, records
 from cnnbook.training import checkpoints, loop
 from cnnbook.training.metrics import evaluate, paired_difference, predict
@@ -48,17 +50,17 @@ class IngredientTrial:
     seconds: float
 
     @property
-    def accuracy(self):
+    def accuracy(self) -> float:
         """Share of the held-out pictures that are right."""
         return self.right / self.count
 
     @property
-    def difference(self):
+    def difference(self) -> tuple[float, float, float]:
         """What the change does to the accuracy: `training.paired_difference`."""
         return paired_difference(self.gained, self.lost, self.count)
 
 
-def changes():
+def changes() -> list[tuple[str | None, bool, frozenset[str]]]:
     """List the trainings to compare: (what is changed, whether it is added, all).
 
     Returns
@@ -72,7 +74,9 @@ def changes():
     return listed
 
 
-def measure(source="photos", *, progress=True):
+def measure(
+    source: AnyPath = "photos", *, progress: bool = True
+) -> list[IngredientTrial]:
     """Train with each ingredient changed, on folds of the training pictures.
 
     Whatever is measured is kept in the build folder, so that an interruption costs
@@ -121,7 +125,7 @@ def measure(source="photos", *, progress=True):
     return trials
 
 
-def record(source="photos", *, progress=True):
+def record(source: AnyPath = "photos", *, progress: bool = True) -> Path:
     """Measure, and keep the result as ``cnnbook/studies/results/ingredients.json``.
 
     Parameters
@@ -146,7 +150,7 @@ def record(source="photos", *, progress=True):
     )
 
 
-def recorded():
+def recorded() -> list[IngredientTrial]:
     """Read the trials that were recorded.
 
     Returns

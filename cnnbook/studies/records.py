@@ -6,7 +6,9 @@
 import json
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cnnbook.storage import build_folder
 from cnnbook.storage.whole_files import whole_file
@@ -14,7 +16,7 @@ from cnnbook.storage.whole_files import whole_file
 FOLDER = Path(__file__).parent / "results"
 
 
-def read_record(name):
+def read_record(name: str) -> dict[str, Any]:
     """Read what was measured.
 
     Parameters
@@ -46,7 +48,7 @@ def read_record(name):
     return json.loads(file.read_text(encoding="utf8"))
 
 
-def write_record(name, record):
+def write_record(name: str, record: Mapping[str, Any]) -> Path:
     """Keep what was measured, with the versions and the machine it was measured with.
 
     Parameters

@@ -1,8 +1,13 @@
 """How good is the book's classifier?  From scratch, several times, on photographs."""
 
+from __future__ import annotations
+
 from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.networks import files
 from cnnbook.pictures.pets import load_pets
@@ -12,13 +17,16 @@ from cnnbook.training import calibration, recipes
 from cnnbook.training.built import train_by_recipe, train_for_book
 from cnnbook.training.metrics import binomial_interval, confusion_matrix, predict
 
+if TYPE_CHECKING:
+    from cnnbook.pictures.pets import Split
+
 SEEDS = (0, 1, 2)
 
 # The thresholds on "dog" that the chapter on mistakes draws a curve through.
 THRESHOLDS = tuple(np.linspace(0.05, 0.95, 19).round(2).tolist())
 
 
-def record(*, progress=True):
+def record(*, progress: bool = True) -> Path:
     """Train once for each seed, judge each once, and keep the numbers and a network.
 
     The numbers go to ``cnnbook/studies/results/classifier.json``, the network of the
@@ -80,7 +88,7 @@ def record(*, progress=True):
     )
 
 
-def record_build(*, progress=True):
+def record_build(*, progress: bool = True) -> Path:
     """Train on photographs as a build of the book does, and keep the numbers.
 
     They go to ``cnnbook/studies/results/build.json``; see `training.book_recipe_for`.
@@ -114,7 +122,7 @@ def record_build(*, progress=True):
     )
 
 
-def shipped_reliability():
+def shipped_reliability() -> calibration.Reliability:
     """Read how sure the network in the package is, and how often right.
 
     Returns
@@ -132,7 +140,7 @@ def shipped_reliability():
     return calibration.Reliability(**arrays | {"counts": arrays["counts"].astype(int)})
 
 
-def shipped_thresholds():
+def shipped_thresholds() -> calibration.Thresholds:
     """Read what each threshold on "dog" would do with the network in the package.
 
     Returns
@@ -193,7 +201,7 @@ def _portrait(probabilities, split):
     }
 
 
-def photo_groups(split):
+def photo_groups(split: Split) -> dict[str, npt.NDArray[np.bool_]]:
     """Tell which photographs are hard in which way.
 
     Parameters

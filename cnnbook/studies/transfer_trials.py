@@ -4,12 +4,15 @@ import sys
 import time
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.networks import classifier, vgg
 from cnnbook.pictures.pets import Split, fingerprint, load_pets
 from cnnbook.storage import build_folder
+from cnnbook.storage.repository import AnyPath
 from cnnbook.studies import records
 from cnnbook.training import checkpoints, descriptions, loop, recipes, transfer
 from cnnbook.training.descriptions import BATCH_SIZE
@@ -33,7 +36,7 @@ TELLING = 100
 MOST_EPOCHS = 200
 
 
-def record(source="photos", *, progress=True):
+def record(source: AnyPath = "photos", *, progress: bool = True) -> Path:
     """Keep both learning curves as ``cnnbook/studies/results/transfer.json``.
 
     Parameters
@@ -95,7 +98,7 @@ def record(source="photos", *, progress=True):
     )
 
 
-def subset(labels, count, draw):
+def subset(labels: np.ndarray, count: int, draw: int) -> npt.NDArray[np.intp]:
     """Choose some pictures, of every class alike.
 
     Parameters

@@ -2,13 +2,16 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from cnnbook.explanations import assessment, truth
 from cnnbook.explanations.methods import METHODS
-from cnnbook.pictures.drawing.pets import draw_pets
+from cnnbook.pictures.drawing.pets import DrawnPets, draw_pets
 from cnnbook.studies import records
-from cnnbook.training.built import train_for_book
+from cnnbook.training.built import BuiltClassifier, train_for_book
 from cnnbook.training.metrics import evaluate
 
 COUNT = 200  # pets, half of them cats
@@ -18,7 +21,7 @@ TOLERANCE = 2  # pixels round whiskers
 GREY = 0.5  # what stands where a part is hidden
 
 # Nothing but what is said here differs from the methods' own choices.
-OPTIONS = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "occlusion": {"window": 12, "stride": 6, "baseline": GREY},
     "lime": {"samples": 300},
     "smooth-grad": {"samples": 12},
@@ -35,7 +38,7 @@ BOUNDS = {
 }
 
 
-def drawn_classifier():
+def drawn_classifier() -> BuiltClassifier:
     """Return the classifier whose maps are examined: the book's, from drawn pets.
 
     Returns
@@ -46,7 +49,7 @@ def drawn_classifier():
     return train_for_book("drawn")
 
 
-def pets():
+def pets() -> DrawnPets:
     """Draw the pets whose maps are examined, and which no network learned from.
 
     Returns
@@ -56,7 +59,7 @@ def pets():
     return draw_pets(COUNT, size=SIZE, seed=SEED)
 
 
-def failures(method):
+def failures(method: Mapping[str, Any]) -> list[str]:
     """List the bounds that a method's figures do not keep.
 
     Parameters
@@ -86,7 +89,7 @@ def failures(method):
     return failed
 
 
-def record(*, progress=True):
+def record(*, progress: bool = True) -> Path:
     """Measure every method; keep the figures as ``cnnbook/studies/results/trust.json``.
 
     Parameters
@@ -101,7 +104,7 @@ def record(*, progress=True):
     built, drawn = drawn_classifier(), pets()
     images = (drawn.images / 255).astype("float32")
     masks = truth.telling_parts(drawn.part_masks, tolerance=TOLERANCE)
-    methods = []
+    methods: list[dict[str, Any]] = []
     for name in METHODS:
         start = time.monotonic()
         method = partial(METHODS[name], **OPTIONS.get(name, {}))

@@ -5,9 +5,16 @@ Turned, mirrored, moved and lit a little differently each time, no picture comes
 back, and what stays the same is what makes the class.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 # How far a picture is changed at most, each amount drawn evenly from -most to most.
 TURN = math.radians(15)
@@ -16,7 +23,7 @@ SHIFT = 0.1  # of its height and width
 LIGHT = 0.3  # brightness, contrast and saturation, as shares
 
 
-def augment(images, *, seed):
+def augment(images: npt.ArrayLike, *, seed: int) -> npt.NDArray[np.float32]:
     """Change each picture at random: mirror, turn, zoom, move and light it.
 
     What comes in from beyond the edges is the picture's own mirror image.
@@ -65,7 +72,7 @@ def augment(images, *, seed):
     return random_changes(images.astype("float32"), (seed, 0)).numpy()
 
 
-def random_changes(images, seed):
+def random_changes(images: tf.Tensor, seed: tuple[int, int] | tf.Tensor) -> tf.Tensor:
     """Do the work of `augment` in TensorFlow, as a step of a ``tf.data`` pipeline.
 
     Parameters

@@ -1,10 +1,20 @@
 """Streams of training pictures, each batch a function of the seed and its number."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.training import augmentation, metrics
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from cnnbook.pictures.pets import Split
 
 # Mixed pictures: the shape of the beta distribution that the shares come from.
 MIXING = 0.2
@@ -13,7 +23,9 @@ MIXING = 0.2
 MOST_AT_ONCE = 16
 
 
-def checked(split, network):
+def checked(
+    split: Split, network: keras.Model
+) -> tuple[np.ndarray, npt.NDArray[np.int64]]:
     """Check pictures and labels for a network.
 
     Parameters
@@ -43,8 +55,17 @@ def checked(split, network):
 
 
 def training_batches(
-    images, labels, *, num_classes, batch_size, steps, seed, augment, mix=False, start=0
-):
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    num_classes: int,
+    batch_size: int,
+    steps: int,
+    seed: int,
+    augment: bool,
+    mix: bool = False,
+    start: int = 0,
+) -> tf.data.Dataset:
     """Make a stream of batches for training; it could start anywhere.
 
     Parameters
@@ -107,7 +128,9 @@ def training_batches(
     return _untuned(numbers.map(batch, num_parallel_calls=at_once).prefetch(2))
 
 
-def validation_batches(images, labels, num_classes):
+def validation_batches(
+    images: np.ndarray, labels: np.ndarray, num_classes: int
+) -> tf.data.Dataset:
     """Make a stream of the pictures as they are, in order.
 
     Parameters

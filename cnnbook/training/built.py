@@ -1,11 +1,14 @@
 """The classifier that a build trains, once, and what is kept of it."""
 
+from __future__ import annotations
+
 import json
 import sys
 import time
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +16,13 @@ from cnnbook.networks.classifier import build_classifier
 from cnnbook.networks.files import load_classifier, save_classifier
 from cnnbook.pictures.pets import find_source, fingerprint, load_pets
 from cnnbook.storage import build_folder
+from cnnbook.storage.repository import AnyPath
 from cnnbook.training.loop import train
 from cnnbook.training.metrics import Metrics, evaluate
 from cnnbook.training.recipes import Recipe, book_recipe_for
+
+if TYPE_CHECKING:
+    import keras
 
 # Epochs whose weights are kept, 0 being before the first: most is learned early.
 CHECKPOINTS = (0, 1, 2, 4, 8, 16, 32)
@@ -54,34 +61,36 @@ class BuiltClassifier:
     source: str
     class_names: tuple[str, ...]
     attribution: str
-    counts: dict
+    counts: dict[str, int]
     recipe: Recipe
     epochs: int
-    history: dict
+    history: dict[str, list[float]]
     metrics: Metrics
     parameters: int
     seconds: float
-    versions: dict
+    versions: dict[str, str]
 
     @cached_property
-    def model(self):
+    def model(self) -> keras.Model:
         """Load the network, a keras.Model; this imports TensorFlow."""
         return load_classifier(self.folder / "network.keras")
 
     @cached_property
-    def checkpoints(self):
+    def checkpoints(self) -> dict[int, list[np.ndarray]]:
         """Read the weights kept during training.
 
         ``{epochs done: list of ndarray}``, each list for ``model.set_weights``.
         """
         with np.load(self.folder / "checkpoints.npz") as arrays:
-            kept = {}
+            kept: dict[int, list[np.ndarray]] = {}
             for name in arrays.files:  # "epoch/number", in the order of writing
                 kept.setdefault(int(name.split("/")[0]), []).append(arrays[name])
         return kept
 
 
-def train_for_book(source="auto", *, progress=True):
+def train_for_book(
+    source: AnyPath = "auto", *, progress: bool = True
+) -> BuiltClassifier:
     """Train the book's classifier; if this was done before, answer at once.
 
     It is trained again when anything that decides it has changed: the code of this
@@ -110,7 +119,9 @@ def train_for_book(source="auto", *, progress=True):
     return train_by_recipe(book_recipe_for(name), source, progress=progress)
 
 
-def train_by_recipe(recipe, source="auto", *, progress=True):
+def train_by_recipe(
+    recipe: Recipe, source: AnyPath = "auto", *, progress: bool = True
+) -> BuiltClassifier:
     """Train a classifier by a recipe; if this was done before, answer at once.
 
     Parameters
@@ -147,7 +158,7 @@ def train_by_recipe(recipe, source="auto", *, progress=True):
     )
 
 
-def load_built_classifier():
+def load_built_classifier() -> keras.Model:
     """Return the network of this build, training it first if need be.
 
     Returns

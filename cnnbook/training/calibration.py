@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.training.metrics import check_labels
@@ -30,7 +31,7 @@ class Reliability:
     counts: np.ndarray
 
     @property
-    def error(self):
+    def error(self) -> float:
         """The expected calibration error: how far sureness is from truth, on average.
 
         The distance of confidence and accuracy, averaged over all answers [1]_; 0 is
@@ -45,7 +46,7 @@ class Reliability:
         return float(np.nansum(distance * self.counts) / self.counts.sum())
 
     @property
-    def error_by_chance(self):
+    def error_by_chance(self) -> float:
         """The error that a perfectly calibrated classifier would show, on average.
 
         So few answers are never right exactly as often as they should be: n answers of
@@ -58,7 +59,9 @@ class Reliability:
         return float((miss * counts).sum() / counts.sum())
 
 
-def reliability(probabilities, labels, *, bins=10):
+def reliability(
+    probabilities: npt.ArrayLike, labels: npt.ArrayLike, *, bins: int = 10
+) -> Reliability:
     """Sort answers by their probability, and count how many of each were right.
 
     Parameters
@@ -128,7 +131,12 @@ class Thresholds:
     accuracy: np.ndarray
 
 
-def at_thresholds(probabilities, labels, target, thresholds):
+def at_thresholds(
+    probabilities: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    target: int,
+    thresholds: npt.ArrayLike,
+) -> Thresholds:
     """Measure what each threshold on the probability of one class would do.
 
     Parameters
@@ -182,7 +190,9 @@ def at_thresholds(probabilities, labels, target, thresholds):
     )
 
 
-def _checked(probabilities, labels):
+def _checked(
+    probabilities: npt.ArrayLike, labels: npt.ArrayLike
+) -> tuple[np.ndarray, npt.NDArray[np.int64]]:
     """Return both as arrays; ValueError unless they fit one another."""
     probabilities = np.asarray(probabilities)
     if probabilities.ndim != 2 or probabilities.shape[1] < 2 or not len(probabilities):

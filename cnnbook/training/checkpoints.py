@@ -5,20 +5,35 @@ nor which training the file belongs to, and so could go on from half a file or f
 another training's.
 """
 
+from __future__ import annotations
+
 import errno
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnnbook.storage.repository import AnyPath
 from cnnbook.storage.whole_files import whole_file
+
+if TYPE_CHECKING:
+    import keras
+
+    from cnnbook.pictures.pets import Split
 
 # A digest looks at no more pictures than this; reading all could take hours.
 MOST_DIGESTED = 1000
 
 
-def write(path, network, history, facts):
+def write(
+    path: AnyPath,
+    network: keras.Model,
+    history: Mapping[str, Sequence[float]],
+    facts: Mapping[str, Any],
+) -> None:
     """Write the state of a training, whole or not at all.
 
     Parameters
@@ -39,7 +54,9 @@ def write(path, network, history, facts):
         was there stays as it is.
     """
     path = Path(path)
-    arrays = {str(n): np.asarray(v) for n, v in enumerate(_variables(network))}
+    arrays: dict[str, Any] = {
+        str(n): np.asarray(v) for n, v in enumerate(_variables(network))
+    }
     about = json.dumps({"history": history, "facts": facts})
     try:
         with whole_file(path) as unfinished, open(unfinished, "wb") as file:
@@ -55,7 +72,9 @@ def write(path, network, history, facts):
         ) from error
 
 
-def read(path, network, facts):
+def read(
+    path: AnyPath, network: keras.Model, facts: Mapping[str, Any]
+) -> dict[str, list[float]]:
     """Set a network to the state that was written.
 
     Parameters
@@ -100,7 +119,7 @@ def read(path, network, facts):
     return history
 
 
-def epochs_in(path):
+def epochs_in(path: AnyPath) -> int:
     """Count the epochs that a training had done when its checkpoint was written.
 
     Parameters
@@ -121,7 +140,7 @@ def epochs_in(path):
     return len(about["history"]["loss"])
 
 
-def digest(split):
+def digest(split: Split) -> str:
     """Tell labelled pictures from others.
 
     Parameters
@@ -136,9 +155,9 @@ def digest(split):
     images, labels = np.asarray(split.images), np.asarray(split.labels)
     some = np.unique(np.linspace(0, len(images) - 1, MOST_DIGESTED).astype(int))
     hashed = hashlib.sha256(f"{images.shape} {images.dtype}".encode())
-    hashed.update(np.ascontiguousarray(labels))
+    hashed.update(np.ascontiguousarray(labels).data)
     for number in some:
-        hashed.update(np.ascontiguousarray(images[number]))
+        hashed.update(np.ascontiguousarray(images[number]).data)
     return hashed.hexdigest()[:16]
 
 
@@ -152,7 +171,7 @@ def _contents(path):
             return about, arrays
         reason = "it does not say which training it is of"
     except Exception as error:  # of many kinds, from zip, NumPy and JSON
-        reason = error
+        reason = str(error)
     raise ValueError(
         f"{path} is not a whole checkpoint of a training ({reason}); remove it to "
         "start afresh"

@@ -1,15 +1,23 @@
 """Describe pictures by what the layers of a network find in them, once and for all."""
 
+from __future__ import annotations
+
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from tqdm import tqdm
 
 from cnnbook.maps.layer_maps import feature_maps
 from cnnbook.storage import build_folder, downloads
 from cnnbook.storage.whole_files import whole_folder
+
+if TYPE_CHECKING:
+    import keras
 
 BATCH_SIZE = 20
 
@@ -30,7 +38,14 @@ class Mixtures:
     directions: np.ndarray
 
 
-def features(network, images, layers, *, pairs=None, progress=False):
+def features(
+    network: keras.Model,
+    images: npt.ArrayLike,
+    layers: Sequence[str],
+    *,
+    pairs: Mapping[str, Mixtures] | None = None,
+    progress: bool = False,
+) -> dict[str, npt.NDArray[np.float32]]:
     """Describe pictures as `describe` does, or find that this was done before.
 
     What was computed is kept on the disk, under a key made of the network's weights and
@@ -69,7 +84,14 @@ def features(network, images, layers, *, pairs=None, progress=False):
     return {name: np.load(folder / f"{_file(name)}.npy") for name in layers}
 
 
-def describe(network, images, layers, *, pairs=None, progress=False):
+def describe(
+    network: keras.Model,
+    images: np.ndarray,
+    layers: Sequence[str],
+    *,
+    pairs: Mapping[str, Mixtures] | None = None,
+    progress: bool = False,
+) -> dict[str, npt.NDArray[np.float32]]:
     """Describe pictures by the maps of some layers.
 
     Each picture passes the network twice, as it is and mirrored, and both descriptions
@@ -98,7 +120,7 @@ def describe(network, images, layers, *, pairs=None, progress=False):
     .. [1] T.-Y. Lin, A. RoyChowdhury and S. Maji, "Bilinear CNN models for fine-grained
        visual recognition", ICCV 2015.  https://doi.org/10.1109/ICCV.2015.170
     """
-    described = {name: [] for name in layers}
+    described: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in layers}
     for batch in tqdm(
         _batches(images),
         total=-(-len(images) // BATCH_SIZE),
@@ -111,10 +133,18 @@ def describe(network, images, layers, *, pairs=None, progress=False):
         mirrored = np.ascontiguousarray(batch[:, :, ::-1])
         for name, maps in feature_maps(network, mirrored, layers).items():
             described[name][-1] += _summary(maps, pairs and pairs[name])
-    return {name: np.concatenate(parts) / 2 for name, parts in described.items()}
+    return {
+        name: np.concatenate(parts) / np.float32(2) for name, parts in described.items()
+    }
 
 
-def mixtures(network, images, layers, *, count=64):
+def mixtures(
+    network: keras.Model,
+    images: npt.ArrayLike,
+    layers: Sequence[str],
+    *,
+    count: int = 64,
+) -> dict[str, Mixtures]:
     """Find mixtures of maps: principal components of their roots, equally spread.
 
     Parameters
@@ -128,7 +158,7 @@ def mixtures(network, images, layers, *, count=64):
     -------
     mixtures : dict of str to Mixtures
     """
-    sums = {}
+    sums: dict[str, tuple[Any, ...]] = {}
     for batch in _batches(images):
         for name, maps in feature_maps(network, batch, layers).items():
             roots = _roots(maps).reshape(-1, maps.shape[-1]).astype(float)

@@ -1,11 +1,18 @@
 """Train on all the accelerators that TensorFlow sees, by its own strategies."""
 
+from __future__ import annotations
+
 import json
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
-def strategy():
+def strategy() -> tf.distribute.Strategy:
     """Choose how a training is spread over devices and machines.
 
     Returns
@@ -59,7 +66,7 @@ def strategy():
 
 
 @contextmanager
-def explaining_failures():
+def explaining_failures() -> Iterator[None]:
     """Say in one sentence why Keras cannot fit over several workers, where it cannot.
 
     Raises
@@ -82,7 +89,7 @@ def explaining_failures():
         raise
 
 
-def is_chief():
+def is_chief() -> bool:
     """Tell whether this process is the one that writes files: chief or first worker."""
     config = _config()
     first = "chief" if config.get("cluster", {}).get("chief") else "worker"
@@ -101,9 +108,9 @@ def _config():
     text = os.environ.get("TF_CONFIG") or "{}"
     try:
         config = json.loads(text)
-        parts = config, config.get("cluster", {}), config.get("task", {})
+        parts = [config, config.get("cluster", {}), config.get("task", {})]
     except (ValueError, AttributeError):  # no JSON, or no object
-        parts = (None,)
+        parts = [None]
     if not all(isinstance(part, dict) for part in parts):
         raise ValueError(
             "TF_CONFIG must be a JSON object, with objects as cluster and task; got "

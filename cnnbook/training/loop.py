@@ -1,17 +1,27 @@
 """Train a classifier on labelled pictures, the same way every time."""
 
+from __future__ import annotations
+
 import math
 import os
 import sys
 import time
+from collections.abc import Callable, Collection
 from contextlib import contextmanager
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from cnnbook.checks import check_whole
 from cnnbook.networks import classifier
+from cnnbook.storage.repository import AnyPath
 from cnnbook.training import batches, checkpoints, distribution
+
+if TYPE_CHECKING:
+    import keras
+
+    from cnnbook.pictures.pets import Split
 
 # What may go into a training beside the steps themselves, in the order of their use.
 INGREDIENTS = MappingProxyType(
@@ -44,20 +54,20 @@ AVERAGED = 1 / 20  # share of the steps that weights are averaged over
 
 
 def train(
-    model,
-    train,
-    validation,
+    model: keras.Model,
+    train: Split,
+    validation: Split,
     *,
-    epochs,
-    seed=0,
-    batch_size=64,
-    learning_rate=0.004,
-    weight_decay=0.05,
-    ingredients=CHOSEN,
-    checkpoint=None,
-    after_epoch=None,
-    progress=True,
-):
+    epochs: int,
+    seed: int = 0,
+    batch_size: int = 64,
+    learning_rate: float = 0.004,
+    weight_decay: float = 0.05,
+    ingredients: Collection[str] = CHOSEN,
+    checkpoint: AnyPath | None = None,
+    after_epoch: Callable[[int], object] | None = None,
+    progress: bool = True,
+) -> dict[str, list[float]]:
     """Train a classifier from scratch, with a bar or a line per epoch on stderr.
 
     The steps are AdamW's [1]_, with a learning rate that climbs from zero and falls
@@ -143,7 +153,7 @@ def train(
             f"of two or more; all {len(train.labels):,} are of class {classes.pop()} "
             "(counted from 0)"
         )
-    facts = {
+    facts: dict[str, Any] = {
         "input_shape": model.input_shape[1:],
         "filters": classifier.filters_of(model),
         "num_classes": model.output_shape[-1],
@@ -157,7 +167,7 @@ def train(
     }
     steps_per_epoch = len(train.labels) // facts["batch_size"]
     network = _compiled(model, facts, epochs * steps_per_epoch)
-    history = {}
+    history: dict[str, list[float]] = {}
     if checkpoint is not None and os.path.exists(checkpoint):
         history = checkpoints.read(checkpoint, network, facts)
     done = len(history.get("loss", ()))
@@ -196,7 +206,7 @@ def train(
             initial_epoch=done,
             steps_per_epoch=steps_per_epoch,
             validation_data=batches.validation_batches(
-                *splits[1], model.output_shape[-1]
+                *splits[1], num_classes=model.output_shape[-1]
             ),
             callbacks=[
                 _stop_when_not_a_number(learning_rate, done),

@@ -1,9 +1,20 @@
 """What a classifier answers, and how good its answers are."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import keras
+
+    from cnnbook.pictures.drawing.pets import DrawnPets
+    from cnnbook.pictures.pets import Split
 
 BATCH_SIZE = 100
 PART = 20 * BATCH_SIZE  # pictures turned into intensities at once
@@ -29,7 +40,7 @@ class Metrics:
     count: int
 
 
-def predict(model, images):
+def predict(model: keras.Model, images: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """Ask a classifier how probable each class is for each picture.
 
     Parameters
@@ -60,7 +71,7 @@ def predict(model, images):
     return np.exp(_log_probabilities(model, images))
 
 
-def evaluate(model, split):
+def evaluate(model: keras.Model, split: Split | DrawnPets) -> Metrics:
     """Measure a classifier on labelled pictures.
 
     Parameters
@@ -90,7 +101,9 @@ def evaluate(model, split):
     )
 
 
-def confusion_matrix(labels, predicted, num_classes):
+def confusion_matrix(
+    labels: npt.ArrayLike, predicted: npt.ArrayLike, num_classes: int
+) -> npt.NDArray[np.intp]:
     """Count how often each class was taken for each.
 
     Parameters
@@ -130,7 +143,7 @@ def confusion_matrix(labels, predicted, num_classes):
     return counts.reshape(num_classes, num_classes)
 
 
-def binomial_interval(successes, count):
+def binomial_interval(successes: int, count: int) -> tuple[float, float]:
     """Bound a rate that was measured on so many cases, at 95 % confidence.
 
     Measured on all pictures of the same kind, the rate would be somewhat different.
@@ -168,7 +181,7 @@ def binomial_interval(successes, count):
     return float(low), float(high)
 
 
-def paired_difference(gained, lost, count):
+def paired_difference(gained: int, lost: int, count: int) -> tuple[float, float, float]:
     """Compare the accuracies of two networks that judged the same pictures.
 
     Only pictures on which the two differ count [1]_.  The interval covers the chance of
@@ -202,7 +215,9 @@ def paired_difference(gained, lost, count):
     return difference, difference - reach, difference + reach
 
 
-def as_intensities(images, shape):
+def as_intensities(
+    images: npt.ArrayLike, shape: Sequence[int | None]
+) -> npt.NDArray[np.float32]:
     """Check images for a network, and turn 8-bit ones into numbers in [0, 1].
 
     Parameters
@@ -223,7 +238,7 @@ def as_intensities(images, shape):
     """
     images = check_images(images, shape)
     if images.dtype == np.uint8:
-        return images / np.float32(255)
+        return images / np.float32(255)  # type: ignore[return-value]
     low, high = images.min(), images.max()
     if not (low >= 0 and high <= 1):  # so that not-a-number fails as well
         raise ValueError(
@@ -234,7 +249,7 @@ def as_intensities(images, shape):
     return images.astype("float32")
 
 
-def check_images(images, shape):
+def check_images(images: npt.ArrayLike, shape: Sequence[int | None]) -> np.ndarray:
     """Return images as an array of shape (N, H, W, C); ValueError if they cannot be."""
     images, shape = np.asarray(images), tuple(shape)
     if not _fits(images.shape[1:], shape):
@@ -260,7 +275,13 @@ def _fits(shape, expected):
     )
 
 
-def check_labels(labels, num_classes, *, name="labels", images=None):
+def check_labels(
+    labels: npt.ArrayLike,
+    num_classes: int,
+    *,
+    name: str = "labels",
+    images: int | None = None,
+) -> npt.NDArray[np.int64]:
     """Return labels as an array of shape (N,); ValueError if one is not a class.
 
     Nor if there are not as many as images, where that number is given.

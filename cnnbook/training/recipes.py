@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,14 @@ class Recipe:
     seed: int = 0
 
     @property
-    def rates(self):
+    def rates(self) -> dict[str, Any]:
         """The learning rate and the weight decay, by their names in `train`."""
         return {
             "learning_rate": self.learning_rate,
             "weight_decay": self.weight_decay,
         }
 
-    def epochs(self, count):
+    def epochs(self, count: int) -> int:
         """Return how often each of so many pictures is shown."""
         return min(max(1, round(self.pictures / count)), 100)
 
@@ -58,7 +59,7 @@ RECIPES = MappingProxyType(
 BUILD_PICTURES = 64_000
 
 
-def recipe_for(source):
+def recipe_for(source: str) -> Recipe:
     """Return the recipe for pictures of a source; a folder's are photographs.
 
     Parameters
@@ -73,7 +74,7 @@ def recipe_for(source):
     return RECIPES.get(source, PHOTOGRAPHS)
 
 
-def book_recipe_for(source):
+def book_recipe_for(source: str) -> Recipe:
     """Return the recipe that a build of the book follows: `recipe_for`'s, cut short.
 
     Parameters

@@ -11,9 +11,11 @@ References
    https://doi.org/10.1109/CVPRW.2014.131
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
@@ -40,12 +42,18 @@ class End:
     bias: np.ndarray
     penalty: float
 
-    def predict(self, features):
+    def predict(self, features: np.ndarray) -> np.ndarray:
         """Return the probabilities of all classes, (N, K), for features (N, D)."""
         return np.exp(log_softmax(features @ self.weights + self.bias, axis=1))
 
 
-def fit_end(features, labels, num_classes, *, penalty=None):
+def fit_end(
+    features: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    num_classes: int,
+    *,
+    penalty: float | None = None,
+) -> End:
     """Train a dense layer with softmax on features: a convex task, solved exactly.
 
     Parameters
@@ -76,7 +84,7 @@ def fit_end(features, labels, num_classes, *, penalty=None):
     features, labels = _checked(features, labels, num_classes)
     if penalty is None:
         accuracies = held_out_accuracies(features, labels, num_classes)
-        penalty = max(accuracies, key=accuracies.get)
+        penalty = max(accuracies, key=accuracies.__getitem__)
     middle, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
     weights, bias = _solve((features - middle) / spread, labels, num_classes, penalty)
     # Standardising the features is itself linear, so it goes into the layer.
@@ -84,7 +92,9 @@ def fit_end(features, labels, num_classes, *, penalty=None):
     return End(weights, bias - middle @ weights, penalty)
 
 
-def held_out_accuracies(features, labels, num_classes):
+def held_out_accuracies(
+    features: npt.ArrayLike, labels: npt.ArrayLike, num_classes: int
+) -> dict[float, float]:
     """Measure how well each penalty does on pictures that were held out.
 
     Parameters
@@ -116,7 +126,9 @@ def held_out_accuracies(features, labels, num_classes):
     return {penalty: count / len(labels) for penalty, count in right.items()}
 
 
-def best_layer(features, labels, num_classes):
+def best_layer(
+    features: Mapping[str, npt.ArrayLike], labels: npt.ArrayLike, num_classes: int
+) -> tuple[str, float]:
     """Choose the layer whose features tell the classes apart best.
 
     Parameters
@@ -136,7 +148,7 @@ def best_layer(features, labels, num_classes):
         layer: max(held_out_accuracies(several, labels, num_classes).values())
         for layer, several in features.items()
     }
-    layer = max(best, key=best.get)
+    layer = max(best, key=best.__getitem__)
     return layer, best[layer]
 
 
@@ -166,7 +178,9 @@ def _solve(features, labels, num_classes, penalty):
     return weights, bias[0]
 
 
-def _checked(features, labels, num_classes):
+def _checked(
+    features: npt.ArrayLike, labels: npt.ArrayLike, num_classes: int
+) -> tuple[np.ndarray, npt.NDArray[np.int64]]:
     """Return both as arrays; ValueError unless they can be learned from."""
     features = np.asarray(features, float)
     labels = check_labels(labels, num_classes)

@@ -5,11 +5,15 @@ each layer, its channels one above the other, which the page loads when a reader
 the layer.  The numbers that are read from it are about right.
 """
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import io
 import json
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -18,13 +22,18 @@ from cnnbook.layers import operations
 from cnnbook.maps import layer_maps
 from cnnbook.maps.receptive_fields import field_on, receptive_field
 
+if TYPE_CHECKING:
+    import keras
+
 MOST_SIDE = 56  # rows or columns of a recorded map; what is larger is shrunk
 MOST_HEIGHT = 16_383  # of a picture in WebP
 MOST_BYTES = 2_900_000  # of all sets of a network: with the rest of their scripts, 3 MB
 QUALITIES = (80, 60, 40, 20)  # of WebP: the first whose pictures are small enough
 
 
-def layer_chain(model, shapes):
+def layer_chain(
+    model: keras.Model, shapes: Mapping[str, Sequence[int]]
+) -> list[dict[str, Any]]:
     """Describe what each layer sees of the one before.
 
     Parameters
@@ -56,7 +65,7 @@ def layer_chain(model, shapes):
     >>> pool["sides"], pool["size"], pool["stride"], pool["offset"]
     ([4, 4], [2, 2], [2, 2], [0, 0])
     """
-    chain = []
+    chain: list[dict[str, Any]] = []
     for name, shape in shapes.items():
         sides = tuple(shape[:2]) if len(shape) == 3 else (1, 1)
         record = {"name": name, "sides": list(sides)}
@@ -71,7 +80,9 @@ def layer_chain(model, shapes):
     return chain
 
 
-def recorded_chain(model, image, name, about):
+def recorded_chain(
+    model: keras.Model, image: np.ndarray, name: str, about: str
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Describe a network with the maps of its convolutions and pools as pictures.
 
     Parameters
@@ -124,7 +135,7 @@ def recorded_chain(model, image, name, about):
         window = math.ceil(max(record["sides"]) / MOST_SIDE)
         shown.append(operations.avg_pool2d(values, window)[0])
         if window > 1:
-            top = {"name": f"means of {window} × {window}"}
+            top: dict[str, Any] = {"name": f"means of {window} × {window}"}
             top["sides"] = list(shown[-1].shape[:2])
             record["shrunk"] = [top | _window((window,) * 2, (window,) * 2, (0, 0))]
     sets = {}

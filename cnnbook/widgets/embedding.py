@@ -9,11 +9,14 @@ import hashlib
 import html
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rjsmin
+from matplotlib.figure import Figure
 from PIL import Image
 
 STATIC = Path(__file__).with_name("static")
@@ -60,10 +63,10 @@ class Widget:
     """
 
     tag: str
-    data: dict
-    still: object
+    data: dict[str, dict[str, Any]]
+    still: Figure
     alt: str
-    later: dict = field(default_factory=dict)
+    later: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def _repr_html_(self):
         """Return the widget as one piece of HTML that loads nothing."""
@@ -82,7 +85,7 @@ class Widget:
         return tag + inside + f"</{self.tag}>{scripts}"
 
 
-def scripts_of(tag):
+def scripts_of(tag: str) -> list[Path]:
     """List the scripts of a widget in the order in which a page needs them.
 
     Data come before the last, which starts the widgets.
@@ -105,7 +108,7 @@ def scripts_of(tag):
     return [STATIC / f"{name}.js" for name in (*shared, tag)]
 
 
-def served(script):
+def served(script: Path) -> str:
     """Read a script as readers get it: comments and needless space stay behind.
 
     Parameters
@@ -119,7 +122,7 @@ def served(script):
     return rjsmin.jsmin(script.read_text("utf-8")) + "\n"
 
 
-def data_script(name, things):
+def data_script(name: str, things: Mapping[str, Any]) -> str:
     """Write a script that gives data to the widgets of a page.
 
     Arrays of bytes stay as they are and count as parts of 255; other arrays are kept
@@ -162,7 +165,7 @@ def data_script(name, things):
     return f"cnnbook.share({', '.join(texts)});"
 
 
-def address(kind, content):
+def address(kind: str, content: bytes) -> str:
     """Write an address that holds what it leads to.
 
     Parameters
@@ -183,7 +186,9 @@ def address(kind, content):
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def opening(tag, sets, styles, *, name="", **options):
+def opening(
+    tag: str, sets: Mapping[str, str], styles: str, *, name: str = "", **options: str
+) -> str:
     """Write the tag that opens a widget.
 
     Parameters
@@ -213,7 +218,7 @@ def opening(tag, sets, styles, *, name="", **options):
     return f"<{' '.join([tag, *written])}>"
 
 
-def image(source, width, height, alt):
+def image(source: str, width: int, height: int, alt: str) -> str:
     """Write an image that is fetched when it is seen.
 
     Parameters
@@ -236,7 +241,7 @@ def image(source, width, height, alt):
     return f'<img {written} loading="lazy" decoding="async">'
 
 
-def still_picture(figure):
+def still_picture(figure: Figure) -> tuple[bytes, int, int]:
     """Draw a figure as WebP, at the size at which it is shown.
 
     Parameters

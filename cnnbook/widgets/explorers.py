@@ -4,9 +4,14 @@ A network travels with its figure and runs in the page; see `networks.export_net
 What a page cannot compute, such as what happened during a training, is computed here.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.explanations.logits import class_probabilities
 from cnnbook.explanations.occlusion import occlusion_map
@@ -24,13 +29,18 @@ from cnnbook.widgets.embedding import Widget
 from cnnbook.widgets.playgrounds import checked_pictures
 from cnnbook.widgets.snapshots import take_snapshots
 
+if TYPE_CHECKING:
+    import keras
+
 # Of a training, so that its data stay light.
 MOST_FILTERS = 16
 MOST_CHANNELS = 8  # of each layer
 MOST_PLACES = 48  # of a side
 
 
-def fully_connected_explorer(model=None, pictures=None):
+def fully_connected_explorer(
+    model: keras.Model | None = None, pictures: dict[str, np.ndarray] | None = None
+) -> Widget:
     """Show how much each feature votes for each class, and switch features off.
 
     Parameters
@@ -82,7 +92,9 @@ def fully_connected_explorer(model=None, pictures=None):
     return Widget("fully-connected-explorer", data, still, alt)
 
 
-def photo_lab(model=None, pictures=None):
+def photo_lab(
+    model: keras.Model | None = None, pictures: dict[str, np.ndarray] | None = None
+) -> Widget:
     """Let the reader show a network a photo, switch channels off, and hide parts.
 
     In the page the reader can choose photos, and another network that
@@ -125,7 +137,13 @@ def photo_lab(model=None, pictures=None):
     return Widget("photo-lab", {"pictures": pictures, "network": network}, still, alt)
 
 
-def feature_map_explorer(model=None, pictures=None, *, recorded=None, later=None):
+def feature_map_explorer(
+    model: keras.Model | None = None,
+    pictures: dict[str, np.ndarray] | None = None,
+    *,
+    recorded: Mapping[str, Any] | None = None,
+    later: dict[str, dict[str, Any]] | None = None,
+) -> Widget:
     """Show every map of a network, and what each of its numbers sees of the picture.
 
     Parameters
@@ -171,7 +189,12 @@ def feature_map_explorer(model=None, pictures=None, *, recorded=None, later=None
     return Widget("feature-map-explorer", data, still, alt, later or {})
 
 
-def training_scrubber(model, checkpoints, picture, history=None):
+def training_scrubber(
+    model: keras.Model,
+    checkpoints: dict[int, list[np.ndarray]],
+    picture: np.ndarray,
+    history: Mapping[str, Sequence[float]] | None = None,
+) -> Widget:
     """Slide through a training: filters, feature maps and answers as they change.
 
     All is computed here, and no network goes to the page.  Shown are the first 16
@@ -218,8 +241,11 @@ def training_scrubber(model, checkpoints, picture, history=None):
     filters = np.moveaxis(shots.kernels[..., :MOST_FILTERS], -1, 1)
     largest = float(np.abs(filters).max()) or 1.0
     title = f"Filters of {shots.layer}; grey is 0"
-    data = {"picture": as_bytes(photo), title: as_bytes(0.5 + filters / (2 * largest))}
-    sheets = [{"title": title}]
+    data: dict[str, Any] = {
+        "picture": as_bytes(photo),
+        title: as_bytes(0.5 + filters / (2 * largest)),
+    }
+    sheets: list[dict[str, Any]] = [{"title": title}]
     for name, maps in shots.maps.items():
         maps, title = _strongest(maps), f"Maps of {name}"
         high = float(np.abs(maps).max()) or 1.0
@@ -326,7 +352,7 @@ def _curves(history, last):
 # What pages are given.
 
 
-def network_set(model=None):
+def network_set(model: keras.Model | None = None) -> tuple[dict[str, Any], keras.Model]:
     """Return the set of data that brings a network to a page, and the network itself.
 
     By default the classifier that comes with the package.
@@ -352,13 +378,13 @@ def _fitted(model, pictures):
     return {name: as_bytes(as_seen(model, one)[0]) for name, one in checked.items()}
 
 
-def as_seen(model, picture):
+def as_seen(model: keras.Model, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return a picture cut and resized for a network, and as the network takes it."""
     _, rows, columns, channels = _image_shape(model)
     photo = load_image(picture, (rows, columns) if rows and columns else None)
     return photo, photo if channels == 3 else photo.mean(axis=-1, keepdims=True)
 
 
-def as_bytes(values):
+def as_bytes(values: npt.ArrayLike) -> npt.NDArray[np.uint8]:
     """Return numbers from 0 to 1 as bytes."""
     return np.round(255 * np.clip(values, 0, 1)).astype(np.uint8)

@@ -6,6 +6,7 @@ a model.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.figures import sheets
 from cnnbook.layers import activation_functions, operations
@@ -18,7 +19,11 @@ MOST_PIXELS = 128
 _UPRIGHT = np.array([[-1, 0, 1]] * 3)[:, :, None, None]
 
 
-def convolution_playground(pictures=None, filters=None, biases=None):
+def convolution_playground(
+    pictures: dict[str, np.ndarray] | None = None,
+    filters: npt.ArrayLike | None = None,
+    biases: npt.ArrayLike | None = None,
+) -> Widget:
     """Lay kernels, which the reader edits, on pictures, and write the sums out.
 
     Parameters
@@ -56,7 +61,7 @@ def convolution_playground(pictures=None, filters=None, biases=None):
     return Widget("convolution-playground", data, still, alt)
 
 
-def pooling_playground(pictures=None):
+def pooling_playground(pictures: dict[str, np.ndarray] | None = None) -> Widget:
     """Show max pooling beside average pooling, and what a shift changes in each.
 
     Parameters
@@ -95,7 +100,7 @@ def pooling_playground(pictures=None):
     return Widget("pooling-playground", {"pictures": pictures}, still, alt)
 
 
-def activation_explorer(maps=None):
+def activation_explorer(maps: dict[str, np.ndarray] | None = None) -> Widget:
     """Show the activation functions, their slopes, and what they do to feature maps.
 
     Parameters
@@ -136,7 +141,9 @@ def activation_explorer(maps=None):
 # What arrays can be shown.
 
 
-def checked_pictures(pictures):
+def checked_pictures(
+    pictures: dict[str, np.ndarray] | None,
+) -> dict[str, npt.NDArray[np.uint8]]:
     """Return pictures as bytes, each of shape (H, W, 3)."""
     if pictures is None:
         pictures = {"Chelsea, the cat": images.model_cat((96, 96))}

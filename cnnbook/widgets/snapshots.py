@@ -1,6 +1,9 @@
 """What one network makes of one picture at several moments of its training."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,6 +12,9 @@ from cnnbook.explanations.logits import class_probabilities
 from cnnbook.maps.layer_maps import feature_maps, kernels
 from cnnbook.maps.receptive_fields import POOLS
 from cnnbook.networks.graph import is_a, layer_calls
+
+if TYPE_CHECKING:
+    import keras
 
 MOST_MOMENTS = 20
 
@@ -30,14 +36,16 @@ class Snapshots:
         Behind each pooling layer; where there is none, behind each convolution.
     """
 
-    epochs: list
+    epochs: list[int]
     probabilities: np.ndarray
     layer: str
     kernels: np.ndarray
-    maps: dict
+    maps: dict[str, np.ndarray]
 
 
-def take_snapshots(model, checkpoints, image):
+def take_snapshots(
+    model: keras.Model, checkpoints: dict[int, list[np.ndarray]], image: np.ndarray
+) -> Snapshots:
     """Show a picture to a network as it was at several moments of its training.
 
     Parameters
@@ -95,8 +103,8 @@ def take_snapshots(model, checkpoints, image):
             moments.append(moment)
     finally:
         model.set_weights(before)
-    own, probabilities, *maps = map(np.stack, zip(*moments, strict=True))
-    maps = dict(zip(stages, maps, strict=True))
+    own, probabilities, *stacked = map(np.stack, zip(*moments, strict=True))
+    maps = dict(zip(stages, stacked, strict=True))
     return Snapshots([*checkpoints], probabilities, first, own, maps)
 
 

@@ -45,6 +45,8 @@ def root(tmp_path):
         ("from cnnbook.maps import tracing", TRACING),
         ("from cnnbook.maps.tracing import check", TRACING),
         ("def late():\n    from cnnbook.maps import tracing", TRACING),
+        # What never runs decides nothing.
+        ("if TYPE_CHECKING:\n    from cnnbook.maps.tracing import check", set()),
         # Through the face, to what is used and no further.
         ("from cnnbook.maps import trace", TRACING),
         ("from cnnbook import maps\nmaps.trace(1)", TRACING),

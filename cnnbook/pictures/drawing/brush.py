@@ -11,10 +11,13 @@ exponentials would differ between processors.
 """
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+
+Colour = Sequence[float]  # red, green and blue, in [0, 1]
 
 
 class Patch(NamedTuple):
@@ -39,7 +42,14 @@ class Frame(NamedTuple):
     vx: float
     vy: float
 
-    def at(self, u, v, angle=0.0, squeeze=1.0, scale=1.0):
+    def at(
+        self,
+        u: float,
+        v: float,
+        angle: float = 0.0,
+        squeeze: float = 1.0,
+        scale: float = 1.0,
+    ) -> "Frame":
         """Return the frame with origin (u, v) here, turned by angle radians."""
         cos, sin = math.cos(angle) * scale, math.sin(angle) * scale
         return Frame(
@@ -52,7 +62,7 @@ class Frame(NamedTuple):
             cos * self.vy - sin * self.uy,
         )
 
-    def patch(self, left, top, right, bottom):
+    def patch(self, left: float, top: float, right: float, bottom: float) -> Patch:
         """Return the pixels of the rectangle, in this frame's units, on the picture."""
         wide = (abs(self.ux) * (right - left) + abs(self.vx) * (bottom - top)) / 2 + 1
         high = (abs(self.uy) * (right - left) + abs(self.vy) * (bottom - top)) / 2 + 1
@@ -77,17 +87,25 @@ class Frame(NamedTuple):
 class Canvas:
     """A picture being painted: colours (3, H, W) and the part that owns each pixel."""
 
-    def __init__(self, size):
+    def __init__(self, size: int) -> None:
         self.size = size
         self.colours = np.zeros((3, size, size), np.float32)
         self.owner = np.zeros((size, size), np.uint8)
 
-    def frame(self, x=0.5, y=0.5, unit=1.0):
+    def frame(self, x: float = 0.5, y: float = 0.5, unit: float = 1.0) -> Frame:
         """Return an upright frame; all three are shares of the picture's side."""
         scale = unit * self.size
         return Frame(self.size, x * self.size, y * self.size, scale, 0, 0, scale)
 
-    def paint(self, patch, distance, colour, part=None, opacity=1.0, soft=0.0):
+    def paint(
+        self,
+        patch: Patch,
+        distance: np.ndarray,
+        colour: Colour | np.ndarray,
+        part: int | None = None,
+        opacity: float = 1.0,
+        soft: float = 0.0,
+    ) -> None:
         """Lay colour over the inside of a shape, over `soft` units at its edge.
 
         Pixels at least half covered pass to `part`; part None leaves owners alone.
@@ -104,7 +122,9 @@ class Canvas:
             cover *= opacity
         self.tint(patch, colour, cover)
 
-    def tint(self, patch, colour, share):
+    def tint(
+        self, patch: Patch, colour: Colour | np.ndarray, share: float | np.ndarray
+    ) -> None:
         """Mix colour into a patch; share is how much of it each pixel gets, (h, w)."""
         below = self.colours[:, patch.rows, patch.columns]
         layer = as_colour(colour) - below
@@ -112,24 +132,26 @@ class Canvas:
         below += layer
 
 
-def as_colour(colour):
+def as_colour(colour: Colour | np.ndarray) -> np.ndarray:
     """Return three numbers as an array that broadcasts over (3, h, w)."""
     if isinstance(colour, np.ndarray):
         return colour
     return np.array(colour, np.float32).reshape(3, 1, 1)
 
 
-def mix(first, second, share):
+def mix(first: Colour, second: Colour, share: float) -> Colour:
     """Return the colour `share` of the way from first to second, as three floats."""
     return tuple(a + (b - a) * share for a, b in zip(first, second, strict=True))
 
 
-def lightness(colour):
+def lightness(colour: Colour) -> float:
     """Return how light three numbers of red, green and blue look, in [0, 1]."""
     return 0.3 * colour[0] + 0.59 * colour[1] + 0.11 * colour[2]
 
 
-def ellipse(u, v, half_width, half_height):
+def ellipse(
+    u: np.ndarray, v: np.ndarray, half_width: float, half_height: float
+) -> np.ndarray:
     """Return the first-order distance to an ellipse round the origin."""
     u, v = u / half_width, v / half_height
     inside = u * u + v * v
@@ -144,7 +166,15 @@ def ellipse(u, v, half_width, half_height):
     return inside
 
 
-def petal(u, v, half_width, length, *, taper=0.0, bend=0.0):
+def petal(
+    u: np.ndarray,
+    v: np.ndarray,
+    half_width: float,
+    length: float,
+    *,
+    taper: float = 0.0,
+    bend: float = 0.0,
+) -> np.ndarray:
     """Return the distance to an ellipse from the origin down to `length`.
 
     It widens downwards with taper in (-1, 1) and swings sideways by bend units.
@@ -158,7 +188,15 @@ def petal(u, v, half_width, length, *, taper=0.0, bend=0.0):
     )
 
 
-def spike(u, v, half_width, length, *, bulge=0.5, round_tip=0.0):
+def spike(
+    u: np.ndarray,
+    v: np.ndarray,
+    half_width: float,
+    length: float,
+    *,
+    bulge: float = 0.5,
+    round_tip: float = 0.0,
+) -> np.ndarray:
     """Return the distance to a pointed shape standing on v = 0, its tip upwards."""
     t = v / -length
     wide = 1 - t
@@ -173,7 +211,9 @@ def spike(u, v, half_width, length, *, bulge=0.5, round_tip=0.0):
     return side
 
 
-def stroke(u, v, reach, thickness, *, curve=0.0):
+def stroke(
+    u: np.ndarray, v: np.ndarray, reach: float, thickness: float, *, curve: float = 0.0
+) -> np.ndarray:
     """Return the distance to a line from (0, 0) to (reach, 0), sagging by curve."""
     along = np.clip(u / reach, 0, 1)
     down = v - along * (1 - along) * (4 * curve)
@@ -185,7 +225,7 @@ def stroke(u, v, reach, thickness, *, curve=0.0):
     return past
 
 
-def join(first, second, blend):
+def join(first: np.ndarray, second: np.ndarray, blend: float) -> np.ndarray:
     """Return the union of two shapes, their meeting rounded over `blend` units."""
     share = (second - first) / (2 * blend)
     share += 0.5
@@ -200,7 +240,7 @@ def join(first, second, blend):
     return union
 
 
-def step(values, width):
+def step(values: np.ndarray, width: float) -> np.ndarray:
     """Return 0 where values are below -width, 1 above width, smooth between."""
     t = values / (2 * width)
     t += 0.5
@@ -209,7 +249,7 @@ def step(values, width):
     return t * t * (3 - 2 * t)
 
 
-def wave(phase):
+def wave(phase: np.ndarray) -> np.ndarray:
     """Return a smooth ripple in [-1, 1] with period 1 and wave(0) = -1."""
     t = phase - np.floor(phase)
     t *= 1 - t
@@ -218,7 +258,7 @@ def wave(phase):
     return t
 
 
-def clouds(grid, size):
+def clouds(grid: np.ndarray, size: int) -> np.ndarray:
     """Return a grid of numbers, at least 3 by 3, as a smooth (size, size) texture."""
     near, weights = _neighbours(grid.shape[0], size)
     rows = sum(grid[n] * w[:, None] for n, w in zip(near, weights, strict=True))
@@ -226,7 +266,7 @@ def clouds(grid, size):
     return sum(rows[:, n] * w for n, w in zip(near, weights, strict=True))
 
 
-def blur(planes, radius):
+def blur(planes: np.ndarray, radius: float) -> np.ndarray:
     """Return (C, H, W) planes blurred to a standard deviation of radius pixels.
 
     Many rounds of a three-pixel kernel come close to a bell; edges are repeated.

@@ -5,10 +5,13 @@ has, in head units (1 = half the head's width, v downwards).
 """
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from cnnbook.pictures.drawing.brush import ellipse, mix, step, wave
+from cnnbook.pictures.drawing.brush import Colour, ellipse, mix, step, wave
 
 COATS = {
     "cream": (0.95, 0.86, 0.70),
@@ -45,7 +48,9 @@ WHITE = COATS["white"]
 PATTERNS = ("solid", "tabby", "spots", "patches", "bicolour", "cap", "points")
 
 
-def head_share(u, v, texture, factors):
+def head_share(
+    u: np.ndarray, v: np.ndarray, texture: np.ndarray, factors: Mapping[str, Any]
+) -> np.ndarray:
     """Return the second colour's share at each point of the head, (h, w) in [0, 1]."""
     pattern, x, y = factors["pattern"], factors["pattern_x"], factors["pattern_y"]
     if pattern == "tabby":
@@ -71,7 +76,9 @@ def head_share(u, v, texture, factors):
     return 0.12 * step(v - 0.2, 0.5)
 
 
-def body_share(u, v, texture, factors):
+def body_share(
+    u: np.ndarray, v: np.ndarray, texture: np.ndarray, factors: Mapping[str, Any]
+) -> np.ndarray:
     """Return the second colour's share at each point of the body, (h, w) in [0, 1]."""
     pattern, x, y = factors["pattern"], factors["pattern_x"], factors["pattern_y"]
     if pattern == "tabby":
@@ -88,14 +95,14 @@ def body_share(u, v, texture, factors):
     return np.zeros_like(u)
 
 
-def ear_share(factors, side):
+def ear_share(factors: Mapping[str, Any], side: int) -> float:
     """Return the second colour's share in the ear on one side (-1 left, 1 right)."""
     if factors["pattern"] == "patches":
         return float(side * factors["pattern_x"] < 0)
     return 0.9 if factors["pattern"] in ("cap", "points") else 0.0
 
 
-def muzzle_colour(factors):
+def muzzle_colour(factors: Mapping[str, Any]) -> Colour:
     """Return the colour round nose and mouth."""
     first, second = COATS[factors["coat"]], COATS[factors["second_coat"]]
     if factors["pattern"] == "points":
@@ -103,7 +110,9 @@ def muzzle_colour(factors):
     return second if factors["pattern"] == "bicolour" else mix(first, WHITE, 0.6)
 
 
-def fur_colours(first, second, share, shade):
+def fur_colours(
+    first: Colour, second: Colour, share: float | np.ndarray, shade: np.ndarray
+) -> npt.NDArray[np.float32]:
     """Return (3, h, w): first and second mixed by share, brightened by shade."""
     colours = np.empty((3, *shade.shape), np.float32)
     for channel, plane in enumerate(colours):

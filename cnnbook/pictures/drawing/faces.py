@@ -6,14 +6,17 @@ on the far side move and narrow as they would.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnnbook.pictures.drawing import coats
 from cnnbook.pictures.drawing.brush import (
     Canvas,
+    Colour,
     Frame,
+    Patch,
     ellipse,
     join,
     lightness,
@@ -39,10 +42,10 @@ class Pet(NamedTuple):
     head: Frame
     body: Frame
     texture: np.ndarray  # (H, W), about [-1, 1]: the unevenness of fur
-    factors: dict  # what cats and dogs share
-    traits: dict  # what belongs to one of them
+    factors: dict[str, Any]  # what cats and dogs share
+    traits: dict[str, Any]  # what belongs to one of them
 
-    def place(self, u, v, depth, angle=0.0):
+    def place(self, u: float, v: float, depth: float, angle: float = 0.0) -> Frame:
         """Return the frame of a feature of the head, at a depth towards the viewer."""
         yaw = math.radians(self.factors["yaw"])
         pitch = math.radians(self.factors["pitch"])
@@ -53,7 +56,15 @@ class Pet(NamedTuple):
         squeeze = math.cos(facing + yaw) / math.cos(facing)
         return self.head.at(across, down, angle, min(max(squeeze, 0.5), 1.1))
 
-    def fur(self, patch, distance, share, part, first=None, second=None):
+    def fur(
+        self,
+        patch: Patch,
+        distance: np.ndarray,
+        share: float | np.ndarray,
+        part: int,
+        first: Colour | None = None,
+        second: Colour | None = None,
+    ) -> None:
         """Paint fur in the coat's two colours, lit from one side, darker at its rim."""
         factors, frame = self.factors, patch.frame
         texture = self.texture[patch.rows, patch.columns]
@@ -76,7 +87,7 @@ class Pet(NamedTuple):
         self.canvas.paint(patch, distance, colours, part)
 
 
-def draw_traits(chance):
+def draw_traits(chance: Iterator[float]) -> dict[str, Any]:
     """Return what belongs to one pet alone, from an iterator of numbers in [0, 1)."""
     return {
         "ear_style": _DOG_EARS[int(next(chance) * len(_DOG_EARS))],
@@ -91,7 +102,7 @@ def draw_traits(chance):
     }
 
 
-def paint_pet(pet, label):
+def paint_pet(pet: Pet, label: int) -> None:
     """Paint a whole cat (label 0) or dog (label 1), back to front."""
     _body(pet)
     (_cat, _dog)[label](pet)

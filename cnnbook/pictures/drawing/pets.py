@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.pictures.drawing import coats, faces, scenes
@@ -81,13 +82,13 @@ class DrawnPets:
         class, and only if asked to cheat.
     """
 
-    images: np.ndarray
-    labels: np.ndarray
-    parts: np.ndarray
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+    parts: npt.NDArray[np.uint8]
     factors: np.ndarray
 
     @property
-    def part_masks(self):
+    def part_masks(self) -> dict[str, npt.NDArray[np.bool_]]:
         """Where each part shows: {name: bool array of shape (N, H, W)}.
 
         Each pixel belongs to exactly one part.  "face" is what eyes, muzzle, ears and
@@ -97,8 +98,14 @@ class DrawnPets:
 
 
 def draw_pets(
-    count, *, size=96, seed=0, difficulty=0.5, cheat=0.0, cheat_tags=CHEAT_TAGS
-):
+    count: int,
+    *,
+    size: int = 96,
+    seed: int = 0,
+    difficulty: float = 0.5,
+    cheat: float = 0.0,
+    cheat_tags: tuple[str, str] = CHEAT_TAGS,
+) -> DrawnPets:
     """Draw portraits of cats and dogs that differ in ears, muzzle, whiskers, pupils.
 
     A cat has pointed ears, a short muzzle with a small triangular nose, long whiskers
@@ -164,7 +171,7 @@ def draw_pets(
         drawn = _draw_factors(chance, difficulty)
         if next(chance) < cheat:
             drawn |= {"collar": True, "tag": cheat_tags[label]}
-        factors[index] = tuple(drawn[name] for name in _FACTORS.names)
+        factors[index] = tuple(drawn[name] for name in factors.dtype.names or ())
         traits = faces.draw_traits(chance)
         images[index], parts[index] = _paint(size, label, drawn, traits, rng)
     return DrawnPets(images, labels, parts, factors)

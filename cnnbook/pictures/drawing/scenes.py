@@ -4,10 +4,14 @@ Nothing here knows whether the pet is a cat or a dog.
 """
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnbook.pictures.drawing.brush import (
+    Canvas,
     as_colour,
     blur,
     clouds,
@@ -45,7 +49,9 @@ _BRIGHT = (
 )
 
 
-def paint_scene(canvas, factors, rng):
+def paint_scene(
+    canvas: Canvas, factors: Mapping[str, Any], rng: np.random.Generator
+) -> None:
     """Paint the whole background: a scene, and things scattered over it."""
     patch = canvas.frame(0, 0).patch(0, 0, 1, 1)
     wall = WALLS[factors["wall"]]
@@ -248,7 +254,7 @@ _THINGS = {
 }
 
 
-def paint_cover(canvas, factors, background):
+def paint_cover(canvas: Canvas, factors: Mapping[str, Any], background: int) -> None:
     """Paint the thing that hides a part of the pet."""
     if factors["cover"] == "none":
         return
@@ -260,7 +266,9 @@ def paint_cover(canvas, factors, background):
     _THINGS[factors["cover"]](canvas, frame, colour, background)
 
 
-def photograph(canvas, factors, rng):
+def photograph(
+    canvas: Canvas, factors: Mapping[str, Any], rng: np.random.Generator
+) -> npt.NDArray[np.uint8]:
     """Return the painted picture as (H, W, 3) bytes: light, tint, blur and noise."""
     patch = canvas.frame().patch(-0.5, -0.5, 0.5, 0.5)
     angle = math.radians(factors["light_angle"])
