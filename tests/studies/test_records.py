@@ -236,7 +236,7 @@ def _on_claims():
     best = max(trial.metrics.accuracy for trial in trials)
     return [
         f"shown {trials[0].epochs} times",
-        f"({trials[0].scores.count} in all)",
+        f"({trials[0].metrics.count} in all)",
         f"{sum(trial.seconds for trial in trials) / 60:.0f} minutes",
         f"{100 * best:.0f}\u00a0% right",
     ]
