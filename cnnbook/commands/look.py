@@ -122,7 +122,9 @@ def draw_maps(
     _, batch = _fitted(network, picture, white)
     if layer is None:
         names = list(maps.feature_maps(network, batch))
-        layer = names[1] if len(names) > 1 and "relu" in names[1] else names[0]
+        calls = networks.layer_calls(network)
+        roles = [networks.traits_of(calls[name].operation).role for name in names[:2]]
+        layer = names[1] if roles[1:] == ["activation"] else names[0]
     found = maps.feature_maps(network, batch, layer)
     if len(found) > 1:
         raise ValueError(f"--layer must be one layer; {layer} fits {', '.join(found)}")

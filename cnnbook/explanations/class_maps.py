@@ -16,15 +16,15 @@ from cnnbook.explanations.logits import (
     scores_by_layer,
 )
 from cnnbook.networks.compiled import compiled_once
-from cnnbook.networks.graph import is_a, layer_calls, unknown_layer
+from cnnbook.networks.graph import layer_calls, unknown_layer
 from cnnbook.networks.heads import Targets, head
+from cnnbook.networks.traits import CONVOLUTIONS, POOLS, traits_of
 
 if TYPE_CHECKING:
     import keras
 
-_CONVOLUTIONS = frozenset({"BaseConv", "BaseDepthwiseConv", "BaseSeparableConv"})
 # Layers that show nothing that the layer before them does not show more finely.
-_COARSER = frozenset({"BasePooling", "BaseGlobalPooling", "Dropout", "Identity"})
+_COARSER = POOLS | {"global pooling", "inert"}
 
 
 def grad_cam(
@@ -271,8 +271,9 @@ def maps_layer(model: keras.Model, layer: str | None = None) -> str:
                 f"the image any more. Layers that have: {', '.join(spatial)}"
             )
         return layer
-    candidates = [name for name in spatial if not is_a(calls[name].operation, _COARSER)]
-    learned = any(is_a(calls[name].operation, _CONVOLUTIONS) for name in candidates)
+    roles = {name: traits_of(calls[name].operation).role for name in spatial}
+    candidates = [name for name in spatial if roles[name] not in _COARSER]
+    learned = any(roles[name] in CONVOLUTIONS for name in candidates)
     if not candidates or not learned:
         raise ValueError(
             f"model {model.name!r} has no convolution whose maps could be explained; "

@@ -14,8 +14,9 @@ from cnnbook.explanations.logits import (
     scores_by_layer,
 )
 from cnnbook.networks.compiled import compiled_once
-from cnnbook.networks.graph import answer, is_a, layer_calls
+from cnnbook.networks.graph import answer, layer_calls, refuse_unknown
 from cnnbook.networks.heads import head
+from cnnbook.networks.traits import RECTIFIERS, traits_of
 
 if TYPE_CHECKING:
     import keras
@@ -100,12 +101,13 @@ def _gradient_function(model, network, end, layer, rule):
 
 def _rules(model, rule):
     """Return what takes the place of each ReLU, by name; ValueError if none."""
+    refuse_unknown(model, "a ReLU")
     relus = [
         name
         for name, node in layer_calls(model).items()
-        if is_a(node.operation, {"ReLU", "Relu", "Relu6"})
+        if traits_of(node.operation).activation in RECTIFIERS
         or getattr(getattr(node.operation, "activation", None), "__name__", "")
-        in ("relu", "relu6")
+        in RECTIFIERS
     ]
     if not relus:
         raise ValueError(

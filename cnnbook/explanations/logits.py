@@ -20,11 +20,11 @@ from cnnbook.networks.graph import (
     answer,
     connections,
     fitting_images,
-    is_a,
     one_image_input,
     run,
 )
-from cnnbook.networks.heads import PROBABILITIES, Head, head
+from cnnbook.networks.heads import Head, head
+from cnnbook.networks.traits import PROBABILITIES, traits_of
 
 if TYPE_CHECKING:
     import keras
@@ -166,7 +166,7 @@ def before_activation(layer: keras.Operation, *args: Any) -> tf.Tensor:
     """Compute what a layer answers without its activation, with the layer's weights."""
     import keras
 
-    if not hasattr(layer, "activation") or is_a(layer, {"Activation"}):
+    if not hasattr(layer, "activation") or traits_of(layer).role == "activation":
         return args[0]  # it is nothing but an activation
     return changed(layer, {"activation": keras.activations.linear}, *args)
 

@@ -23,7 +23,8 @@ import numpy as np
 
 from cnnbook.explanations.logits import changed, scores_by_layer
 from cnnbook.layers.windows import padding_of
-from cnnbook.networks.graph import INPUTS, answer, follow, is_a
+from cnnbook.networks.graph import answer, follow
+from cnnbook.networks.traits import traits_of
 
 if TYPE_CHECKING:
     import keras
@@ -35,19 +36,9 @@ if TYPE_CHECKING:
 # Beyond this share of a map, a patch costs as much as the map.
 MOST = 0.75
 
-_SLIDING = frozenset(
-    "Conv2D DepthwiseConv2D SeparableConv2D MaxPooling2D AveragePooling2D".split()
-)
-# Each output is computed from the inputs at the same place, everywhere alike.
-_SAME_EVERYWHERE = frozenset(
-    """
-    InputLayer Identity Rescaling BatchNormalization Activation ReLU LeakyReLU ELU
-    Relu Relu6 LeakyRelu Elu Gelu Silu Sigmoid HardSigmoid HardSilu Softplus Tanh
-    Dropout SpatialDropout2D AlphaDropout GaussianDropout GaussianNoise
-    ActivityRegularization RandomFlip RandomRotation RandomZoom RandomTranslation
-    RandomBrightness RandomContrast
-    """.split()
-)
+# Not worth patches: a matrix product of fewer rows may be rounded otherwise, and what a
+# function between layers answers may be no numbers to cut windows out of.
+_WHOLE = frozenset({"dense", "arithmetic", "function"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,7 +215,7 @@ def rescore(
                 padding=_emptiness(step.operation, patch.dtype),
             )
             patch = changed(step.operation, {"padding": "valid"}, patch)
-        elif not is_a(step.operation, INPUTS):  # of a model inside the model
+        elif traits_of(step.operation).role != "input":  # of a model inside the model
             patch = answer(step.operation, patch)
     whole = [(tf.zeros(places, tf.int32), length) for length in plan.shape]
     full = _cut(maps[plan.last], patch, starts[-1], whole, padding=0.0)
@@ -286,26 +277,27 @@ def _both(rows, columns):
 
 def _emptiness(operation, dtype):
     """Return what a layer takes to be outside of its map."""
-    return dtype.min if is_a(operation, {"MaxPooling2D"}) else 0.0
+    return dtype.min if traits_of(operation).role == "max pooling" else 0.0
 
 
 def _step(name, operation, before, shape, starts, lengths):
     """Work out what a layer changes of its output; None if that is not known."""
     if getattr(operation, "data_format", None) == "channels_first":
         return None
-    if is_a(operation, _SAME_EVERYWHERE):
+    traits = traits_of(operation)
+    if traits.reach == "place":
         axis = np.ravel(getattr(operation, "axis", -1)).tolist()
-        if axis not in ([-1], [3]):
+        if not traits.alike or traits.role in _WHOLE or axis not in ([-1], [3]):
             return None
         return _Step(name, operation, False, before, shape)
-    if not is_a(operation, _SLIDING):
+    if traits.reach != "window":
         return None
     size = getattr(operation, "kernel_size", None) or operation.pool_size
     dilation = getattr(operation, "dilation_rate", (1, 1))
     padding = padding_of(
         (1, *shape), size, operation.strides, operation.padding, dilation
     )
-    if is_a(operation, {"AveragePooling2D"}) and np.any(padding):
+    if traits.role == "average pooling" and np.any(padding):
         return None  # an average at the edge is one of fewer values
     window = tuple((n - 1) * d + 1 for n, d in zip(size, dilation, strict=True))
     regions = [

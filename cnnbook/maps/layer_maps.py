@@ -10,30 +10,27 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnbook.checks import check_whole
-from cnnbook.maps.receptive_fields import (
-    CONVOLUTIONS,
-    POOLS,
-    layer_without_room,
-)
+from cnnbook.maps.receptive_fields import layer_without_room
 from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import (
-    INPUTS,
     Connections,
     connections,
     fitting_images,
     follow,
-    is_a,
     layer_calls,
     one_image_input,
     run,
     unknown_layer,
 )
+from cnnbook.networks.traits import CONVOLUTIONS, POOLS, traits_of
 
 if TYPE_CHECKING:
     import keras
 
-_KINDS = {"convolutions": CONVOLUTIONS, "pools": POOLS}
-_WITH_KERNELS = frozenset({"Conv2D", "DepthwiseConv2D"})
+_KINDS = {
+    "convolutions": CONVOLUTIONS | {"transposed convolution"},
+    "pools": POOLS,
+}
 
 
 def feature_maps(
@@ -62,7 +59,8 @@ def feature_maps(
         ``"pools"``.  A layer ``conv`` of a model ``inner`` used as a layer is
         ``"inner/conv"``; the second use of a shared layer is ``"conv#2"``.  By
         default every layer with maps from the first convolution on: what comes
-        before (the input, rescaling, padding, …) is still the image.
+        before (the input, rescaling, padding, …) is still the image.  A layer of one's
+        own is a convolution if its class is derived from one.
     batch_size : int
         How many images at most pass through the model at once; bounds the memory
         needed beside the maps themselves.
@@ -162,8 +160,8 @@ def kernels(model: keras.Model, layer: str) -> np.ndarray:
     if layer not in operations:
         raise unknown_layer(model, layer, operations)
     operation = operations[layer]
-    if not is_a(operation, _WITH_KERNELS):
-        having = [name for name, own in operations.items() if is_a(own, _WITH_KERNELS)]
+    having = [name for name, own in operations.items() if _has_kernels(own)]
+    if layer not in having:
         raise ValueError(
             f"layer {layer!r} ({type(operation).__name__}) has no kernels of shape "
             f"(K_h, K_w, C, F); layers that have: {', '.join(having) or 'none'}"
@@ -218,6 +216,13 @@ def silent_channels(
         raise ValueError(f"tolerance must be 0 or more; got {tolerance!r}")
     highest, lowest = maps.max(axis=(1, 2)), maps.min(axis=(1, 2))
     return (highest <= tolerance) & (lowest >= -tolerance)
+
+
+def _has_kernels(operation):
+    """Tell whether a layer has kernels of shape (K_h, K_w, C, F)."""
+    traits = traits_of(operation)
+    kinds = ("convolution", "depthwise convolution")
+    return traits.reach == "window" and traits.role in kinds
 
 
 class _Extractor(NamedTuple):
@@ -288,14 +293,14 @@ def _chosen(model, layers):
     """Return the names of the layers asked for, in the order of computation."""
     calls = layer_calls(model)
     spatial = [name for name, node in calls.items() if len(node.outputs[0].shape) == 4]
+    roles = {name: traits_of(calls[name].operation).role for name in spatial}
     chosen: set[str] = set()
     if layers is None:
-        inputs = {name for name in spatial if is_a(calls[name].operation, INPUTS)}
-        maps = set(spatial) - inputs
+        maps = {name for name in spatial if roles[name] != "input"}
         chosen = maps & _behind_a_convolution(model) or maps
     for layer in layers or ():
         if layer in _KINDS and layer not in calls:
-            chosen.update(n for n in spatial if is_a(calls[n].operation, _KINDS[layer]))
+            chosen.update(name for name in spatial if roles[name] in _KINDS[layer])
             continue
         matching = [layer] if layer in calls else fnmatch.filter(calls, layer)
         if not matching:
@@ -325,7 +330,8 @@ def _behind_a_convolution(model):
 
     def look(name, node, args, kwargs):
         seen = any(value is maps for value in keras.tree.flatten((args, kwargs)))
-        if not seen and not is_a(node.operation, CONVOLUTIONS):
+        role = traits_of(node.operation).role
+        if not seen and role not in _KINDS["convolutions"]:
             return [image] * len(node.outputs)
         behind.add(name)
         return [maps] * len(node.outputs)

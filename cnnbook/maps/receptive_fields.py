@@ -20,43 +20,15 @@ from cnnbook.maps.axes import (
 from cnnbook.networks.graph import (
     connections,
     follow,
-    is_a,
     one_image_input,
     unknown_layer,
 )
+from cnnbook.networks.traits import POOLS, traits_of
 
 if TYPE_CHECKING:
     import keras
 
     from cnnbook.networks.graph import Connections
-
-# Layers are recognised by the names of their classes, so that reading this
-# module costs NumPy alone, and so that subclasses count as what they extend.
-CONVOLUTIONS = frozenset(
-    {"Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose"}
-)
-POOLS = frozenset({"MaxPooling2D", "AveragePooling2D"})
-_SLIDING_KERNELS = CONVOLUTIONS - {"Conv2DTranspose"}
-_WHOLE_IMAGE = frozenset(
-    {"Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "GroupNormalization"}
-)
-# Each output is computed from the inputs at the same row and column only.
-# Layers that act in training alone pass their input on.
-_SAME_POSITION = frozenset(
-    """
-    InputLayer Identity Rescaling Normalization BatchNormalization Dense
-    Activation ReLU LeakyReLU PReLU ELU Relu Relu6 LeakyRelu Elu Gelu Silu Sigmoid
-    HardSigmoid HardSilu Softplus Tanh Absolute Negative Square Sqrt Exp Clip
-    Dropout SpatialDropout2D AlphaDropout GaussianDropout GaussianNoise
-    ActivityRegularization RandomFlip RandomRotation RandomZoom RandomTranslation
-    RandomShear RandomBrightness RandomContrast RandomSaturation RandomHue
-    Add Subtract Multiply Divide TrueDivide Average Maximum Minimum
-    """.split()
-)
-# The same, if they act along the channels and along no other axis.
-_ALONG_AN_AXIS = frozenset(
-    "Concatenate Softmax LayerNormalization RMSNormalization UnitNormalization".split()
-)
 
 
 @dataclass(frozen=True)
@@ -330,20 +302,21 @@ def _step(layer):
     """Return the function (side, axes of the inputs) -> axis of the output."""
     if getattr(layer, "data_format", None) == "channels_first":
         raise NoWindowError("puts channels first; only channels last is supported")
-    if is_a(layer, _SLIDING_KERNELS):
-        return _sliding(layer.kernel_size, layer, layer.dilation_rate)
-    if is_a(layer, POOLS):
+    traits = traits_of(layer)
+    if traits.reach == "window" and traits.role in POOLS:
         return _sliding(layer.pool_size, layer, (1, 1))
-    if is_a(layer, {"ZeroPadding2D"}):
+    if traits.reach == "window":
+        return _sliding(layer.kernel_size, layer, layer.dilation_rate)
+    if traits.reach == "shift" and traits.role == "padding":
         return lambda side, axes: slide(axes[0], 1, padding=layer.padding[side])
-    if is_a(layer, {"Cropping2D"}):
+    if traits.reach == "shift":
         return lambda side, axes: slide(
             axes[0], 1, padding=[-pixels for pixels in layer.cropping[side]]
         )
-    if is_a(layer, _WHOLE_IMAGE):
+    if traits.reach == "everything":
         return lambda side, axes: whole(axes[0])
     along_channels = np.ravel(getattr(layer, "axis", -1)).tolist() in ([-1], [3])
-    if is_a(layer, _SAME_POSITION) or (is_a(layer, _ALONG_AN_AXIS) and along_channels):
+    if traits.reach == "place" or (traits.reach == "channels" and along_channels):
         return united
     raise NoWindowError(
         "looks at a part of its input that is unknown or has no fixed shape; known are "

@@ -12,14 +12,13 @@ import numpy.typing as npt
 from cnnbook.checks import check_whole, is_whole
 from cnnbook.maps.receptive_fields import field_on, receptive_field
 from cnnbook.networks.graph import (
-    INPUTS,
     connections,
     fitting_images,
     follow,
-    is_a,
     one_image_input,
     run,
 )
+from cnnbook.networks.traits import traits_of
 
 if TYPE_CHECKING:
     import keras
@@ -361,7 +360,7 @@ def _layers_passed(network, layer):
             and len(first.shape) in (2, 4)
             and keras.backend.is_float_dtype(first.dtype)
             # A nested model's input is the output of the layer before it.
-            and not (is_a(operation, INPUTS) and before)
+            and not (traits_of(operation).role == "input" and before)
         )
         passed[name] = before | {name} if listed or name == layer else before
         return [passed[name]] * len(node.outputs)

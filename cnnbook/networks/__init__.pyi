@@ -43,6 +43,10 @@ from .imagenet import (
     imagenet_classes as imagenet_classes,
     top_classes as top_classes,
 )
+from .traits import (
+    Traits as Traits,
+    traits_of as traits_of,
+)
 from .vgg import (
     load_vgg19 as load_vgg19,
 )

@@ -18,24 +18,16 @@ from cnnbook.networks.graph import (
     connections,
     fitting_images,
     follow,
-    is_a,
     layer_calls,
     one_image_input,
+    refuse_unknown,
     run,
     unknown_layer,
 )
+from cnnbook.networks.traits import traits_of
 
 if TYPE_CHECKING:
     import keras
-
-# Layers, and operations between layers such as keras.ops.relu.
-_ACTIVATIONS = frozenset(
-    """
-    Activation ReLU LeakyReLU PReLU ELU Softmax
-    Relu Relu6 LeakyRelu Elu Gelu Silu Sigmoid HardSigmoid HardSilu Softplus Tanh
-    """.split()
-)
-_MAX_POOLS = frozenset({"MaxPooling2D"})
 
 
 def knock_out(model: keras.Model, layer: str, channels: npt.ArrayLike) -> keras.Model:
@@ -166,7 +158,8 @@ def without_activations(model: keras.Model) -> keras.Model:
     Parameters
     ----------
     model : keras.Model
-        Functional or Sequential; an activation is a layer (ReLU, …) or part of one.
+        Functional or Sequential; an activation is a layer (ReLU, …), an operation
+        between layers (`keras.ops.relu`, …) or part of a layer.
 
     Returns
     -------
@@ -175,7 +168,8 @@ def without_activations(model: keras.Model) -> keras.Model:
     Raises
     ------
     ValueError
-        If there is nothing to replace, or a layer cannot be copied.
+        If there is nothing to replace, it is unknown whether a layer holds an
+        activation, or a layer cannot be copied.
 
     Examples
     --------
@@ -187,10 +181,11 @@ def without_activations(model: keras.Model) -> keras.Model:
     """
     import keras
 
+    refuse_unknown(model, "an activation function")
     replaced = []
 
     def replace(layer):
-        if is_a(layer, _ACTIVATIONS):
+        if traits_of(layer).role == "activation":
             replaced.append(layer.name)
             return keras.layers.Activation("linear", name=layer.name)
         if getattr(layer, "activation", None) in (None, keras.activations.linear):
@@ -222,7 +217,8 @@ def with_average_pools(model: keras.Model) -> keras.Model:
     Raises
     ------
     ValueError
-        If it has no max pools, or a layer cannot be copied.
+        If it has no max pools, has one of another kind than ``MaxPooling2D``, it is
+        unknown whether a layer holds one, or a layer cannot be copied.
 
     Examples
     --------
@@ -256,7 +252,8 @@ def with_subsampling(model: keras.Model) -> keras.Model:
     Raises
     ------
     ValueError
-        If it has no max pools, or a layer cannot be copied.
+        If it has no max pools, has one of another kind than ``MaxPooling2D``, it is
+        unknown whether a layer holds one, or a layer cannot be copied.
 
     Examples
     --------
@@ -324,13 +321,20 @@ def with_shuffled_weights(model: keras.Model, *, seed: int = 0) -> keras.Model:
 
 def _with_other_pools(model, kind):
     """Copy a network with every max pool made a pool of another kind."""
+    refuse_unknown(model, "a max pool")
     replaced = []
 
     def replace(layer):
-        if is_a(layer, _MAX_POOLS):
-            replaced.append(layer.name)
-            return kind.from_config(layer.get_config())
-        return None
+        traits = traits_of(layer)
+        if traits.role != "max pooling":
+            return None
+        if traits.reach != "window":
+            raise ValueError(
+                f"layer {layer.name!r} ({type(layer).__name__}) is a max pool that "
+                "cannot be replaced; only keras.layers.MaxPooling2D can"
+            )
+        replaced.append(layer.name)
+        return kind.from_config(layer.get_config())
 
     copy = copy_network(model, replace)
     if not replaced:
@@ -361,7 +365,8 @@ def _layer_with_channels(model, layer):
     if layer not in calls:
         raise unknown_layer(model, layer, calls)
     operation, shape = calls[layer].operation, calls[layer].outputs[0].shape
-    if is_a(operation, {"InputLayer"}) or not isinstance(operation, keras.Layer):
+    is_input = traits_of(operation).role == "input"
+    if is_input or not isinstance(operation, keras.Layer):
         raise ValueError(
             f"{layer!r} ({type(operation).__name__}) is no layer that can be changed; "
             "name a layer such as a convolution"

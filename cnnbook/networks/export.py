@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from cnnbook.networks import graph
+from cnnbook.networks.traits import TRAITS, traits_of
 from cnnbook.pictures.images import INTENSITIES
 from cnnbook.storage.repository import AnyPath
 from cnnbook.storage.whole_files import whole_file
@@ -33,14 +34,6 @@ _STORED = {"float32": "<f4", "float16": "<f2"}
 
 # Half precision changes a number by no more than this part, unless it cannot hold it.
 _ROUNDING = 2.0**-11
-
-# They act in training alone.
-_TRAIN_ONLY = (
-    "ActivityRegularization AlphaDropout Dropout GaussianDropout GaussianNoise "
-    "Identity RandomBrightness RandomColorJitter RandomContrast RandomFlip RandomHue "
-    "RandomRotation RandomSaturation RandomShear RandomTranslation RandomZoom "
-    "SpatialDropout2D"
-).split()
 
 
 def export_network(
@@ -215,10 +208,11 @@ def _describe(name, layer, arguments):
         )
     (output,) = given
     rank = len(output.shape)
-    class_name = _class_of(name, layer, rank)
-    if class_name != "InputLayer":
+    kind = _kind_of(name, layer, rank)
+    if kind != "input":
         output = layer.compute_output_spec(output)
-    kind, options, arrays = _LAYERS[class_name](layer)
+    describe = _OPTIONS_AND_ARRAYS.get(kind)
+    options, arrays = describe(layer) if describe else ({}, {})
     record = {"name": name, "kind": kind, "shape": list(output.shape[1:]), **options}
     activation = _activation_of(name, layer, rank)
     if activation["kind"] != "linear":
@@ -226,18 +220,27 @@ def _describe(name, layer, arguments):
     return record, arrays, output
 
 
-def _class_of(name, layer, rank):
-    """Return the name of a layer's class; ValueError if a page cannot compute it."""
+def _exported(room):
+    """Return what a page can run out of `keras.layers` or `keras.activations`."""
+    return {
+        name: getattr(room, name)
+        for name, traits in TRAITS.items()
+        if traits.exported and hasattr(room, name)
+    }
+
+
+def _kind_of(name, layer, rank):
+    """Return what a page calls a layer; ValueError if a page cannot compute it."""
     import keras
 
     class_name = type(layer).__name__
-    known = class_name in _LAYERS
+    known = _exported(keras.layers)
     # What only has the same name, or is derived from it, may compute something else.
-    if not known or type(layer) is not getattr(keras.layers, class_name):
-        own = " of another make than Keras's" if known else ""
+    if type(layer) is not known.get(class_name):
+        own = " of another make than Keras's" if class_name in known else ""
         raise ValueError(
             f"layer {name!r} is a {class_name}{own}, which a page cannot run; it runs "
-            f"{', '.join(_LAYERS)}"
+            f"{', '.join(known)}"
         )
     for option, only in _ONLY.items():
         value = getattr(layer, option, only)
@@ -246,7 +249,7 @@ def _class_of(name, layer, rank):
                 f"layer {name!r}, a {class_name}, has {option}={value!r}; it can be "
                 f"exported with {option}={only!r} alone"
             )
-    return class_name
+    return traits_of(layer).exported
 
 
 # Options that make another layer of it.
@@ -259,11 +262,7 @@ _ONLY = {
     "threshold": 0,
 }
 
-# What follows describes layers: a kind, options and arrays of weights for each.
-
-
-def _plain(kind):
-    return lambda layer: (kind, {}, {})
+# What follows describes layers: options and arrays of weights for each.
 
 
 def _convolution(layer):
@@ -272,11 +271,11 @@ def _convolution(layer):
         "padding": layer.padding,
         "dilation_rate": _whole(layer.dilation_rate),
     }
-    return "conv2d", options, _kernel_and_bias(layer)
+    return options, _kernel_and_bias(layer)
 
 
 def _dense(layer):
-    return "dense", {}, _kernel_and_bias(layer)
+    return {}, _kernel_and_bias(layer)
 
 
 def _normalization(layer):
@@ -287,7 +286,7 @@ def _normalization(layer):
     offset = -_array(layer.moving_mean) * factor
     if layer.beta is not None:
         offset += _array(layer.beta)
-    return "batch_normalization", {}, {"factor": factor, "offset": offset}
+    return {}, {"factor": factor, "offset": offset}
 
 
 def _rescaling(layer):
@@ -301,27 +300,24 @@ def _rescaling(layer):
                 "channel"
             )
         options[option] = numbers.ravel().tolist()
-    return "rescaling", options, {}
+    return options, {}
 
 
 def _zero_padding(layer):
-    return "zero_padding2d", {"padding": [*map(_whole, layer.padding)]}, {}
+    return {"padding": [*map(_whole, layer.padding)]}, {}
 
 
-def _pool(kind):
-    def describe(layer):
-        options = {
-            "pool_size": _whole(layer.pool_size),
-            "strides": _whole(layer.strides),
-            "padding": layer.padding,
-        }
-        return kind, options, {}
-
-    return describe
+def _pool(layer):
+    options = {
+        "pool_size": _whole(layer.pool_size),
+        "strides": _whole(layer.strides),
+        "padding": layer.padding,
+    }
+    return options, {}
 
 
-def _global_pool(kind):
-    return lambda layer: (kind, {"keepdims": bool(layer.keepdims)}, {})
+def _global_pool(layer):
+    return {"keepdims": bool(layer.keepdims)}, {}
 
 
 def _kernel_and_bias(layer):
@@ -339,22 +335,17 @@ def _whole(pair):
     return [int(number) for number in pair]
 
 
-_ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "Softmax")
-
-_LAYERS = {
-    "InputLayer": _plain("input"),
-    "Rescaling": _rescaling,
-    "ZeroPadding2D": _zero_padding,
-    "Conv2D": _convolution,
-    "BatchNormalization": _normalization,
-    **dict.fromkeys(_ACTIVATION_LAYERS, _plain("activation")),
-    "MaxPooling2D": _pool("max_pool2d"),
-    "AveragePooling2D": _pool("avg_pool2d"),
-    "GlobalMaxPooling2D": _global_pool("global_max_pool2d"),
-    "GlobalAveragePooling2D": _global_pool("global_average_pool2d"),
-    "Flatten": _plain("flatten"),
-    "Dense": _dense,
-    **dict.fromkeys(_TRAIN_ONLY, _plain("train_only")),
+# Of what has any, by what a page calls it.
+_OPTIONS_AND_ARRAYS = {
+    "rescaling": _rescaling,
+    "zero_padding2d": _zero_padding,
+    "conv2d": _convolution,
+    "batch_normalization": _normalization,
+    "max_pool2d": _pool,
+    "avg_pool2d": _pool,
+    "global_max_pool2d": _global_pool,
+    "global_average_pool2d": _global_pool,
+    "dense": _dense,
 }
 
 
@@ -372,28 +363,21 @@ def _activation_of(name, layer, rank):
     if function is None:
         return {"kind": "linear"}
     given = getattr(function, "__name__", type(function).__name__)
-    if given in _ACTIVATION_LAYERS:  # as in Conv2D(8, 3, activation=ReLU())
-        _class_of(name, function, rank)
+    if isinstance(function, keras.Layer) and traits_of(function).exported:
+        _kind_of(name, function, rank)  # as in Conv2D(8, 3, activation=ReLU())
         return _activation_of(name, function, rank)
-    for kind, options in _ACTIVATIONS.items():
-        if function is getattr(keras.activations, kind):
-            return {"kind": kind, **options}
+    known = _exported(keras.activations)
+    for kind, own in known.items():
+        if function is own:
+            return {"kind": kind, **_OPTIONS.get(kind, {})}
     raise ValueError(
         f"layer {name!r}, a {class_name}, has the activation {given!r}, which a page "
-        f"cannot run; it runs {', '.join(_ACTIVATIONS)}"
+        f"cannot run; it runs {', '.join(known)}"
     )
 
 
-# The functions in `keras.activations`, with their options where only the name is given.
-_ACTIVATIONS = {
-    "relu": {},
-    "leaky_relu": {"slope": 0.2},
-    "sigmoid": {},
-    "tanh": {},
-    "gelu": {},
-    "softmax": {},
-    "linear": {},
-}
+# Of functions in `keras.activations`, where only the name is given.
+_OPTIONS = {"leaky_relu": {"slope": 0.2}}
 
 
 def _stored(array, dtype, what):

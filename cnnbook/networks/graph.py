@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from cnnbook.networks.traits import CONVOLUTIONS, POOLS, traits_of
 from cnnbook.pictures.images import INTENSITIES
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
-
-INPUTS = frozenset({"InputLayer"})
 
 
 class Connections(NamedTuple):
@@ -200,7 +199,7 @@ def run(
             outputs = [given[name]]
         elif instead and name in instead:
             outputs = instead[name](operation, *args)
-        elif is_a(operation, INPUTS):
+        elif traits_of(operation).role == "input":
             outputs = keras.ops.cast(args[0], operation.dtype)
         else:
             outputs = answer(operation, *args, **kwargs)
@@ -252,15 +251,11 @@ def layer_table(model: keras.Model) -> list[dict[str, Any]]:
     ]
     for name, node in network.calls:
         operation = node.operation
-        kind = next(
-            (kind for kind, classes in _KINDS.items() if is_a(operation, classes)),
-            "other",
-        )
         count = getattr(operation, "count_params", None)  # plain operations have none
         rows.append(
             {
                 "name": name,
-                "kind": kind,
+                "kind": _KINDS.get(traits_of(operation).role, "other"),
                 "shape": tuple(node.outputs[0].shape[1:]),
                 "parameters": count() if count else 0,
             }
@@ -269,16 +264,30 @@ def layer_table(model: keras.Model) -> list[dict[str, Any]]:
 
 
 _KINDS = {
-    "convolution": {"BaseConv", "BaseDepthwiseConv", "BaseSeparableConv"},
-    "activation": {"Activation", "ReLU", "LeakyReLU", "Softmax", "PReLU", "ELU"},
-    "pooling": {"BasePooling", "BaseGlobalPooling"},
-    "fully connected": {"Dense"},
+    **dict.fromkeys(CONVOLUTIONS, "convolution"),
+    "activation": "activation",
+    **dict.fromkeys(POOLS | {"global pooling"}, "pooling"),
+    "dense": "fully connected",
 }
 
 
-def is_a(operation: object, class_names: Container[str]) -> bool:
-    """Tell whether an operation's class, or one it extends, is among those named."""
-    return any(base.__name__ in class_names for base in type(operation).__mro__)
+def refuse_unknown(model: keras.Model, holding: str) -> None:
+    """Raise ValueError if nobody knows what one of a model's layers does.
+
+    Parameters
+    ----------
+    model : keras.Model
+    holding : str
+        What the layer could hold unseen.
+    """
+    for name, node in layer_calls(model).items():
+        if traits_of(node.operation).role == "unknown":
+            raise ValueError(
+                f"model {model.name!r} has the layer {name!r} "
+                f"({type(node.operation).__name__}), and whether it holds {holding} is "
+                "unknown; build the model of Keras's own layers, or derive this one "
+                "from the one of them that it is like"
+            )
 
 
 def unknown_layer(model: keras.Model, layer: str, names: Collection[str]) -> ValueError:

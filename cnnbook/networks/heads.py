@@ -14,33 +14,16 @@ from cnnbook.layers.activation_functions import sigmoid, softmax
 from cnnbook.networks.graph import (
     connections,
     follow,
-    is_a,
     layer_calls,
     one_image_input,
 )
+from cnnbook.networks.traits import PROBABILITIES, traits_of
 
 if TYPE_CHECKING:
     import keras
 
 Label = int | str  # the number of a class, or its name
 Targets = Label | Sequence[Label] | np.ndarray  # one class, or one for each image
-
-PROBABILITIES = frozenset({"softmax", "sigmoid"})
-
-# Behind the scores these change nothing once training is over.
-_INERT = frozenset(
-    "ActivityRegularization AlphaDropout Dropout GaussianDropout GaussianNoise "
-    "Identity".split()
-)
-# What bends scores without being named as the activation of a layer.
-_BENDING = frozenset(
-    """
-    ELU Lambda LeakyReLU PReLU ReLU
-    Celu Elu Exp Gelu Glu HardShrink HardSigmoid HardSilu HardTanh LeakyRelu LogSigmoid
-    LogSoftmax Relu Relu6 Selu Silu SoftShrink Softplus Softsign SparsePlus
-    SparseSigmoid Sparsemax Squareplus Tanh TanhShrink Threshold
-    """.split()
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,8 +141,8 @@ def head(model: keras.Model) -> Head:
     ------
     ValueError
         If the model has several outputs, or an output of another shape; if it ends in
-        an activation that gives neither logits nor probabilities; if there are not as
-        many names as classes.
+        an activation that gives neither logits nor probabilities, or in a layer of
+        which that is unknown; if there are not as many names as classes.
 
     Examples
     --------
@@ -217,20 +200,25 @@ def head(model: keras.Model) -> Head:
 
 def _last_to_change(name, node, args, kwargs):
     """Return a layer's name, or that of the one before it if it changes nothing."""
-    operation = node.operation
-    activation = getattr(operation, "activation", None)
+    role = traits_of(node.operation).role
+    activation = getattr(node.operation, "activation", None)
     is_linear = getattr(activation, "__name__", "") == "linear"
-    if is_a(operation, _INERT) or (is_a(operation, {"Activation"}) and is_linear):
+    if role == "inert" or (role == "activation" and is_linear):
         return [*args, *kwargs.values()][:1]
     return [name] * len(node.outputs)
 
 
 def _activation_of(operation):
-    """Return the name of the activation that an operation ends with."""
-    for kind in PROBABILITIES:
-        if is_a(operation, {kind.capitalize()}):
-            return kind
-    if is_a(operation, _BENDING):
+    """Return the name of the activation that an operation ends with.
+
+    The name of its class, if it bends scores and the activation is no option of it, or
+    if nothing tells what it does.
+    """
+    traits = traits_of(operation)
+    if traits.activation in PROBABILITIES:
+        return traits.activation
+    silent = traits.role == "unknown" and not hasattr(operation, "activation")
+    if traits.activation or traits.role == "function" or silent:
         return type(operation).__name__
     activation = getattr(operation, "activation", None)
     name = "linear" if activation is None else getattr(activation, "__name__", "?")

@@ -10,8 +10,8 @@ import numpy as np
 from cnnbook.checks import check_whole
 from cnnbook.explanations.logits import class_probabilities
 from cnnbook.maps.layer_maps import feature_maps, kernels
-from cnnbook.maps.receptive_fields import POOLS
-from cnnbook.networks.graph import is_a, layer_calls
+from cnnbook.networks.graph import layer_calls
+from cnnbook.networks.traits import POOLS, traits_of
 
 if TYPE_CHECKING:
     import keras
@@ -79,11 +79,13 @@ def take_snapshots(
     {'block1_pool': (2, 8, 8, 2), 'block2_pool': (2, 4, 4, 4)}
     """
     checkpoints = _in_order(checkpoints)
-    calls = layer_calls(model).items()
-    convolutions, pools = (
-        [name for name, call in calls if is_a(call.operation, kinds)]
-        for kinds in ({"Conv2D"}, POOLS)
-    )
+    seen = {
+        name: traits.role
+        for name, call in layer_calls(model).items()
+        if (traits := traits_of(call.operation)).reach == "window"
+    }
+    convolutions = [name for name, role in seen.items() if role == "convolution"]
+    pools = [name for name, role in seen.items() if role in POOLS]
     if not convolutions:
         raise ValueError(f"model {model.name!r} has no Conv2D, whose filters to show")
     first, stages = convolutions[0], pools or convolutions

@@ -162,6 +162,33 @@ def test_maps_are_drawn_to_a_file(photo, other, tmp_path):
     assert "no layer 'block9'" in unknown.stderr
 
 
+@pytest.mark.parametrize(
+    ("layers", "drawn"),
+    [
+        ([keras.layers.Conv2D(4, 3, name="conv"), keras.ops.silu], "silu"),
+        (
+            [
+                keras.layers.Conv2D(4, 3, name="conv"),
+                keras.layers.Conv2D(5, 3, name="grelu"),
+            ],
+            "4 maps of conv",
+        ),
+    ],
+)
+def test_maps_are_drawn_behind_the_activation_whatever_its_name(
+    photo, tmp_path, layers, drawn
+):
+    image = maps = keras.Input((24, 24, 3))
+    for layer in layers:
+        maps = layer(maps)
+    maps = keras.layers.Dense(2)(keras.layers.Flatten()(maps))
+    keras.Model(image, maps).save(tmp_path / "own.keras")
+    given = ["--model", tmp_path / "own.keras", "--white", "1"]
+    result = run("maps", photo, *given, "--out", tmp_path / "maps.png")
+    assert result.exit_code == 0, result.output
+    assert drawn in result.stdout
+
+
 def test_explain_draws_the_methods_asked_for_and_says_what_they_are(
     photo, other, tmp_path
 ):

@@ -614,6 +614,35 @@ def test_relu_rules_need_relus(pixels):
         explanations.guided_backprop(linear(), pixels, 0)
 
 
+class Own(keras.layers.Layer):
+    """What it does, nobody is told."""
+
+    def call(self, maps):
+        return maps
+
+
+@pytest.mark.parametrize("method", ["guided_backprop", "deconvnet"])
+def test_relu_rules_need_to_know_of_every_layer_whether_it_holds_a_relu(pixels, method):
+    layers = [Own(name="own"), keras.layers.ReLU(), *linear().layers]
+    model = keras.Sequential([keras.Input((2, 2, 1)), *layers])
+    message = r"'own' \(Own\), and whether it holds a ReLU is unknown"
+    with pytest.raises(ValueError, match=message):
+        getattr(explanations, method)(model, pixels, 0)
+    assert explanations.saliency_map(model, pixels, 0).values.any()
+
+
+@pytest.mark.parametrize(
+    "last",
+    [keras.layers.GaussianDropout(0.1), lambda maps: keras.ops.max_pool(maps, 2)],
+)
+def test_what_shows_no_more_than_the_maps_before_it_is_not_explained_by_default(last):
+    image = keras.Input((8, 8, 3))
+    maps = last(keras.layers.Conv2D(2, 3, name="conv")(image))
+    scores = keras.layers.Dense(2)(keras.layers.Flatten()(maps))
+    model = keras.Model(image, scores)
+    assert explanations.grad_cam(model, np.ones((1, 8, 8, 3)), 0).layer == "conv"
+
+
 def test_several_outputs_are_refused_with_a_question_which(pixels):
     model = linear()
     twin = keras.Model(model.inputs, [model.outputs[0], model.outputs[0] * 2])
@@ -640,6 +669,8 @@ NEITHER = {
     "Lambda": lambda: behind(linear(), keras.layers.Lambda(tf.nn.softmax)),
     "ReLU": lambda: behind(linear(), keras.layers.ReLU(), keras.layers.Dropout(0.1)),
     "Tanh": lambda: behind(linear(), keras.ops.tanh),
+    "Log": lambda: behind(linear(), keras.ops.log),
+    "Own": lambda: behind(linear(), Own()),
 }
 
 

@@ -56,6 +56,16 @@ def residual():
     return keras.Model(inputs, layers.Dense(3)(x))
 
 
+def operations_between():
+    """Activations that are no layers, then a map of yes and no, made numbers again."""
+    inputs = keras.Input((21, 26, 3))
+    x = layers.Conv2D(4, 3, padding="same")(inputs)
+    x = layers.MaxPooling2D(2)(keras.ops.relu(keras.ops.selu(x)))
+    x = keras.ops.cast(keras.ops.logical_not(x), "float32")
+    x = layers.Flatten()(layers.Conv2D(4, 3)(x))
+    return keras.Model(inputs, layers.Dense(3)(x))
+
+
 NETWORKS = {
     "same": lambda: chain(
         layers.Conv2D(4, 3, padding="same", activation="relu"),
@@ -92,6 +102,7 @@ NETWORKS = {
         layers.AveragePooling2D(3, strides=2, padding="same"),
     ),
     "a way round": residual,
+    "operations between layers": operations_between,
     "nested": lambda: keras.Sequential([keras.Input((21, 26, 3)), NETWORKS["same"]()]),
     "the book's": lambda: build_classifier((21, 26, 3), 3, filters=(4, 5)),
     "the book's in training": lambda: training_form(
@@ -163,6 +174,13 @@ PATCHES = {
     },
     # What is added to the map in the end must be there whole.
     "a way round": {"conv2d": (6, 6), "max_pooling2d": (4, 4)},
+    # A map of yes and no must be there whole.
+    "operations between layers": {
+        "conv2d": (6, 6),
+        "selu": (6, 6),
+        "relu": (6, 6),
+        "max_pooling2d": (4, 4),
+    },
     # An average at the edge is one of fewer values.
     "averages at the edge": {"conv2d": (6, 6)},
     # A window of 3 × 5, and then one of 3 × 3, on averages of 2 × 2.

@@ -321,6 +321,7 @@ def test_images_too_small_for_a_layer_are_an_error():
         kl.Concatenate(axis=1),
         kl.LayerNormalization(axis=1),
         kl.Lambda(lambda images: images),
+        kl.TimeDistributed(kl.Conv1D(1, 3)),
     ],
 )
 def test_a_layer_without_a_known_window_is_named_in_the_error(layer):
@@ -347,6 +348,26 @@ def test_operations_between_layers_keep_the_field():
     model = keras.Model(image, kl.Conv2D(1, 3, name="end")(found))
 
     assert receptive_field(model, "end").size == (5, 5)
+
+
+@pytest.mark.parametrize("name", ["selu", "hard_tanh", "log", "cos", "log_softmax"])
+def test_functions_of_each_number_keep_the_field_too(name):
+    image = keras.Input((8, 8, 1))
+    found = getattr(keras.ops, name)(kl.Conv2D(1, 3)(image))
+    model = keras.Model(image, kl.Conv2D(1, 3, name="end")(found))
+
+    assert receptive_field(model, "end").size == (5, 5)
+
+
+def test_an_average_along_the_rows_does_not_keep_the_field():
+    image = keras.Input((8, 8, 3))
+    rows, channels = (keras.ops.average(image, axis=axis) for axis in (1, -1))
+    model = keras.Model(image, [rows, channels])
+    rows, channels = (tensor._keras_history.operation.name for tensor in model.outputs)
+
+    assert receptive_field(model, channels).size == (1, 1)
+    with pytest.raises(ValueError, match=r"\(Average\) looks at a part"):
+        receptive_field(model, rows)
 
 
 def test_an_unknown_layer_is_an_error_that_suggests_near_names():

@@ -178,6 +178,19 @@ def test_without_activations_and_max_pools_a_network_is_affine(build, images):
     assert bend(copy) < 1e-4 < bend(model)
 
 
+@pytest.mark.parametrize("name", ["selu", "celu", "hard_tanh", "softsign"])
+def test_activations_between_layers_are_taken_out_whichever_they_are(name, images):
+    image = keras.Input((9, 8, 3))
+    conv = kl.Conv2D(4, 3, name="conv1")
+    model = keras.Model(image, getattr(keras.ops, name)(conv(image)))
+    model = with_random_weights(model)
+
+    straight = without_activations(model)
+
+    np.testing.assert_array_equal(straight(images), conv(images))
+    assert np.abs(model(images) - straight(images)).max() > 0.1
+
+
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize(("window", "strides"), [(2, None), (3, 2), ((2, 1), (2, 3))])
 def test_subsampling_keeps_as_many_values_and_of_each_window_the_first(
@@ -329,6 +342,39 @@ def test_nothing_to_replace_is_an_error_not_a_silent_copy(change, message):
 
     with pytest.raises(ValueError, match=message):
         change(model)
+
+
+@pytest.mark.parametrize(
+    ("change", "holding"),
+    [
+        (without_activations, "an activation function"),
+        (with_average_pools, "a max pool"),
+        (with_subsampling, "a max pool"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("layer", "kind"),
+    [(Secretive("so"), "Secretive"), (kl.Lambda(abs, name="secretive"), "Lambda")],
+)
+def test_what_may_hold_the_thing_to_replace_is_not_left_in(
+    change, holding, layer, kind
+):
+    model = keras.Sequential(
+        [keras.Input((4, 4, 2)), layer, kl.ReLU(), kl.MaxPooling2D(2)]
+    )
+
+    message = rf"'secretive' \({kind}\), and whether it holds {holding} is unknown"
+    with pytest.raises(ValueError, match=message):
+        change(model)
+
+
+@pytest.mark.parametrize("change", [with_average_pools, with_subsampling])
+def test_a_max_pool_that_cannot_be_replaced_is_not_left_in(change):
+    image = keras.Input((4, 4, 2))
+    pooled = keras.ops.max_pool(kl.MaxPooling2D(2)(image), 2)
+
+    with pytest.raises(ValueError, match=r"\(MaxPool\) is a max pool that cannot"):
+        change(keras.Model(image, pooled))
 
 
 def test_the_last_layer_has_nothing_behind_it(images):

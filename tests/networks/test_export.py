@@ -11,7 +11,6 @@ import pytest
 from keras import layers as kl
 
 from cnnbook import layers, networks, pictures
-from cnnbook.networks import export
 
 # --- Networks of every kind that can be exported, for these tests and the browser's.
 
@@ -375,15 +374,6 @@ def test_class_names_come_with_the_network_unless_others_are_given(tmp_path):
 def test_only_networks_of_ours_are_said_to_take_intensities(tmp_path):
     assert exported(plain(), tmp_path)[0]["range"] == [0, 1]
     assert exported(nested(), tmp_path)[0]["range"] is None
-
-
-@pytest.mark.parametrize("kind", export._TRAIN_ONLY)
-def test_what_acts_in_training_alone_changes_nothing_after_it(rng, kind):
-    options = dict.fromkeys(["ActivityRegularization", "Identity", "RandomFlip"], ())
-    options |= {"RandomTranslation": (0.4, 0.4), "RandomColorJitter": ((0, 1), 0.4)}
-    layer = getattr(kl, kind)(*options.get(kind, (0.4,)))
-    maps = rng.uniform(-3, 3, (2, 8, 8, 3)).astype("float32")
-    np.testing.assert_array_equal(layer(maps, training=False), maps)
 
 
 # --- What cannot be exported is refused by name

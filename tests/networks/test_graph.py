@@ -38,6 +38,13 @@ def test_the_parameters_of_the_rows_add_up_to_those_of_the_model():
     ]  # fmt: skip
 
 
+def test_operations_between_layers_are_listed_as_what_they_are():
+    image = keras.Input((8, 8, 3))
+    maps = keras.ops.max_pool(keras.ops.relu(image), 2)
+    kinds = [row["kind"] for row in networks.layer_table(keras.Model(image, maps))]
+    assert kinds == ["input", "activation", "pooling"]
+
+
 # Calls by name
 
 
