@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,12 +11,12 @@ from cnnbook.checks import check_whole
 from cnnbook.explanations.explanation import Explanation, one_by_one
 from cnnbook.explanations.gradients import gradients
 from cnnbook.explanations.logits import (
-    compiled,
     image_spec,
     logits_by_layer,
     logits_of,
 )
 from cnnbook.explanations.question import ask
+from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import layer_calls, unknown_layer
 from cnnbook.networks.heads import Targets
 from cnnbook.networks.traits import CONVOLUTIONS, POOLS, traits_of
@@ -253,8 +252,17 @@ def ablation_cam(
     """
     check_whole(batch_size, "batch_size")
     question, layer = ask(model, images, target), maps_layer(model, layer)
-    look = compiled(model, ("maps", layer), partial(_maps_function, layer=layer))
-    without = compiled(model, ("ablation", layer), partial(_ablation, layer=layer))
+    end = question.head
+    look = compiled_once(
+        model,
+        ("maps", layer),
+        lambda network: _maps_function(model, network, end, layer),
+    )
+    without = compiled_once(
+        model,
+        ("ablation", layer),
+        lambda network: _ablation(model, network, end, layer),
+    )
     values, logits = [], []
     for image, selector in zip(
         one_by_one(question.images, "Ablation-CAM", progress),

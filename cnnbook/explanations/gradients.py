@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -11,11 +10,12 @@ import numpy as np
 from cnnbook.checks import check_whole
 from cnnbook.explanations.logits import (
     before_activation,
-    compiled,
     image_spec,
     logits_by_layer,
 )
+from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import answer, layer_calls, refuse_unknown
+from cnnbook.networks.heads import head
 from cnnbook.networks.traits import RECTIFIERS, traits_of
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ def gradients(
         The images, or the layer's maps, and the gradients of the logits there.
     """
     check_whole(batch_size, "batch_size")
-    function = compiled(
+    function = compiled_once(
         model,
         ("gradients", layer, rule),
-        partial(_gradient_function, layer=layer, rule=rule),
+        lambda network: _gradient_function(model, network, head(model), layer, rule),
     )
     for start in range(0, len(images), batch_size):
         batch = slice(start, start + batch_size)

@@ -7,15 +7,14 @@ hardly moves whatever the pixels do; its logit does.
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cnnbook.checks import check_whole
+from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import (
     Connections,
     answer,
@@ -30,9 +29,6 @@ from cnnbook.networks.traits import PROBABILITIES, traits_of
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
-
-# model -> {key: (function, what it needs)}
-_compiled: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
 
 
 def class_probabilities(
@@ -81,7 +77,11 @@ def all_logits(
     """
     check_whole(batch_size, "batch_size")
     images = explainable_images(model, images)
-    function = compiled(model, "logits", _logits_function)
+    function = compiled_once(
+        model,
+        "logits",
+        lambda network: _logits_function(model, network, head(model)),
+    )
     parts = [
         function(images[start : start + batch_size])
         for start in range(0, len(images), batch_size)
@@ -137,40 +137,6 @@ def baseline_of(baseline: npt.ArrayLike, images: np.ndarray) -> np.ndarray:
     if not np.isfinite(array).all():
         raise ValueError("baseline must hold finite numbers; got not-a-number")
     return array
-
-
-def compiled(
-    model: keras.Model,
-    key: Hashable,
-    make: Callable[[keras.Model, Connections, Head], Callable[..., Any]],
-) -> Callable[..., Any]:
-    """Return a function for a model, made at the first request and kept as long.
-
-    Parameters
-    ----------
-    model : keras.Model
-    key : hashable
-        Tells functions of one model apart.
-    make : callable
-        ``make(model, network, head)`` returns a `tf.function`, which must not refer to
-        the model itself: it would never be collected.
-
-    Returns
-    -------
-    function : callable
-    """
-    network = connections(model)
-    known = _compiled.setdefault(model, {})
-    key = key, tuple(map(id, network.outputs))  # a Sequential model may have grown
-    if key not in known:
-        known[key] = _Kept(make(model, network, head(model)), network)
-    return known[key].function
-
-
-@dataclass(frozen=True, eq=False)
-class _Kept:
-    function: Any
-    network: Connections  # so that no later tensor gets the id of its outputs
 
 
 def image_spec(model: keras.Model) -> tf.TensorSpec:

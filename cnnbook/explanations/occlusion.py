@@ -13,12 +13,12 @@ from cnnbook.explanations import partial_runs
 from cnnbook.explanations.explanation import Explanation, one_by_one
 from cnnbook.explanations.logits import (
     baseline_of,
-    compiled,
     logits_by_layer,
     logits_of,
 )
 from cnnbook.explanations.question import ask
 from cnnbook.layers.windows import Pair, as_pair
+from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.heads import Targets
 
 if TYPE_CHECKING:
@@ -112,11 +112,17 @@ def occlusion_map(
         )
     filling = baseline_of(baseline, images)
     shape = _places(size, window, stride)
-    hide = compiled(
+    hide = compiled_once(
         model,
         ("occlusion", size, window, stride, batch_size),
-        lambda model, network, end: _hider(
-            network, end, images.shape[1:], images.dtype, window, stride, batch_size
+        lambda network: _hider(
+            network,
+            question.head,
+            images.shape[1:],
+            images.dtype,
+            window,
+            stride,
+            batch_size,
         ),
     )
     outputs = np.stack(

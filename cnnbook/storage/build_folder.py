@@ -5,14 +5,13 @@ import importlib.metadata
 import json
 import os
 import platform
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from cnnbook.storage import source_code
 from cnnbook.storage.repository import find_repository, from_repository
+from cnnbook.storage.whole_files import whole_folder
 
 ROOT = Path(__file__).parents[2]  # the folder that holds the package
 
@@ -102,7 +101,7 @@ def made_once(kind: str, key: str, make: Callable[[Path], object]) -> Path:
     """
     folder = find_build_folder() / kind / key
     if not folder.is_dir():
-        with all_or_nothing(folder) as unfinished:
+        with whole_folder(folder) as unfinished:
             make(unfinished)
     return folder
 
@@ -147,32 +146,3 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {
         package: importlib.metadata.version(package) for package in packages
     }
-
-
-@contextmanager
-def all_or_nothing(folder: Path) -> Iterator[Path]:
-    """Fill a folder that appears under its name once it is complete, or never.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        If another process completes it first, that one's stays.
-
-    Yields
-    ------
-    unfinished : pathlib.Path
-        An empty folder to write to.  If the block raises, it is removed.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = folder.parent / f".{folder.name}-unfinished-{os.getpid()}"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
-    try:
-        yield unfinished
-        try:
-            unfinished.rename(folder)  # in one step, as it is on the same disk
-        except OSError:
-            if not folder.is_dir():
-                raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)

@@ -46,7 +46,7 @@ def drawn_classifier() -> BuiltClassifier:
 
     Returns
     -------
-    built : model.BuiltClassifier
+    built : training.BuiltClassifier
         Trained now if this build has not trained it yet.
     """
     return train_for_book("drawn")
@@ -57,7 +57,7 @@ def pets() -> DrawnPets:
 
     Returns
     -------
-    pets : drawing.DrawnPets
+    pets : pictures.DrawnPets
     """
     return draw_pets(COUNT, size=SIZE, seed=SEED)
 

@@ -74,7 +74,7 @@ def test_the_cheat_is_fooled_and_found_out_and_the_mended_network_is_not(small):
     accuracy = {
         who: (
             training.evaluate(pupil.model, swapped).accuracy,
-            pupil.scores.accuracy,
+            pupil.metrics.accuracy,
         )
         for who, pupil in pupils.items()
     }
