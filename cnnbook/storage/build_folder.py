@@ -48,7 +48,8 @@ def key_of(*names: str, **facts: Any) -> str:
     ----------
     names : str
         Modules of this package whose code counts, with all that they import from it;
-        comments and docstrings do not.  Or functions, whose neighbours do not count.
+        comments and docstrings do not.  Or functions, which count with what they use,
+        but without their neighbours.
     facts
         Anything else that counts, as JSON can write it.
 

@@ -81,31 +81,35 @@ def digests_behind(root: Path, name: str) -> dict[str, str]:
     root : pathlib.Path
         The folder that holds the package.
     name : str
-        Full name of a module, or of a function in it.  Of the function's own module
-        only what the function needs counts: a neighbour may change.
+        Full name of a module, which counts with all the modules behind it; or of a
+        function (or class, or constant), which counts with what it uses, name by name
+        through all modules: its neighbours may change.
 
     Returns
     -------
     digests : dict of str to str
-        Of each module reached, by its full name, and of the function.
+        Of each module or name reached, by its full name.
 
     Raises
     ------
     ValueError
-        If there is no such module or function, or an import cannot be followed.
+        If there is no such module or name, or an import cannot be followed.
     """
-    found, code = {}, f"import {name}"
-    module, _, function = name.rpartition(".")
-    if _file_of(root, name) is None and module and _file_of(root, module):
-        whole = _file_of(root, module).read_text(encoding="utf-8")
-        if function not in _defined(whole):
-            raise ValueError(f"there is no {name}")
-        code = part_for(whole, function)
-        found[name] = _digest_of_syntax(code.encode()).hex()
-    behind = modules_behind(root, code)
-    return found | {at: digest_of_code(file).hex() for at, file in behind.items()}
+    found: dict[str, str] = {}
+    waiting = {name}
+    while waiting:
+        name = waiting.pop()
+        if _file_of(root, name):
+            behind = modules_behind(root, f"import {name}")
+            found |= {at: digest_of_code(file).hex() for at, file in behind.items()}
+        else:
+            code = part_for(*_module_and_name(root, name))
+            found[name] = _digest_of_syntax(code.encode()).hex()
+            waiting |= _names_used(root, code) - found.keys()
+    return found
 
 
+@functools.cache
 def part_for(code: str, name: str) -> str:
     """Cut a module down to what one of its names needs.
 
@@ -129,24 +133,71 @@ def part_for(code: str, name: str) -> str:
     c = a.d
     g = c + 1
     """
-    tree = ast.parse(code)
-    tree.body = [
-        single
-        for node in tree.body
+    statements = _statements(code)
+    wanted, needed = {name}, set()
+    while more := {
+        number
+        for number, (_, binds, _) in enumerate(statements)
+        if number not in needed and (not binds or binds & wanted)
+    }:
+        needed |= more
+        wanted |= {used for number in more for used in statements[number][2]}
+    body = [statements[number][0] for number in sorted(needed)]
+    return ast.unparse(ast.Module(body, type_ignores=[]))
+
+
+@functools.cache
+def _statements(code):
+    """Split a module into statements, with the names that each binds and mentions."""
+    return [
+        (
+            single,
+            _bound_by(single),
+            {n.id for n in ast.walk(single) if isinstance(n, ast.Name)},
+        )
+        for node in ast.parse(code).body
         if not _for_types_alone(node)
         for single in _one_import_each(node)
     ]
-    binds = {node: _bound_by(node) for node in tree.body}
-    wanted, needed = {name}, set()
-    while more := {
-        node
-        for node, names in binds.items()
-        if node not in needed and (not names or names & wanted)
-    }:
-        needed |= more
-        wanted |= {n.id for at in more for n in ast.walk(at) if isinstance(n, ast.Name)}
-    tree.body = [node for node in tree.body if node in needed]
-    return ast.unparse(tree)
+
+
+def _module_and_name(root, name):
+    """Split a full name: the code of the module, and the name that it defines."""
+    module, _, inner = name.rpartition(".")
+    file = _file_of(root, module) if module else None
+    code = file.read_text(encoding="utf-8") if file else ""
+    if not any(inner in binds for _, binds, _ in _statements(code)):
+        raise ValueError(f"there is no {name}")
+    return code, inner
+
+
+def _names_used(root, code):
+    """Give the full names of what a piece of code uses of this package."""
+    uses = _uses(code)
+    names, modules = set(), {}
+    for variable, module, attribute in uses.imported:
+        if _file_of(root, module) is None:
+            raise ValueError(f"there is no {module}")
+        name = _full_name(root, module, attribute) if attribute else module
+        if _file_of(root, name) is None:
+            names.add(name)
+        else:
+            plain = variable == PACKAGE and not attribute  # import cnnbook.a.b
+            modules[variable] = PACKAGE if plain else name
+    for variable, *attributes in uses.dotted:
+        name = modules.get(variable)
+        while name and attributes and _file_of(root, name):
+            name = _full_name(root, name, attributes.pop(0))
+        names |= {name} - {None}
+    return names | {modules[variable] for variable in uses.whole & modules.keys()}
+
+
+def _full_name(root, module, attribute):
+    """Name what ``module.attribute`` is: a module, or what the module defines."""
+    inside = f"{module}.{attribute}"
+    if _file_of(root, inside):
+        return inside
+    return f"{_within(root, module, attribute)}.{attribute}"
 
 
 def _one_import_each(node):

@@ -109,8 +109,9 @@ def code_of(name: str) -> str:
     function = METHODS[name].function
     return build_folder.key_of(
         f"{function.__module__}.{function.__name__}".removeprefix("cnnbook."),
-        "explanations.assessment",
-        "pictures.drawing.pets",
+        "explanations.assessment.assess",
+        "explanations.truth.telling_parts",
+        "pictures.drawing.pets.draw_pets",
         recipe=asdict(book_recipe_for("drawn")),
         options=OPTIONS.get(name, {}),
         pets=[COUNT, SEED, SIZE],

@@ -12,7 +12,7 @@ FILES = {
     "from .windows.places import place as place\n"
     "from . import axes as axes\n",
     "maps/tracing.py": "from cnnbook.checks import check\n",
-    "maps/axes.py": "import numpy\n",
+    "maps/axes.py": "import numpy\nedge = 1\n",
     "maps/windows/__init__.py": "",
     "maps/windows/places.py": "from cnnbook import __version__\n",
     "checks.py": "def check():\n    pass\n",
@@ -234,11 +234,43 @@ def test_a_digest_of_a_function_changes_with_what_it_needs_alone(
     file = root / "cnnbook" / "maps" / "ends.py"
     file.write_text(SEVERAL)
     before = source_code.digests_behind(root, "cnnbook.maps.ends.low")
-    assert set(before) == {"cnnbook", "cnnbook.maps.ends.low", "cnnbook.checks"}
+    assert set(before) == {"cnnbook.maps.ends.low", "cnnbook.checks.check"}
     assert old in SEVERAL
     file.write_text(SEVERAL.replace(old, new))
     after = source_code.digests_behind(root, "cnnbook.maps.ends.low")
     assert (before != after) is counts
+
+
+@pytest.mark.parametrize(
+    ("code", "reached"),
+    [
+        (
+            "from cnnbook.maps.tracing import check\nb = check",
+            {"cnnbook.maps.tracing.check", "cnnbook.checks.check"},
+        ),
+        ("from cnnbook.maps import axes\nb = axes.edge", {"cnnbook.maps.axes.edge"}),
+        ("from cnnbook import maps\nb = maps.EDGE.real", {"cnnbook.maps.EDGE"}),
+        ("from cnnbook import maps\nb = maps.axes.edge", {"cnnbook.maps.axes.edge"}),
+        (
+            "import cnnbook.maps.axes\nb = cnnbook.checks.check",
+            {"cnnbook.checks.check"},
+        ),
+        # A module that is handed on as a whole may be used as a whole.
+        ("from cnnbook import checks\nb = vars(checks)", {"cnnbook", "cnnbook.checks"}),
+    ],
+)
+def test_names_are_followed_to_where_they_are_defined(root, code, reached):
+    (root / "cnnbook" / "maps" / "ends.py").write_text(code)
+    found = source_code.digests_behind(root, "cnnbook.maps.ends.b")
+    assert found.keys() == {"cnnbook.maps.ends.b"} | reached
+
+
+def test_a_name_that_is_not_there_is_refused_wherever_it_is_used(root):
+    (root / "cnnbook" / "maps" / "ends.py").write_text(
+        "from cnnbook.maps.tracing import trace\nb = trace"
+    )
+    with pytest.raises(ValueError, match=r"there is no cnnbook\.maps\.tracing\.trace"):
+        source_code.digests_behind(root, "cnnbook.maps.ends.b")
 
 
 def test_a_function_rests_on_modules_that_it_imports(root):
@@ -248,7 +280,7 @@ def test_a_function_rests_on_modules_that_it_imports(root):
         source_code.digests_behind(root, f"cnnbook.maps.ends.{name}")
         for name in ("low", "high")
     )
-    assert "cnnbook.maps.axes" in other.keys() - one.keys()
+    assert other.keys() == {"cnnbook.maps.ends.high", "cnnbook.maps.axes.edge"}
     (root / "cnnbook" / "checks.py").write_text("def check():\n    return 1\n")
     assert source_code.digests_behind(root, "cnnbook.maps.ends.low") != one
     assert source_code.digests_behind(root, "cnnbook.maps.ends.high") == other

@@ -159,6 +159,8 @@ def test_the_code_of_a_method_is_its_own_and_that_which_judges_it(
     assert changed(maps, old, "    return slopes.max(axis=(1, 2))\n") == {"grad-cam"}
     new = "def new_cam(model, images, target):\n    pass\n\n\ndef hires_cam("
     assert changed(maps, "def hires_cam(", new) == set()
+    old = "def load_image("
+    assert changed("pictures/images.py", old, f"NEW = 1\n\n\n{old}") == set()
     old = "(logits * selectors, axis=1)"
     by_gradients = set(explanations.METHODS) - {"occlusion", "lime", "ablation-cam"}
     assert changed("explanations/gradients.py", old, old + " * 1") == by_gradients
