@@ -1,18 +1,17 @@
 """Open a convolutional neural network and look inside.
 
-Import the module you need; each stands for one idea:
+Import the room you need, ``from cnnbook import maps``; each stands for one idea:
 
-- ``images``: read any picture into an array
-- ``data``: labelled pictures of cats and dogs
+- ``pictures``: any picture as an array, and labelled cats and dogs
 - ``layers``: the layers of a CNN in NumPy, to read
-- ``model``: build, train and score the book's classifier
-- ``vgg``: VGG19, with weights whose origin is always stated
-- ``activations``: what each layer of a Keras model computes, and from which pixels
-- ``channels``: what each channel answers to, over many pictures
-- ``patterns``: pictures made to excite a filter
-- ``ablation``: copies of a network with a part taken away
-- ``readouts``, ``measures``, ``claims``: numbers about maps, and verdicts
-- ``figures``: draw what the others computed
+- ``networks``: networks to open, copies with a part taken away, files, exports
+- ``training``: how a network learns, and how good it is
+- ``maps``: what each layer of a Keras model computes, and from which pixels
+- ``explanations``: which pixels a class score depends on, and whether that is true
+- ``figures``, ``widgets``: draw what the others computed, still and interactive
+- ``studies``: what the book measures, records and concludes
+- ``commands``: the same from a shell
+- ``storage``: what is fetched, built and kept on this machine
 
 Importing ``cnnbook`` alone loads neither Keras nor TensorFlow.
 """

@@ -192,7 +192,7 @@ def test_no_command_prints_a_line_of_tensorflows_log(pictures, tmp_path):
     """All in one process: what comes once in a process would come here, too."""
     code = f"""
 import sys
-from cnnbook.cli import main
+from cnnbook.commands import main
 
 for command in (
     "train pictures --size 16 --epochs 1 --out my.keras",

@@ -195,7 +195,25 @@ def maps(
     look.draw_maps(photo, model_file, white, layer, out)
 
 
-@main.command()
+class _ListsMethods(click.Command):
+    """A command whose help ends with the list of methods, imported for that alone."""
+
+    def format_epilog(self, context, formatter):
+        """Write a line for each method: what its maps are, and what it takes."""
+        from cnnbook import explanations
+
+        with formatter.section("Methods"):
+            formatter.write_dl(
+                (
+                    method.name,
+                    ("for and against" if method.signed else "amounts alone")
+                    + (", takes --layer" if "layer" in method.options else ""),
+                )
+                for method in explanations.METHODS.values()
+            )
+
+
+@main.command(cls=_ListsMethods)
 @click.argument("photo", type=click.Path(path_type=Path))
 @_model
 @_white
@@ -210,7 +228,9 @@ def maps(
     "--target",
     help="The class to explain, by name or number; by default the most probable one.",
 )
-@click.option("--layer", help="For the class maps; by default the last with maps.")
+@click.option(
+    "--layer", help="For methods that take one; by default the last with maps."
+)
 @_drawn_to("explanation.png")
 @_as_json
 def explain(
@@ -323,7 +343,8 @@ def train_cheats() -> None:
 def results(names: tuple[str, ...]) -> None:
     """Measure the recorded results of the book anew, on photographs and drawings.
 
-    It takes two or three hours; after an interruption the same command goes on.
+    It takes two or three hours; after an interruption the same command goes on.  Of
+    "trust", methods whose code has not changed keep their figures.
     """
     from cnnbook import studies
 

@@ -14,25 +14,8 @@ import numpy as np
 from tabulate import tabulate
 from tqdm import tqdm
 
-from cnnbook import networks, pictures, storage
+from cnnbook import explanations, networks, pictures, storage
 from cnnbook.commands import outputs
-
-# As `explanations.METHODS` has them, which is slow to import.
-METHODS = (
-    "occlusion",
-    "lime",
-    "saliency",
-    "smooth-grad",
-    "integrated-gradients",
-    "guided-backprop",
-    "deconvnet",
-    "grad-cam",
-    "grad-cam++",
-    "hires-cam",
-    "ablation-cam",
-)
-_WITH_LAYER = frozenset({"grad-cam", "grad-cam++", "hires-cam", "ablation-cam"})
-_WITH_BAR = frozenset({"occlusion", "lime", "ablation-cam"})
 
 
 def predict(
@@ -151,11 +134,11 @@ def explain(
     photo, model_file, white
         As for `predict`.
     methods : str
-        Names out of `METHODS` with commas between them, or "all".
+        Names out of `explanations.METHODS` with commas between them, or "all".
     target : str or None
         A class by name or number; None for the likeliest.
     layer : str or None
-        For methods that weigh the maps of a layer.
+        For methods that weigh the maps of a layer; the others take none.
     out : pathlib.Path
     as_json : bool
         Whether to print what is known of the explanations as JSON.
@@ -163,27 +146,15 @@ def explain(
     Raises
     ------
     OSError, ValueError
-        As `predict`, or if there is no such method, class or layer, or nothing can be
-        written there.
+        As `predict`, or if there is no such method, class or layer, a method takes no
+        layer, or nothing can be written there.
     """
-    chosen = [name.strip() for name in methods.split(",")]
-    if methods == "all":
-        chosen = list(METHODS)
-    if unknown := set(chosen) - set(METHODS):
-        raise ValueError(
-            f"there is no method {', '.join(sorted(unknown))}; there are "
-            f"{', '.join(METHODS)}"
-        )
-    if layer and not set(chosen) & _WITH_LAYER:
-        raise ValueError(
-            f"--layer is for methods that weigh a layer's maps, "
-            f"{', '.join(sorted(_WITH_LAYER))}; none of them was asked for"
-        )
+    chosen = _methods(methods, layer)
     model_file = networks.find_network(model_file)
     picture = pictures.load_image(photo, networks.image_size(model_file))
     outputs.check_picture(out)
 
-    from cnnbook import explanations, figures
+    from cnnbook import figures
 
     network = networks.load_network(model_file)
     shown, batch = _fitted(network, picture, white)
@@ -196,13 +167,13 @@ def explain(
     found = []
     bar = tqdm(chosen, desc="explaining", unit="method", disable=None)
     for method in bar:
-        bar.set_postfix_str(method)
-        options: dict[str, Any] = (
-            {"layer": layer} if layer and method in _WITH_LAYER else {}
-        )
-        if method in _WITH_BAR:
+        bar.set_postfix_str(method.name)
+        options: dict[str, Any] = {} if layer is None else {"layer": layer}
+        if "progress" in method.options:
             options["progress"] = True
-        found.append(explanations.explain(method, network, batch, wanted, **options))
+        found.append(
+            explanations.explain(method.name, network, batch, wanted, **options)
+        )
     figures.explanations_over_photo(shown, found).savefig(out, dpi=200)
     names = _names(network, len(probabilities))
     index = wanted if isinstance(wanted, int) else names.index(wanted)
@@ -216,7 +187,7 @@ def explain(
             image_size=list(shown.shape[:2]),
             picture=str(out),
             explanations=[
-                {"method": method, **_facts(explanation)}
+                {"method": method.name, **_facts(explanation)}
                 for method, explanation in zip(chosen, found, strict=True)
             ],
         )
@@ -254,6 +225,21 @@ def export(model_file: Path, out: Path, dtype: Literal["float32", "float16"]) ->
     size = storage.in_units(out.stat().st_size)
     classes = ", ".join(_names(network, network.output_shape[-1])[:10])
     click.echo(f"{size}, classes {classes}: {out}")
+
+
+def _methods(names, layer):
+    """Find the methods asked for; ValueError if one of them takes no layer."""
+    names = explanations.METHODS if names == "all" else names.split(",")
+    chosen = [explanations.find_method(name.strip()) for name in names]
+    without = [method.name for method in chosen if "layer" not in method.options]
+    if layer is not None and without:
+        known = explanations.METHODS.values()
+        those = [method.name for method in known if "layer" in method.options]
+        raise ValueError(
+            f"--layer is for methods that weigh a layer's maps, {', '.join(those)}; "
+            f"it means nothing to {', '.join(without)}"
+        )
+    return chosen
 
 
 def _fitted(network, picture, white):

@@ -7,6 +7,7 @@ from .class_maps import (
     grad_cam as grad_cam,
     grad_cam_plus_plus as grad_cam_plus_plus,
     hires_cam as hires_cam,
+    xgrad_cam as xgrad_cam,
 )
 from .controls import (
     deletion_curve as deletion_curve,
@@ -28,7 +29,9 @@ from .logits import (
 )
 from .methods import (
     METHODS as METHODS,
+    Method as Method,
     explain as explain,
+    find_method as find_method,
 )
 from .occlusion import (
     occlusion_map as occlusion_map,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,17 +11,20 @@ from cnnbook.checks import check_whole
 from cnnbook.explanations.explanation import Explanation, one_by_one
 from cnnbook.explanations.gradients import gradients
 from cnnbook.explanations.logits import (
-    compiled,
-    explainable_images,
     image_spec,
-    scores_by_layer,
+    logits_by_layer,
+    logits_of,
 )
+from cnnbook.explanations.question import ask
+from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import layer_calls, unknown_layer
-from cnnbook.networks.heads import Targets, head
+from cnnbook.networks.heads import Targets
 from cnnbook.networks.traits import CONVOLUTIONS, POOLS, traits_of
 
 if TYPE_CHECKING:
     import keras
+
+WEIGHTED = "weighted activations"
 
 # Layers that show nothing that the layer before them does not show more finely.
 _COARSER = POOLS | {"global pooling", "inert"}
@@ -71,7 +73,7 @@ def grad_cam(
 
     Examples
     --------
-    Two maps, of the left pixel and of the right; the score is 3 × the left less the
+    Two maps, of the left pixel and of the right; the logit is 3 × the left less the
     right, so that the mean gradients are 1.5 and −0.5:
 
     >>> import keras
@@ -127,6 +129,47 @@ def grad_cam_plus_plus(
     )
 
 
+def xgrad_cam(
+    model: keras.Model,
+    images: npt.ArrayLike,
+    target: Targets,
+    *,
+    layer: str | None = None,
+    batch_size: int = 32,
+) -> Explanation:
+    """Weigh each map by its mean gradient where it is active, and add up as `grad_cam`.
+
+    A gradient counts as much as the map holds at its place.  Before what is below zero
+    is cut off, a map so made adds up to what that of `hires_cam` adds up to [1]_.
+
+    Parameters
+    ----------
+    model, images, target, layer, batch_size
+        As for `grad_cam`.
+
+    Returns
+    -------
+    explanation : Explanation
+        As of `grad_cam`.  Where the values of one of the layer's maps add up to zero,
+        its weight is zero: behind a ReLU that map is empty.  (The authors' code adds
+        1e-6 to each such sum instead.)
+
+    Raises
+    ------
+    ValueError
+        As `grad_cam`.
+
+    References
+    ----------
+    .. [1] R. Fu, Q. Hu, X. Dong, Y. Guo, Y. Gao and B. Li, "Axiom-based Grad-CAM:
+       towards accurate visualization and explanation of CNNs", BMVC 2020.
+       https://arxiv.org/abs/2008.02312
+    """
+    return _by_gradients(
+        model, images, target, layer, "XGrad-CAM", _means_where_active, batch_size
+    )
+
+
 def hires_cam(
     model: keras.Model,
     images: npt.ArrayLike,
@@ -178,7 +221,7 @@ def ablation_cam(
     batch_size: int = 32,
     progress: bool = False,
 ) -> Explanation:
-    """Weigh each map by how far the score drops without it; no gradients [1]_.
+    """Weigh each map by how far the logit drops without it; no gradients [1]_.
 
     Parameters
     ----------
@@ -193,7 +236,7 @@ def ablation_cam(
     -------
     explanation : Explanation
         As of `grad_cam`.  The weights are plain drops, in logits: the original divides
-        them by the score, which changes nothing but the scale where the score is above
+        them by the logit, which changes nothing but the scale where the logit is above
         zero, and turns the map round where it is below.
 
     Raises
@@ -208,28 +251,40 @@ def ablation_cam(
        https://doi.org/10.1109/WACV45572.2020.9093360
     """
     check_whole(batch_size, "batch_size")
-    images, layer = explainable_images(model, images), maps_layer(model, layer)
-    end = head(model)
-    indices = end.targets(target, len(images))
-    look = compiled(model, ("maps", layer), partial(_maps_function, layer=layer))
-    without = compiled(model, ("ablation", layer), partial(_ablation, layer=layer))
-    values, scores = [], []
+    question, layer = ask(model, images, target), maps_layer(model, layer)
+    end = question.head
+    look = compiled_once(
+        model,
+        ("maps", layer),
+        lambda network: _maps_function(model, network, end, layer),
+    )
+    without = compiled_once(
+        model,
+        ("ablation", layer),
+        lambda network: _ablation(model, network, end, layer),
+    )
+    values, logits = [], []
     for image, selector in zip(
-        one_by_one(images, "Ablation-CAM", progress),
-        end.selectors(indices),
+        one_by_one(question.images, "Ablation-CAM", progress),
+        question.selectors,
         strict=True,
     ):
         outputs, maps = look(image[None])
-        score, left = float(np.asarray(outputs)[0] @ selector), []
+        (logit,), left = logits_of(outputs, selector), []
         for start in range(0, maps.shape[-1], batch_size):
             numbers = np.arange(start, min(start + batch_size, maps.shape[-1]))
-            left.append(np.asarray(without(image[None], maps, numbers)) @ selector)
-        drops = score - np.concatenate(left)
+            left.append(logits_of(without(image[None], maps, numbers), selector))
+        drops = logit - np.concatenate(left)
         maps = np.asarray(maps, "float32")
         values.append(np.maximum(weighted_maps(maps, drops[None])[0], 0))
-        scores.append(score)
-    return _explanation(
-        "Ablation-CAM", end, indices, target, layer, images, scores, np.stack(values)
+        logits.append(logit)
+    return question.answer(
+        np.stack(values),
+        logits,
+        method="Ablation-CAM",
+        layer=layer,
+        units=WEIGHTED,
+        signed=False,
     )
 
 
@@ -303,6 +358,12 @@ def _means(maps, slopes):
     return slopes.mean(axis=(1, 2))
 
 
+def _means_where_active(maps, slopes):
+    """Return each map's weight by XGrad-CAM: its mean gradient, by its own values."""
+    sums, totals = (maps * slopes).sum(axis=(1, 2)), maps.sum(axis=(1, 2))
+    return np.divide(sums, totals, out=np.zeros_like(sums), where=totals != 0)
+
+
 def _each_its_own(maps, slopes):
     """Return each value's weight by HiResCAM: its gradient."""
     return slopes
@@ -311,7 +372,7 @@ def _each_its_own(maps, slopes):
 def _plus_plus(maps, slopes):
     """Return each map's weight by Grad-CAM++.
 
-    The paper takes the exponential of the score; its higher derivatives are then powers
+    The paper takes the exponential of the logit; its higher derivatives are then powers
     of the first one, and a factor common to all maps of an image falls away.
     """
     total = maps.sum(axis=(1, 2), keepdims=True)
@@ -325,59 +386,38 @@ def _by_gradients(
     model, images, target, layer, method, weigh, batch_size, *, signed=False
 ):
     """Explain by weights made of maps and gradients; above zero, unless signed."""
-    images, layer = explainable_images(model, images), maps_layer(model, layer)
-    end = head(model)
-    indices = end.targets(target, len(images))
-    values, scores = [], []
-    for _, score, maps, slopes in gradients(
-        model, images, end.selectors(indices), layer=layer, batch_size=batch_size
+    question, layer = ask(model, images, target), maps_layer(model, layer)
+    values, logits = [], []
+    for _, logit, maps, slopes in gradients(
+        model, question.images, question.selectors, layer=layer, batch_size=batch_size
     ):
         sums = weighted_maps(maps, weigh(maps, slopes))
         values.append(sums if signed else np.maximum(sums, 0))
-        scores.append(score)
-    return _explanation(
-        method,
-        end,
-        indices,
-        target,
-        layer,
-        images,
-        np.concatenate(scores),
+        logits.append(logit)
+    return question.answer(
         np.concatenate(values),
-        signed=signed,
-    )
-
-
-def _explanation(
-    method, end, indices, target, layer, images, scores, values, *, signed=False
-):
-    """Put maps of a layer together with what they explain."""
-    return Explanation(
-        values=values,
+        np.concatenate(logits),
         method=method,
-        target=end.labels(indices, target),
         layer=layer,
-        score=np.asarray(scores, "float32"),
-        units="logits" if signed else "weighted activations",
-        image_size=images.shape[1:3],
+        units="logits" if signed else WEIGHTED,
         signed=signed,
     )
 
 
 def _maps_function(model, network, end, layer):
-    """Compile images -> (scores, maps of the layer)."""
+    """Compile images -> (logits, maps of the layer)."""
     import tensorflow as tf
 
     def compute(images):
-        scores, found = scores_by_layer(network, end, images, [layer])
-        return scores, found[layer]
+        logits, found = logits_by_layer(network, end, images, [layer])
+        return logits, found[layer]
 
     function = tf.function(compute, autograph=False)
     return function.get_concrete_function(image_spec(model))
 
 
 def _ablation(model, network, end, layer):
-    """Compile (image, maps, numbers) -> scores, each with one of the maps left out."""
+    """Compile (image, maps, numbers) -> logits, each with one of the maps left out."""
     import tensorflow as tf
 
     def compute(image, maps, numbers):
@@ -385,7 +425,7 @@ def _ablation(model, network, end, layer):
         several = maps * kept[:, None, None, :]
         # On a chain nothing is computed with the images; branches do need them.
         images = tf.repeat(image, tf.shape(numbers)[0], axis=0)
-        return scores_by_layer(network, end, images, given={layer: several})[0]
+        return logits_by_layer(network, end, images, given={layer: several})[0]
 
     (maps,) = layer_calls(model)[layer].outputs
     function = tf.function(compute, autograph=False)

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnbook.checks import check_whole
-from cnnbook.explanations.logits import all_scores, baseline_of, explainable_images
+from cnnbook.explanations.logits import all_logits, baseline_of, explainable_images
+from cnnbook.networks.copies import copy_network
 from cnnbook.networks.heads import Targets, head
 
 if TYPE_CHECKING:
@@ -49,11 +50,8 @@ def with_random_weights(
     >>> [layer for layer, _ in with_random_weights(network)]
     ['logits', 'block2_conv', 'block1_conv']
     """
-    import keras
-
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    copy.class_names = getattr(model, "class_names", None)
+    copy = copy_network(model)
+    copy.provenance = None  # random weights come from nowhere
     rng = np.random.default_rng(seed)
     for layer in reversed(_innermost(copy)):
         if not any(len(weight.shape) > 1 for weight in layer.weights):
@@ -142,7 +140,7 @@ def _curve(model, images, target, maps, steps, baseline, *, inserted):
         place[np.lexsort((chance, -heat.ravel()))] = np.arange(heat.size) / heat.size
         first = place.reshape(heat.shape) < np.linspace(0, 1, steps + 1)[:, None, None]
         seen = np.where((first == inserted)[..., None], image, filling)
-        probabilities.append(end.probabilities(all_scores(model, seen))[:, index])
+        probabilities.append(end.probabilities(all_logits(model, seen))[:, index])
     return np.array(probabilities)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from skimage.transform import resize
 from tqdm import tqdm
 
 from cnnbook.networks.heads import Label
@@ -80,6 +79,8 @@ class Explanation:
             return self._mean_of_windows()
         if self.values.shape[1:] == tuple(self.image_size):
             return self.values
+        from skimage.transform import resize  # takes half a second
+
         # Maps as channels, so that all are resized in one call; edges repeat.
         stacked = resize(
             np.moveaxis(self.values, 0, -1),

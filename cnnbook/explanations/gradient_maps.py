@@ -11,8 +11,9 @@ import numpy.typing as npt
 from cnnbook.checks import check_whole
 from cnnbook.explanations.explanation import Explanation
 from cnnbook.explanations.gradients import gradients
-from cnnbook.explanations.logits import all_scores, baseline_of, explainable_images
-from cnnbook.networks.heads import Targets, head
+from cnnbook.explanations.logits import baseline_of
+from cnnbook.explanations.question import ask
+from cnnbook.networks.heads import Targets
 
 if TYPE_CHECKING:
     import keras
@@ -23,7 +24,7 @@ PER_INTENSITY = "logits per unit of an input value"
 def saliency_map(
     model: keras.Model, images: npt.ArrayLike, target: Targets, *, batch_size: int = 32
 ) -> Explanation:
-    """Find the pixels where a small change moves the score most [1]_.
+    """Find the pixels where a small change moves the logit most [1]_.
 
     Parameters
     ----------
@@ -173,7 +174,8 @@ def smooth_grad(
     check_whole(seed, "seed", least=0)
     if not isinstance(noise, Real) or not 0 <= noise < np.inf:
         raise ValueError(f"noise must be a share of at least 0; got {noise!r}")
-    images = explainable_images(model, images)
+    question = ask(model, images, target)
+    images = question.images
     spread = noise * np.ptp(images, axis=(1, 2, 3))
 
     def copies(sample, number):
@@ -186,10 +188,13 @@ def smooth_grad(
         return images[number] + noisy[place] * spread[number, None, None, None]
 
     weights = np.full(samples, 1 / samples)
-    means = _mean_gradients(model, images, target, copies, weights, batch_size)
-    values = _largest(means)
-    return _explanation(
-        model, images, target, values, "SmoothGrad", PER_INTENSITY, False, batch_size
+    means = _mean_gradients(question, copies, weights, batch_size)
+    return question.answer(
+        _largest(means),
+        question.logits(batch_size=batch_size),
+        method="SmoothGrad",
+        units=PER_INTENSITY,
+        signed=False,
     )
 
 
@@ -202,11 +207,11 @@ def integrated_gradients(
     steps: int = 32,
     batch_size: int = 32,
 ) -> Explanation:
-    """Share the change of the score from a baseline among the pixels [1]_.
+    """Share the change of the logit from a baseline among the pixels [1]_.
 
     Gradients are averaged on the straight way from the baseline to the image, at the
     places of Gauss-Legendre quadrature, and multiplied by the change of each pixel.
-    The maps add up to score(image) − score(baseline), exactly so for a linear model;
+    The maps add up to logit(image) − logit(baseline), exactly so for a linear model;
     for others as exactly as the steps allow.
 
     Parameters
@@ -234,7 +239,8 @@ def integrated_gradients(
        networks", ICML 2017.  https://arxiv.org/abs/1703.01365
     """
     check_whole(steps, "steps")
-    images = explainable_images(model, images)
+    question = ask(model, images, target)
+    images = question.images
     start = baseline_of(baseline, images)
     places, weights = np.polynomial.legendre.leggauss(steps)
     places, weights = (places + 1) / 2, weights / 2  # from [-1, 1] to [0, 1]
@@ -244,39 +250,30 @@ def integrated_gradients(
         here = places[sample].astype(images.dtype)[:, None, None, None]
         return start + here * way[number]
 
-    means = _mean_gradients(model, images, target, on_the_way, weights, batch_size)
-    values = (way * means).sum(axis=-1)
-    return _explanation(
-        model,
-        images,
-        target,
-        values,
-        "integrated gradients",
-        "logits",
-        True,
-        batch_size,
+    means = _mean_gradients(question, on_the_way, weights, batch_size)
+    return question.answer(
+        (way * means).sum(axis=-1),
+        question.logits(batch_size=batch_size),
+        method="integrated gradients",
+        units="logits",
+        signed=True,
     )
 
 
 def _of_gradients(model, images, target, rule, method, batch_size):
     """Explain by one gradient of each image."""
-    images = explainable_images(model, images)
-    end = head(model)
-    indices = end.targets(target, len(images))
-    scores, values = [], []
-    for _, score, _, slopes in gradients(
-        model, images, end.selectors(indices), rule=rule, batch_size=batch_size
+    question = ask(model, images, target)
+    logits, values = [], []
+    for _, logit, _, slopes in gradients(
+        model, question.images, question.selectors, rule=rule, batch_size=batch_size
     ):
-        scores.append(score)
+        logits.append(logit)
         values.append(_largest(slopes))
-    return Explanation(
-        values=np.concatenate(values),
+    return question.answer(
+        np.concatenate(values),
+        np.concatenate(logits),
         method=method,
-        target=end.labels(indices, target),
-        layer=None,
-        score=np.concatenate(scores),
         units=PER_INTENSITY,
-        image_size=images.shape[1:3],
         signed=False,
     )
 
@@ -290,21 +287,20 @@ def _largest(slopes):
     return largest
 
 
-def _mean_gradients(model, images, target, make, weights, batch_size):
+def _mean_gradients(question, make, weights, batch_size):
     """Average gradients of samples of images, in batches that hold several samples.
 
     ``make(sample, number)`` returns the samples of these numbers of these images.
     """
     check_whole(batch_size, "batch_size")
-    end = head(model)
-    selectors = end.selectors(end.targets(target, len(images)))
+    images, selectors = question.images, question.selectors
     sums = np.zeros(images.shape)
     order = np.indices((len(weights), len(images))).reshape(2, -1)
     for start in range(0, order.shape[1], batch_size):
         sample, number = order[:, start : start + batch_size]
         several = make(sample, number).astype(images.dtype, copy=False)
         ((_, _, _, slopes),) = gradients(
-            model, several, selectors[number], batch_size=batch_size
+            question.model, several, selectors[number], batch_size=batch_size
         )
         # One product adds up what belongs to the same image.
         present, place = np.unique(number, return_inverse=True)
@@ -313,20 +309,3 @@ def _mean_gradients(model, images, target, make, weights, batch_size):
         flat = mix @ slopes.reshape(len(number), -1)
         sums[present] += flat.reshape(len(present), *images.shape[1:])
     return sums
-
-
-def _explanation(model, images, target, values, method, units, signed, batch_size):
-    """Put maps of whole images together with the scores that they explain."""
-    end = head(model)
-    indices = end.targets(target, len(images))
-    outputs = all_scores(model, images, batch_size=batch_size)
-    return Explanation(
-        values=values,
-        method=method,
-        target=end.labels(indices, target),
-        layer=None,
-        score=(outputs * end.selectors(indices)).sum(axis=1),
-        units=units,
-        image_size=images.shape[1:3],
-        signed=signed,
-    )

@@ -1,9 +1,8 @@
-"""How scores change with the image or with a layer's maps, by one pass backwards."""
+"""How logits change with the image or with a layer's maps, by one pass backwards."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -11,11 +10,12 @@ import numpy as np
 from cnnbook.checks import check_whole
 from cnnbook.explanations.logits import (
     before_activation,
-    compiled,
     image_spec,
-    scores_by_layer,
+    logits_by_layer,
 )
+from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import answer, layer_calls, refuse_unknown
+from cnnbook.networks.heads import head
 from cnnbook.networks.traits import RECTIFIERS, traits_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def gradients(
     rule: Rule = "plain",
     batch_size: int = 32,
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
-    """Compute scores and their gradients, and what a layer answers and its gradient.
+    """Compute logits and their gradients, and what a layer answers and its gradient.
 
     Parameters
     ----------
@@ -52,22 +52,22 @@ def gradients(
     Yields
     ------
     batch : slice
-    scores : ndarray of shape (n,)
+    logits : ndarray of shape (n,)
     values, slopes : ndarray of shape (n, h, w, F)
-        The images, or the layer's maps, and the gradients of the scores there.
+        The images, or the layer's maps, and the gradients of the logits there.
     """
     check_whole(batch_size, "batch_size")
-    function = compiled(
+    function = compiled_once(
         model,
         ("gradients", layer, rule),
-        partial(_gradient_function, layer=layer, rule=rule),
+        lambda network: _gradient_function(model, network, head(model), layer, rule),
     )
     for start in range(0, len(images), batch_size):
         batch = slice(start, start + batch_size)
-        scores, values, slopes = function(images[batch], selectors[batch])
+        logits, values, slopes = function(images[batch], selectors[batch])
         # Half precision could not hold the square of a slope.
         values = images[batch] if layer is None else np.asarray(values, "float32")
-        yield batch, np.asarray(scores), values, np.asarray(slopes, "float32")
+        yield batch, np.asarray(logits), values, np.asarray(slopes, "float32")
 
 
 def _gradient_function(model, network, end, layer, rule):
@@ -80,19 +80,19 @@ def _gradient_function(model, network, end, layer, rule):
     def compute(images, selectors):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(images)
-            scores, found = scores_by_layer(
+            logits, found = logits_by_layer(
                 network, end, images, [layer] if layer else [], instead=instead
             )
-            scores = tf.reduce_sum(scores * selectors, axis=1)
+            logits = tf.reduce_sum(logits * selectors, axis=1)
         values = found[layer] if layer else images
-        slopes = tape.gradient(scores, values)
+        slopes = tape.gradient(logits, values)
         if slopes is None:
             raise ValueError(
                 f"model {name!r} has no gradient at {layer or 'its input'}: something "
                 "on the way cannot be differentiated (rounding, comparing, whole "
                 "numbers). occlusion_map needs no gradients"
             )
-        return scores, values, slopes
+        return logits, values, slopes
 
     function = tf.function(compute, autograph=False)
     spec = tf.TensorSpec((None, None), tf.float32)

@@ -1,21 +1,20 @@
 """Which number of a classifier stands for a class, and how it changes with the image.
 
-Explanations need one number for each image and class: the *score*.  It is the logit,
-what the last layer computes before softmax or sigmoid turns it into a probability.
-A probability near 1 hardly moves whatever the pixels do; its logit does.
+Explanations need one number for each image and class: the *logit*, what the last layer
+computes before softmax or sigmoid turns it into a probability.  A probability near 1
+hardly moves whatever the pixels do; its logit does.
 """
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cnnbook.checks import check_whole
+from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import (
     Connections,
     answer,
@@ -30,9 +29,6 @@ from cnnbook.networks.traits import PROBABILITIES, traits_of
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
-
-# model -> {key: (function, what it needs)}
-_compiled: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
 
 
 def class_probabilities(
@@ -60,11 +56,11 @@ def class_probabilities(
     ValueError
         If the model or the images are of another kind.
     """
-    outputs = all_scores(model, images, batch_size=batch_size)
+    outputs = all_logits(model, images, batch_size=batch_size)
     return head(model).probabilities(outputs)
 
 
-def all_scores(
+def all_logits(
     model: keras.Model, images: npt.ArrayLike, *, batch_size: int = 32
 ) -> npt.NDArray[np.float32]:
     """Compute the output of the last layer before softmax or sigmoid.
@@ -76,17 +72,43 @@ def all_scores(
 
     Returns
     -------
-    scores : ndarray of shape (N, K), float32
+    logits : ndarray of shape (N, K), float32
         (N, 1) for a model with a single output.
     """
     check_whole(batch_size, "batch_size")
     images = explainable_images(model, images)
-    function = compiled(model, "scores", _score_function)
+    function = compiled_once(
+        model,
+        "logits",
+        lambda network: _logits_function(model, network, head(model)),
+    )
     parts = [
         function(images[start : start + batch_size])
         for start in range(0, len(images), batch_size)
     ]
     return np.concatenate([np.asarray(part) for part in parts])
+
+
+def logits_of(outputs: npt.ArrayLike, selectors: np.ndarray) -> np.ndarray:
+    """Pick the logits of the classes asked for.
+
+    Parameters
+    ----------
+    outputs : array of shape (..., K)
+        Logits of all classes; (..., 1) of a model with a single output.
+    selectors : ndarray that broadcasts to that shape
+        From ``Head.selectors``.
+
+    Returns
+    -------
+    logits : ndarray of shape (...)
+
+    Examples
+    --------
+    >>> logits_of(np.array([[3.0, 5.0], [7.0, 2.0]]), np.array([[0, 1], [1, 0]]))
+    array([5., 7.])
+    """
+    return (np.asarray(outputs) * selectors).sum(axis=-1)
 
 
 def explainable_images(model: keras.Model, images: npt.ArrayLike) -> np.ndarray:
@@ -117,40 +139,6 @@ def baseline_of(baseline: npt.ArrayLike, images: np.ndarray) -> np.ndarray:
     return array
 
 
-def compiled(
-    model: keras.Model,
-    key: Hashable,
-    make: Callable[[keras.Model, Connections, Head], Callable[..., Any]],
-) -> Callable[..., Any]:
-    """Return a function for a model, made at the first request and kept as long.
-
-    Parameters
-    ----------
-    model : keras.Model
-    key : hashable
-        Tells functions of one model apart.
-    make : callable
-        ``make(model, network, head)`` returns a `tf.function`, which must not refer to
-        the model itself: it would never be collected.
-
-    Returns
-    -------
-    function : callable
-    """
-    network = connections(model)
-    known = _compiled.setdefault(model, {})
-    key = key, tuple(map(id, network.outputs))  # a Sequential model may have grown
-    if key not in known:
-        known[key] = _Kept(make(model, network, head(model)), network)
-    return known[key].function
-
-
-@dataclass(frozen=True, eq=False)
-class _Kept:
-    function: Any
-    network: Connections  # so that no later tensor gets the id of its outputs
-
-
 def image_spec(model: keras.Model) -> tf.TensorSpec:
     """Return the TensorSpec of any number of a model's images."""
     import tensorflow as tf
@@ -159,7 +147,7 @@ def image_spec(model: keras.Model) -> tf.TensorSpec:
     return tf.TensorSpec((None, *image.shape[1:]), image.dtype)
 
 
-def scores_by_layer(
+def logits_by_layer(
     network: Connections,
     end: Head,
     images: tf.Tensor,
@@ -167,7 +155,7 @@ def scores_by_layer(
     given: Mapping[str, tf.Tensor] | None = None,
     instead: Mapping[str, Callable[..., Any]] | None = None,
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    """Compute scores, and what some layers answer, in TensorFlow.
+    """Compute logits, and what some layers answer, in TensorFlow.
 
     Parameters
     ----------
@@ -183,7 +171,7 @@ def scores_by_layer(
 
     Returns
     -------
-    scores : tensor of shape (N, K), float32
+    logits : tensor of shape (N, K), float32
     found : dict of str to tensor
     """
     import tensorflow as tf
@@ -192,8 +180,7 @@ def scores_by_layer(
     if end.kind in PROBABILITIES:
         instead[end.layer] = before_activation
     found = run(network, images, {*names, end.layer}, given, instead)
-    scores = found[end.layer]
-    return tf.cast(scores, tf.float32), found
+    return tf.cast(found[end.layer], tf.float32), found
 
 
 def before_activation(layer: keras.Operation, *args: Any) -> tf.Tensor:
@@ -220,12 +207,12 @@ def changed(layer: keras.Layer, options: Mapping[str, Any], *args: Any) -> tf.Te
             setattr(layer, name, value)
 
 
-def _score_function(model, network, end):
-    """Compile scores of any number of images."""
+def _logits_function(model, network, end):
+    """Compile logits of any number of images."""
     import tensorflow as tf
 
     def compute(images):
-        return scores_by_layer(network, end, images)[0]
+        return logits_by_layer(network, end, images)[0]
 
     function = tf.function(compute, autograph=False)
     return function.get_concrete_function(image_spec(model))

@@ -13,12 +13,13 @@ from cnnbook.explanations import partial_runs
 from cnnbook.explanations.explanation import Explanation, one_by_one
 from cnnbook.explanations.logits import (
     baseline_of,
-    compiled,
-    explainable_images,
-    scores_by_layer,
+    logits_by_layer,
+    logits_of,
 )
+from cnnbook.explanations.question import ask
 from cnnbook.layers.windows import Pair, as_pair
-from cnnbook.networks.heads import Targets, head
+from cnnbook.networks.compiled import compiled_once
+from cnnbook.networks.heads import Targets
 
 if TYPE_CHECKING:
     import keras
@@ -37,7 +38,7 @@ def occlusion_map(
     batch_size: int = 32,
     progress: bool = False,
 ) -> Explanation:
-    """Hide a window of the image at every place, and see how far the score drops [1]_.
+    """Hide a window of the image at every place, and see how far the logit drops [1]_.
 
     Layers near the image are computed again only where the window changes them [2]_;
     the results are those of one full pass for each place, to rounding.
@@ -67,8 +68,8 @@ def occlusion_map(
     Returns
     -------
     explanation : Explanation
-        ``values`` of shape (N, H', W'), in logits: the score less what is left of it.
-        Below zero where the score rises.  H' and W' are as `layers.output_size` counts.
+        ``values`` of shape (N, H', W'), in logits: the logit less what is left of it.
+        Below zero where the logit rises.  H' and W' are as `layers.output_size` counts.
 
     Raises
     ------
@@ -86,7 +87,7 @@ def occlusion_map(
 
     Examples
     --------
-    A score that is the sum of all pixels drops by the sum of those hidden:
+    A logit that is the sum of all pixels drops by the sum of those hidden:
 
     >>> import keras
     >>> model = keras.Sequential([keras.Input((2, 4, 1)), keras.layers.Flatten(),
@@ -96,7 +97,8 @@ def occlusion_map(
     array([[[10., 18.]]], dtype=float32)
     """
     check_whole(batch_size, "batch_size")
-    images = explainable_images(model, images)
+    question = ask(model, images, target)
+    images = question.images
     size = images.shape[1:3]
     if window is None:
         window = side = max(1, min(size) // PER_SIDE)
@@ -109,14 +111,18 @@ def occlusion_map(
             f"{size[0]} × {size[1]}; hide less"
         )
     filling = baseline_of(baseline, images)
-    end = head(model)
-    indices = end.targets(target, len(images))
     shape = _places(size, window, stride)
-    hide = compiled(
+    hide = compiled_once(
         model,
         ("occlusion", size, window, stride, batch_size),
-        lambda model, network, end: _hider(
-            network, end, images.shape[1:], images.dtype, window, stride, batch_size
+        lambda network: _hider(
+            network,
+            question.head,
+            images.shape[1:],
+            images.dtype,
+            window,
+            stride,
+            batch_size,
         ),
     )
     outputs = np.stack(
@@ -125,16 +131,13 @@ def occlusion_map(
             for image in one_by_one(images, "occlusion", progress)
         ]
     )
-    scores = (outputs * end.selectors(indices)[:, None]).sum(axis=2)
-    as_they_are, hidden = scores[:, 0], scores[:, 1:]
-    return Explanation(
-        values=(as_they_are[:, None] - hidden).reshape(len(images), *shape),
+    logits = logits_of(outputs, question.selectors[:, None])
+    as_they_are, hidden = logits[:, 0], logits[:, 1:]
+    return question.answer(
+        (as_they_are[:, None] - hidden).reshape(len(images), *shape),
+        as_they_are,
         method="occlusion",
-        target=end.labels(indices, target),
-        layer=None,
-        score=as_they_are,
         units="logits",
-        image_size=size,
         signed=True,
         window=window,
         stride=stride,
@@ -150,7 +153,7 @@ def _places(size, window, stride):
 
 
 def _hider(network, end, shape, dtype, window, stride, batch_size):
-    """Compile, for images of one shape, a function (image, filling) -> scores.
+    """Compile, for images of one shape, a function (image, filling) -> logits.
 
     Its answer, (1 + P, K): of the image as it is, and with each place hidden.
     """
@@ -166,12 +169,12 @@ def _hider(network, end, shape, dtype, window, stride, batch_size):
     plans = []
 
     def as_it_is(image):
-        scores, found = scores_by_layer(
+        logits, found = logits_by_layer(
             network, end, image, [name for name, _ in chain]
         )
         shapes = {name: tuple(maps.shape[1:3]) for name, maps in found.items()}
         plans.append(partial_runs.plan(chain, shapes, starts, window))
-        return scores, {name: found[name] for name in partial_runs.needed(plans[0])}
+        return logits, {name: found[name] for name in partial_runs.needed(plans[0])}
 
     look = tf.function(as_it_is, autograph=False).get_concrete_function(image)
     (plan,) = plans
@@ -189,15 +192,15 @@ def _hider(network, end, shape, dtype, window, stride, batch_size):
         [(tf.TensorSpec(chunk, tf.int32),) * 2] * len(plan.starts),
     )
 
-    def scores(image, filling):
+    def logits(image, filling):
         image = tf.constant(image)
-        (score, maps), filling = look(image), tf.constant(filling)
+        (whole, maps), filling = look(image), tf.constant(filling)
         found = []
         for start in range(0, count, chunk):
             # The last batch is filled up with the last place.
             numbers = np.arange(start, start + chunk).clip(max=count - 1)
             some = [tuple(s[numbers] for s in pair) for pair in plan.starts]
             found.append(np.asarray(hide(maps, image, filling, some)))
-        return np.concatenate([np.asarray(score), *found])[: 1 + count]
+        return np.concatenate([np.asarray(whole), *found])[: 1 + count]
 
-    return scores
+    return logits

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnbook.explanations.logits import changed, scores_by_layer
+from cnnbook.explanations.logits import changed, logits_by_layer
 from cnnbook.layers.windows import padding_of
 from cnnbook.networks.graph import answer, follow
 from cnnbook.networks.traits import traits_of
@@ -166,7 +166,7 @@ def rescore(
     filling: tf.Tensor,
     starts: Sequence[tuple[tf.Tensor, tf.Tensor]],
 ) -> tf.Tensor:
-    """Compute scores with windows hidden, in TensorFlow.
+    """Compute logits with windows hidden, in TensorFlow.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def rescore(
 
     Returns
     -------
-    scores : tensor of shape (P, K)
+    logits : tensor of shape (P, K)
     """
     import tensorflow as tf
 
@@ -220,7 +220,7 @@ def rescore(
     whole = [(tf.zeros(places, tf.int32), length) for length in plan.shape]
     full = _cut(maps[plan.last], patch, starts[-1], whole, padding=0.0)
     images = tf.repeat(image, places, axis=0)  # not computed with, on a chain
-    return scores_by_layer(network, end, images, given={plan.last: full})[0]
+    return logits_by_layer(network, end, images, given={plan.last: full})[0]
 
 
 def _cut(base, patch, starts, wanted, *, padding):

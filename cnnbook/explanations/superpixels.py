@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from skimage.segmentation import slic
 
 from cnnbook.checks import check_whole
 from cnnbook.explanations.explanation import Explanation, one_by_one
-from cnnbook.explanations.logits import all_scores, baseline_of, explainable_images
-from cnnbook.networks.heads import Targets, head
+from cnnbook.explanations.logits import all_logits, baseline_of, logits_of
+from cnnbook.explanations.question import ask
+from cnnbook.networks.heads import Targets
 
 if TYPE_CHECKING:
     import keras
@@ -32,7 +32,7 @@ def lime(
     batch_size: int = 32,
     progress: bool = False,
 ) -> Explanation:
-    """Hide random sets of patches, and fit the score by what each patch adds [1]_.
+    """Hide random sets of patches, and fit the logit by what each patch adds [1]_.
 
     The patches are superpixels: pixels that lie together and look alike [2]_.
 
@@ -62,7 +62,7 @@ def lime(
     -------
     explanation : Explanation
         ``values`` of shape (N, H, W), in logits: what each pixel's patch adds to the
-        score, by weighted ridge regression.
+        logit, by weighted ridge regression.
 
     Raises
     ------
@@ -82,39 +82,26 @@ def lime(
     check_whole(samples, "samples", least=2)
     check_whole(seed, "seed", least=0)
     check_whole(batch_size, "batch_size")
-    images = explainable_images(model, images)
-    filling = None if baseline is None else baseline_of(baseline, images)
-    end = head(model)
-    indices = end.targets(target, len(images))
+    question = ask(model, images, target)
+    filling = None if baseline is None else baseline_of(baseline, question.images)
     values = []
     for image, selector in zip(
-        one_by_one(images, "LIME", progress),
-        end.selectors(indices),
-        strict=True,
+        one_by_one(question.images, "LIME", progress), question.selectors, strict=True
     ):
         patches = superpixels(image, segments)
         hidden = _means_of(image, patches) if filling is None else filling
         shown = np.random.default_rng(seed).random((samples, patches.max() + 1)) < 0.5
-        scores = [
-            all_scores(
-                model,
-                np.where(part[:, patches][..., None], image, hidden),
-                batch_size=batch_size,
-            )
-            @ selector
-            for part in np.array_split(shown, -(-samples // batch_size))
-        ]
-        values.append(_fit(shown, np.concatenate(scores))[patches])
-    return Explanation(
-        values=np.stack(values),
+        logits = []
+        for part in np.array_split(shown, -(-samples // batch_size)):
+            copies = np.where(part[:, patches][..., None], image, hidden)
+            outputs = all_logits(model, copies, batch_size=batch_size)
+            logits.append(logits_of(outputs, selector))
+        values.append(_fit(shown, np.concatenate(logits))[patches])
+    return question.answer(
+        np.stack(values),
+        question.logits(batch_size=batch_size),
         method="LIME",
-        target=end.labels(indices, target),
-        layer=None,
-        score=(
-            all_scores(model, images, batch_size=batch_size) * end.selectors(indices)
-        ).sum(axis=1),
         units="logits",
-        image_size=images.shape[1:3],
         signed=True,
     )
 
@@ -142,6 +129,8 @@ def superpixels(image: np.ndarray, segments: int) -> npt.NDArray[np.intp]:
     >>> bool(set(patches[:, :13].flat) & set(patches[:, 13:].flat))
     False
     """
+    from skimage.segmentation import slic  # takes half a second
+
     low, high = image.min(), image.max()
     scaled = (image - low) / (high - low or 1)
     patches = slic(
@@ -168,8 +157,8 @@ def _means_of(image, patches):
     return means[patches].astype(image.dtype)
 
 
-def _fit(shown, scores):
-    """Return what each patch adds to the score: weighted ridge regression.
+def _fit(shown, logits):
+    """Return what each patch adds to the logit: weighted ridge regression.
 
     Copies that show more of the image count more: exp(−d² / width²), with d the cosine
     distance between what is shown and all.
@@ -179,8 +168,8 @@ def _fit(shown, scores):
     weights = np.exp(-((distance / WIDTH) ** 2))
     middle, mean = (
         np.average(on, axis=0, weights=weights),
-        np.average(scores, weights=weights),
+        np.average(logits, weights=weights),
     )
-    apart, rest = on - middle, scores - mean
+    apart, rest = on - middle, logits - mean
     gram = apart.T @ (weights[:, None] * apart) + PENALTY * np.eye(on.shape[1])
     return np.linalg.solve(gram, apart.T @ (weights * rest))

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
-from cnnbook.checks import check_whole
+from cnnbook.pictures.parts import share_inside, widened
 
 # The parts of a drawn pet that differ by class.  So does the outline of its head, a
 # little; all else varies alike in both.
@@ -41,14 +40,12 @@ def telling_parts(
            [0, 1, 1, 1, 0],
            [0, 0, 0, 0, 0]])
     """
-    check_whole(tolerance, "tolerance", least=0)
     if missing := set(TELLING) - set(part_masks):
         raise ValueError(
             f"part_masks must have {', '.join(TELLING)}; there is no "
             f"{', '.join(sorted(missing))}"
         )
-    square = np.ones((1, 2 * tolerance + 1, 2 * tolerance + 1), bool)
-    whiskers = ndimage.binary_dilation(part_masks["whiskers"], square)
+    whiskers = widened(part_masks["whiskers"], tolerance, "tolerance")
     return np.any([*(part_masks[part] for part in TELLING[:-1]), whiskers], axis=0)
 
 
@@ -69,8 +66,8 @@ def shares_inside(
     -------
     shares, areas : ndarray of shape (N,)
         The share of the attribution, and the share of the picture.  A map that pays no
-        attention to the part has as much there as the part has area; an empty map is
-        taken to be such a one.
+        attention to the part has as much there as the part has area; an empty map, and
+        one of a picture without the part, is taken to be such a one.
 
     Raises
     ------
@@ -85,10 +82,9 @@ def shares_inside(
     (0.75, 0.25)
     """
     maps, masks = _checked(maps, masks)
-    above = np.maximum(maps, 0)
-    areas, totals = masks.mean(axis=(1, 2)), above.sum(axis=(1, 2))
-    inside = (above * masks).sum(axis=(1, 2))
-    return np.divide(inside, totals, out=areas.copy(), where=totals > 0), areas
+    shares, _ = share_inside(np.maximum(maps, 0), masks)
+    areas = masks.mean(axis=(1, 2))
+    return np.where(np.isnan(shares), areas, shares), areas
 
 
 def density(shares: np.ndarray, areas: np.ndarray) -> float:

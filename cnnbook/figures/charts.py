@@ -9,7 +9,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from cnnbook.checks import check_whole
-from cnnbook.figures.drawable import Numbers, check_count, check_shape
+from cnnbook.figures.drawable import Numbers, check_count, check_shape, check_some
 from cnnbook.figures.style import ACCENT, CAT, CLASS_COLOURS, DOG, QUIET, WIDTH, styled
 
 
@@ -200,8 +200,7 @@ def bars(
     --------
     >>> figure = bars({"block 1": 0.1, "block 2": 0.3}, axis_label="silent", share=True)
     """
-    if not values:
-        raise ValueError("values must hold at least one bar; got none")
+    check_some(values, "values", "bar")
     check_count(colours, len(values), "colours")
     names, numbers = list(values), np.array(list(values.values()), float)
     figure, axis = plt.subplots(figsize=(WIDTH, 0.36 * len(names) + 0.8))
@@ -357,8 +356,7 @@ def votes(
 
 def _check_curves(x, curves):
     """Insist on at least one curve, and on a value for each x in each."""
-    if not curves:
-        raise ValueError("curves must hold at least one curve; got none")
+    check_some(curves, "curves", "curve")
     check_shape(x, "(M,)", "x")
     for name, values in curves.items():
         check_count(values, len(x), f"the values of {name!r}")

@@ -43,6 +43,12 @@ def check_count(given: Sized | None, count: int, name: str) -> None:
         raise ValueError(f"{name} must have {count} items, one each; got {len(given)}")
 
 
+def check_some(given: Sized, name: str, what: str) -> None:
+    """Insist on something to draw: at least one curve, bar or map."""
+    if not len(given):
+        raise ValueError(f"{name} must hold at least one {what}; got none")
+
+
 def check_window(window: Window, shape: Sequence[int]) -> None:
     """Insist on (rows, columns), two slices inside a picture."""
     inside = len(window) == 2 and all(

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cnnbook.figures.charts import lines
-from cnnbook.figures.drawable import Numbers, check_count
+from cnnbook.figures.drawable import Numbers, check_count, check_some
 from cnnbook.figures.style import ACCENT, INK, QUIET, WIDTH, styled
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def reliability_diagram(reliability: Reliability) -> Figure:
 
     Parameters
     ----------
-    reliability : calibration.Reliability
+    reliability : training.Reliability
 
     Returns
     -------
@@ -108,7 +108,7 @@ def estimates(
     >>> figure = estimates(["with", "without"], [0.8, 0.7], [0.7, 0.6], [0.9, 0.8],
     ...                    axis_label="accuracy")
     """
-    _check_names(names)
+    check_some(names, "names", "name")
     for given, name in ((values, "values"), (lows, "lows"), (highs, "highs")):
         check_count(given, len(names), name)
     check_count(colours, len(names), "colours")
@@ -170,7 +170,7 @@ def paired_estimates(
     >>> figure = paired_estimates(["occlusion"], pairs, ["trained", "random"],
     ...                           axis_label="times as dense")
     """
-    _check_names(names)
+    check_some(names, "names", "name")
     check_count(pairs, len(names), "pairs")
     check_count(labels, 2, "labels")
     figure, axis = _rows(names, axis_label, bounds, 1.3)
@@ -223,12 +223,6 @@ def learning_curves(
     if chance is not None:
         axis.axhline(chance, color=QUIET, lw=1, ls=(0, (2, 3)))
     return figure
-
-
-def _check_names(names):
-    """Insist on something to draw."""
-    if not len(names):
-        raise ValueError("names must hold at least one name; got none")
 
 
 def _rows(names, axis_label, references, margin):

@@ -6,26 +6,27 @@ function runs a model.
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cnnbook.checks import check_whole
 from cnnbook.figures.drawable import (
     Window,
     check_count,
     check_intensities,
     check_shape,
+    check_some,
     check_window,
 )
-from cnnbook.figures.style import QUIET, SIGNED, WIDTH, styled
+from cnnbook.figures.panels import panels
+from cnnbook.figures.style import QUIET, SIGNED, styled
+
+LINE = 0.25  # of a title: its height in inches
 
 if TYPE_CHECKING:
     from cnnbook.explanations.explanation import Explanation
@@ -88,7 +89,8 @@ def heat_over_photos(
             f"maps must hold amounts, none below zero, unless signed; got {lowest:g}"
         )
     height, width = images.shape[1:3]
-    figure, axes = _panels(len(images), columns, height / width, titles is not None)
+    room = 0 if titles is None else LINE
+    figure, axes = panels(len(images), columns, height / width, room)
     for i, axis in enumerate(axes):
         _glow(axis, images[i], heats[i], signed)
         for window in windows[i] if windows is not None else ():
@@ -143,13 +145,13 @@ def explanations_over_photo(
     image = check_shape(image, "(H, W, 3)", "image", "of a batch, pass images[0]")
     check_intensities(image, "image")
     explanations = list(explanations)
-    if not explanations:
-        raise ValueError("explanations must hold at least one; got none")
+    check_some(explanations, "explanations", "explanation")
     for found in explanations:
         _check_size(found, image)
     check_count(titles, len(explanations), "titles")
     aspect = image.shape[0] / image.shape[1]
-    figure, axes = _panels(len(explanations), columns, aspect, 2 if titles else 4)
+    room = (2 if titles else 4) * LINE
+    figure, axes = panels(len(explanations), columns, aspect, room)
     for i, (axis, found) in enumerate(zip(axes, explanations, strict=True)):
         if titles is None:
             _explained(axis, image, found, number)
@@ -196,7 +198,7 @@ def photos_beside_explanations(
     check_intensities(photos, "photos")
     check_count(explanations, len(photos), "explanations")
     aspect = photos.shape[1] / photos.shape[2]
-    figure, axes = _panels(2 * len(photos), columns, aspect, 4)
+    figure, axes = panels(2 * len(photos), columns, aspect, 4 * LINE)
     for number, (photo, found) in enumerate(zip(photos, explanations, strict=True)):
         _check_size(found, photo)
         beside, over = axes[2 * number : 2 * number + 2]
@@ -215,7 +217,7 @@ def trace_strip(
 
     Parameters
     ----------
-    steps : sequence of activations.Step
+    steps : sequence of maps.Step
         As `maps.trace` returns them, the number first and the image last.
     maps : dict of str to ndarray of shape (H', W', F)
         Those to show, by layer.  Three channels of the image are shown as a photo,
@@ -260,7 +262,7 @@ def trace_strip(
         for name, array in maps.items()
     }
     height, width = arrays[shown[0].layer].shape[:2]
-    figure, axes = _panels(len(shown), columns, height / width, 2)
+    figure, axes = panels(len(shown), columns, height / width, 2 * LINE)
     for axis, step in zip(axes, shown, strict=True):
         array = arrays[step.layer]
         if step is steps[-1] and array.shape[-1] == 3:
@@ -315,7 +317,7 @@ def products_of_patch(values: npt.ArrayLike, weights: npt.ArrayLike) -> Figure:
     products = (values * weights).sum(axis=-1)
     # A few extreme weights would turn all others grey.
     largest = np.quantile(np.abs(weights), 0.995) or 1
-    figure, axes = _panels(3, 3, values.shape[0] / values.shape[1], 1)
+    figure, axes = panels(3, 3, values.shape[0] / values.shape[1], LINE)
     axes[0].imshow(values)
     axes[1].imshow((0.5 + weights / (2 * largest)).clip(0, 1))
     limit = np.quantile(np.abs(products), 0.995) or 1
@@ -398,18 +400,3 @@ def _outline(axis, window, shape):
             "clip_on": False,
         }
         axis.add_patch(Rectangle(corner, *sides, **look))
-
-
-def _panels(count, columns, aspect, lines):
-    """Make axes without frames, each below so many lines of title: (figure, axes)."""
-    check_whole(columns, "columns")
-    columns = min(columns, count)
-    rows = math.ceil(count / columns)
-    side = min(WIDTH / columns, 3)
-    size = side * columns, (side * aspect + 0.25 * lines) * rows
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    for axis in axes.flat[count:]:
-        axis.remove()
-    return figure, axes.flat[:count]

@@ -1,4 +1,4 @@
-"""Draw what the channels of a layer answer to, from what ``channels`` found.
+"""Draw what the channels of a layer answer to, from what `maps` found.
 
 Every function returns a closed Matplotlib figure, which a notebook shows once.  No
 function runs a model.

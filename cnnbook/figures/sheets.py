@@ -15,7 +15,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from cnnbook.checks import check_whole
-from cnnbook.figures.drawable import Window, check_count, check_shape, check_window
+from cnnbook.figures.drawable import (
+    Window,
+    check_count,
+    check_shape,
+    check_some,
+    check_window,
+)
+from cnnbook.figures.panels import panels
 from cnnbook.figures.style import INK, SIGNED, WIDTH, styled
 
 
@@ -59,7 +66,7 @@ def photo_grid(
     check_count(titles, len(images), "titles")
     check_count(colours, len(images), "colours")
     aspect = images.shape[1] / images.shape[2]
-    figure, axes = _grid(len(images), columns, aspect, 0.05 if titles is None else 0.3)
+    figure, axes = panels(len(images), columns, aspect, 0.05 if titles is None else 0.3)
     for i, (axis, image) in enumerate(zip(axes, images, strict=True)):
         axis.imshow(image)
         if titles is not None:
@@ -152,7 +159,7 @@ def photo_beside_map(image: npt.ArrayLike, values: npt.ArrayLike) -> Figure:
     """
     image = check_shape(image, "(H, W, 3)", "image", "of a batch, pass images[0]")
     values = check_shape(values, "(H', W')", "values", "pass a single map")
-    figure, (left, right) = _grid(2, 2, image.shape[0] / image.shape[1])
+    figure, (left, right) = panels(2, 2, image.shape[0] / image.shape[1])
     left.imshow(image)
     right.imshow(image.mean(axis=-1), cmap="grey", vmin=0, vmax=1)
     low, high = _limits(values, signed=True)
@@ -205,12 +212,11 @@ def feature_map_grid(
     if hasattr(maps, "shape"):  # one array, and not a list of them
         maps = check_shape(maps, "(H, W, F)", "maps", "of a batch, pass maps[0]")
         maps = np.moveaxis(maps, -1, 0)
-    elif not maps:
-        raise ValueError("maps must hold at least one map; got none")
+    check_some(maps, "maps", "map")
     maps = [check_shape(values, "(H, W)", "each of the maps") for values in maps]
     check_count(titles, len(maps), "titles")
     aspect = maps[0].shape[0] / maps[0].shape[1]
-    figure, axes = _grid(len(maps), columns, aspect, 0.3 if titles is not None else 0)
+    figure, axes = panels(len(maps), columns, aspect, 0.3 if titles is not None else 0)
     for i, (axis, values) in enumerate(zip(axes, maps, strict=True)):
         low, high = limits or _limits(values, signed)
         axis.imshow(values, cmap=SIGNED if signed else "viridis", vmin=low, vmax=high)
@@ -320,7 +326,7 @@ def kernel_grid(kernels: npt.ArrayLike, *, columns: int = 8) -> Figure:
     # A few extreme weights would turn all others grey.
     largest = np.quantile(np.abs(kernels), 0.995) or 1
     pictures = np.moveaxis((0.5 + kernels / (2 * largest)).clip(0, 1), -1, 0)
-    figure, axes = _grid(len(pictures), columns, kernels.shape[0] / kernels.shape[1])
+    figure, axes = panels(len(pictures), columns, kernels.shape[0] / kernels.shape[1])
     for axis, picture in zip(axes, pictures, strict=True):
         axis.imshow(picture)
     return figure
@@ -331,21 +337,6 @@ def _columns_of_sheet(count):
     ideal = math.sqrt(1.5 * count)
     choices = range(math.ceil(0.8 * ideal), math.floor(1.3 * ideal) + 1)
     return min(choices or [1], key=lambda n: (-count % n, abs(n - ideal)))
-
-
-def _grid(count, columns, aspect=1.0, height_of_title=0.0):
-    """Make axes without frames for `count` pictures: (figure, axes)."""
-    check_whole(columns, "columns")
-    columns = min(columns, count)
-    rows = math.ceil(count / columns)
-    side = min(WIDTH / columns, 3)
-    size = side * columns, (side * aspect + height_of_title) * rows
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    for axis in axes.flat[count:]:
-        axis.remove()
-    return figure, axes.flat[:count]
 
 
 def _limits(values, signed):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from cnnbook.checks import check_whole
+from cnnbook.checks import check_whole, is_whole
 
 Pair = int | tuple[int, int]  # for rows and columns
 SidePadding = Literal["valid", "same"] | Pair  # of one side: both ends, or each
@@ -100,24 +100,19 @@ def _side_padding(size, window, stride, padding, dilation):
         reach = (outputs - 1) * stride + _covered(window, dilation)
         total = max(reach - size, 0)
         return total // 2, total - total // 2  # the odd one goes to the end
-    return (padding, padding) if _is_pixels(padding) else tuple(padding)
-
-
-def _is_pixels(value):
-    """Tell whether this is a number of pixels to pad."""
-    return isinstance(value, (int, np.integer)) and value >= 0
+    return (padding, padding) if is_whole(padding) else tuple(padding)
 
 
 def _is_one_padding(value):
     """Tell whether this is padding that is the same on every side."""
     named = isinstance(value, str) and value in ("valid", "same")
-    return named or _is_pixels(value)
+    return named or is_whole(value)
 
 
 def _is_pair_of_pixels(value):
     """Tell whether this is padding (before, after)."""
     ends = _items(value)
-    return len(ends) == 2 and all(_is_pixels(end) for end in ends)
+    return len(ends) == 2 and all(is_whole(end) for end in ends)
 
 
 def _items(value):

@@ -42,6 +42,5 @@ from .tracing import (
     trace as trace,
 )
 from .votes import (
-    share_inside as share_inside,
     vote_maps as vote_maps,
 )

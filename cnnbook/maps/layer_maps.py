@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.maps.receptive_fields import layer_without_room
+from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import (
     Connections,
     connections,
@@ -31,10 +31,6 @@ _KINDS = {
     "convolutions": CONVOLUTIONS | {"transposed convolution"},
     "pools": POOLS,
 }
-# model -> {(layers, outputs): _Extractor}
-_extractors: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = (
-    weakref.WeakKeyDictionary()
-)
 
 
 def feature_maps(
@@ -232,20 +228,19 @@ def _has_kernels(operation):
 class _Extractor(NamedTuple):
     names: list
     compute: Any  # tensor of images -> list of tensors, one for each name
-    network: Connections  # kept, so that no later tensor gets the id of its outputs
+    network: Connections
     sizes: set  # of images known to be large enough
 
 
 def _extractor(model, layers):
     """Return the compiled function for these layers of a model, made once."""
-    network = connections(model)
+    connections(model)  # refuses what cannot be taken apart
     one_image_input(model)
-    known = _extractors.setdefault(model, {})
-    # A Sequential model that has grown or shrunk has new outputs.
-    key = layers, tuple(map(id, network.outputs))
-    if key not in known:
-        known[key] = _compile(network, _chosen(model, layers), model.inputs[0])
-    return known[key]
+    return compiled_once(
+        model,
+        ("maps", layers),
+        lambda network: _compile(network, _chosen(model, layers), model.inputs[0]),
+    )
 
 
 def _compile(network, names, image):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cnnbook.checks import check_whole
+from cnnbook.checks import check_whole, is_whole
 from cnnbook.maps.receptive_fields import layer_without_room, receptive_field
 from cnnbook.networks.graph import (
     connections,
@@ -356,10 +356,8 @@ def _checked_channels(
                 n for n, call in calls.items() if len(call.outputs[0].shape) == 4
             )
         )
-    chosen = (channels,) if isinstance(channels, int | np.integer) else tuple(channels)
-    if not chosen or not all(
-        isinstance(c, int | np.integer) and 0 <= c < output[3] for c in chosen
-    ):
+    chosen = tuple(channels) if isinstance(channels, Iterable) else (channels,)
+    if not chosen or not all(is_whole(c, most=output[3] - 1) for c in chosen):
         raise ValueError(
             f"channels must be whole numbers from 0 to {output[3] - 1}, at least one, "
             f"for layer {layer!r}; got {channels!r}"
@@ -379,7 +377,7 @@ def _checked_shape(model, layer, size, value_range):
     if size is None:
         usual = _usual_size(model, layer, own)
         rows, columns = (length or usual for length in own)
-    elif isinstance(size, int | np.integer) and size >= 1:
+    elif is_whole(size, 1):
         rows = columns = int(size)
     else:
         raise ValueError(f"size must be a whole number of pixels; got {size!r}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnbook.checks import check_whole
+from cnnbook.checks import check_whole, is_whole
 from cnnbook.maps.receptive_fields import field_on, receptive_field
 from cnnbook.networks.graph import (
     connections,
@@ -383,8 +383,7 @@ def _fitting_floats(model: keras.Model, images: npt.ArrayLike) -> np.ndarray:
 def _check_position(position, layer, sizes):
     """Insist on a position inside an output of these sizes."""
     inside = len(position) == len(sizes) and all(
-        isinstance(at, int | np.integer) and 0 <= at < size
-        for at, size in zip(position, sizes, strict=True)
+        is_whole(at, most=size - 1) for at, size in zip(position, sizes, strict=True)
     )
     if not inside:
         shape = " × ".join(map(str, sizes)) or "a vector, without positions"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from cnnbook.checks import check_whole
 from cnnbook.maps.layer_maps import feature_maps
@@ -69,58 +68,3 @@ def vote_maps(
     maps = feature_maps(model, images, last_pool)[last_pool]
     weights = (weights[:, target] - weights[:, against]).reshape(maps.shape[1:])
     return np.einsum("nhwf,hwf->nhw", maps, weights)
-
-
-def share_inside(
-    maps: npt.ArrayLike, masks: npt.ArrayLike, *, margin: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Measure which share of the votes is cast in a part of the picture.
-
-    Parameters
-    ----------
-    maps : ndarray of shape (N, H', W')
-        From `vote_maps`; whether a vote is for or against does not matter.
-    masks : ndarray of shape (N, H, W), bool
-        The part in each picture, such as one of ``DrawnPets.part_masks``.
-    margin : int
-        Pixels round the part that count as inside: a unit sees more than its own cell.
-
-    Returns
-    -------
-    votes, area : ndarray of shape (N,)
-        The share of the votes, and the share of the picture.  Votes that pay no
-        attention to the part are as many as its area has it.  Not a number where there
-        is no such part, or no vote.
-
-    Examples
-    --------
-    One cell in four casts half of all votes:
-
-    >>> maps = np.array([[[3.0, 1.0], [-1.0, 1.0]]])
-    >>> masks = np.zeros((1, 4, 4), bool)
-    >>> masks[0, :2, :2] = True
-    >>> votes, area = share_inside(maps, masks)
-    >>> votes.item(), area.item()
-    (0.5, 0.25)
-    """
-    maps, masks = np.abs(maps), np.asarray(masks, bool)
-    if maps.ndim != 3 or masks.ndim != 3 or len(maps) != len(masks):
-        raise ValueError(
-            "maps and masks must be (N, H, W), one mask for each map; got shapes "
-            f"{maps.shape} and {masks.shape}"
-        )
-    check_whole(margin, "margin", least=0)
-    if margin:
-        square = np.ones((1, 2 * margin + 1, 2 * margin + 1), bool)
-        masks = np.asarray(ndimage.binary_dilation(masks, square))
-    # Each pixel belongs to the cell above its place.
-    rows, columns = (
-        np.arange(size) * cells // size
-        for size, cells in zip(masks.shape[1:], maps.shape[1:], strict=True)
-    )
-    pixels = maps[:, rows][:, :, columns]
-    present = masks.any(axis=(1, 2))
-    with np.errstate(invalid="ignore"):  # 0 / 0 without a vote
-        votes = (pixels * masks).sum(axis=(1, 2)) / pixels.sum(axis=(1, 2))
-    area = masks.mean(axis=(1, 2))
-    return np.where(present, votes, np.nan), np.where(present, area, np.nan)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnbook.checks import check_whole
+from cnnbook.networks.copies import copy_network
 from cnnbook.networks.graph import (
     connections,
     fitting_images,
@@ -77,7 +78,9 @@ def knock_out(model: keras.Model, layer: str, channels: npt.ArrayLike) -> keras.
             f"{channels.tolist()}"
         )
     kept = ~np.isin(np.arange(count), channels)
-    return _copy(model, lambda own: _muted(own, kept) if own is operation else None)
+    return copy_network(
+        model, lambda own: _muted(own, kept) if own is operation else None
+    )
 
 
 def outputs_without_each_channel(
@@ -191,7 +194,7 @@ def without_activations(model: keras.Model) -> keras.Model:
         replaced.append(layer.name)
         return type(layer).from_config(config | {"activation": "linear"})
 
-    copy = _copy(model, replace)
+    copy = copy_network(model, replace)
     if not replaced:
         raise ValueError(f"model {model.name!r} has no activation functions to replace")
     return copy
@@ -277,7 +280,7 @@ def with_subsampling(model: keras.Model) -> keras.Model:
 def with_shuffled_weights(model: keras.Model, *, seed: int = 0) -> keras.Model:
     """Copy a network with the weights of every kernel put into a random order.
 
-    How large the weights are stays the same; what they had learnt is gone.
+    How large the weights are stays the same; what they had learned is gone.
 
     Parameters
     ----------
@@ -307,7 +310,8 @@ def with_shuffled_weights(model: keras.Model, *, seed: int = 0) -> keras.Model:
     True
     """
     rng = np.random.default_rng(seed)
-    copy = _copy(model, lambda layer: None)
+    copy = copy_network(model)
+    copy.provenance = None  # these weights come from nowhere
     for variable in copy.weights:
         if len(variable.shape) > 1:  # kernels; biases and the like have one axis
             values = np.asarray(variable)
@@ -332,40 +336,9 @@ def _with_other_pools(model, kind):
         replaced.append(layer.name)
         return kind.from_config(layer.get_config())
 
-    copy = _copy(model, replace)
+    copy = copy_network(model, replace)
     if not replaced:
         raise ValueError(f"model {model.name!r} has no max pools to replace")
-    return copy
-
-
-def _copy(model, replace):
-    """Copy a network and its weights, with other layers in some places.
-
-    ``replace(layer)`` returns the layer to put in its place, or None to copy it.
-    """
-    import keras
-
-    connections(model)  # ValueError if the model cannot be taken apart
-    pairs = []
-
-    def clone(layer):
-        replaced = replace(layer)
-        if replaced is None:
-            replaced = type(layer).from_config(layer.get_config())
-        if isinstance(layer, keras.Layer):  # and not an operation, which has no weights
-            pairs.append((layer, replaced))
-        return replaced
-
-    try:
-        copy = keras.models.clone_model(model, clone_function=clone, recursive=True)
-    except (TypeError, NotImplementedError) as error:
-        raise ValueError(
-            f"model {model.name!r} cannot be copied; each of its layers must be one "
-            f"that keras.models.clone_model can copy: {error}"
-        ) from error
-    for original, replaced in pairs:
-        if replaced.weights:
-            replaced.set_weights(original.get_weights())
     return copy
 
 

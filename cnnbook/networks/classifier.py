@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cnnbook.checks import is_whole
 from cnnbook.pictures.images import INTENSITIES
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 # In training, the last maps are averaged into at most this many cells a side.
 CELLS = 4
 
-# The layers after the last stage, in training.
+# The layers of each stage and those after the last: plain, and in training.
+_STAGE, _END = ("conv", "relu", "pool"), ["flatten", "logits"]
+_TRAINED_STAGE = ("conv", "pool", "norm", "relu")
 _TRAINED_END = ["cells", "flatten", "dropout", "logits"]
 
 
@@ -76,7 +79,7 @@ def build_classifier(
     """
     input_shape, filters = tuple(input_shape), tuple(filters)
     sizes = (*input_shape, *filters, num_classes)
-    if len(input_shape) != 3 or not all(_is_count(size) for size in sizes):
+    if len(input_shape) != 3 or not all(is_whole(size, 1) for size in sizes):
         raise ValueError(
             "input_shape must be (rows, columns, channels), and filters and "
             "num_classes positive whole numbers; got input_shape "
@@ -146,7 +149,7 @@ def training_form(
     return _network(
         classifier.input_shape[1:],
         classifier.output_shape[-1],
-        _stages_of(classifier),
+        filters_of(classifier),
         seed=seed,
         plain=False,
         normalize=normalize,
@@ -199,7 +202,7 @@ def fold_batch_normalization(network: keras.Model) -> keras.Model:
     >>> bool(np.allclose(logits, network(images), rtol=1e-4, atol=1e-6))
     True
     """
-    filters = _stages_of(network, plain=False)
+    filters = filters_of(network, plain=False)
     classifier = _network(network.input_shape[1:], network.output_shape[-1], filters)
     classifier.set_weights(folded_weights(network))
     return classifier
@@ -220,7 +223,7 @@ def folded_weights(network: keras.Model) -> list[np.ndarray]:
         them.
     """
     weights, layers = [], {layer.name: layer for layer in network.layers}
-    for stage in range(1, len(_stages_of(network, plain=False)) + 1):
+    for stage in range(1, len(filters_of(network, plain=False)) + 1):
         kernels, *bias = layers[f"block{stage}_conv"].get_weights()
         if normalisation := layers.get(f"block{stage}_norm"):
             offset, mean, variance = normalisation.get_weights()
@@ -256,25 +259,26 @@ def _network(
         own_seed = np.random.SeedSequence((seed, number)).generate_state(1)
         return keras.initializers.HeNormal(seed=int(own_seed[0]))
 
+    def layer(kind, stage, count):
+        name = f"block{stage}_{kind}"
+        if kind == "conv":
+            return layers.Conv2D(
+                count,
+                3,
+                padding="same",
+                use_bias=not normalize,
+                kernel_initializer=starting_weights(stage),
+                name=name,
+            )
+        if kind == "pool":
+            return layers.MaxPooling2D(2, name=name)
+        return layers.ReLU(name=name) if kind == "relu" else _normalization(name)
+
     x = inputs = keras.Input(input_shape, name=INTENSITIES)
     for stage, count in enumerate(filters, 1):
-        name = f"block{stage}"
-        x = layers.Conv2D(
-            count,
-            3,
-            padding="same",
-            use_bias=not normalize,
-            kernel_initializer=starting_weights(stage),
-            name=f"{name}_conv",
-        )(x)
-        if plain:
-            x = layers.ReLU(name=f"{name}_relu")(x)
-            x = layers.MaxPooling2D(2, name=f"{name}_pool")(x)
-        else:
-            x = layers.MaxPooling2D(2, name=f"{name}_pool")(x)
-            if normalize:
-                x = _normalization(name=f"{name}_norm")(x)
-            x = layers.ReLU(name=f"{name}_relu")(x)
+        for kind in _STAGE if plain else _TRAINED_STAGE:
+            if kind != "norm" or normalize:
+                x = layer(kind, stage, count)(x)
     if average_votes:
         window = tuple(math.ceil(size / CELLS) for size in x.shape[1:3])
         x = layers.AveragePooling2D(window, padding="same", name="cells")(x)
@@ -324,12 +328,14 @@ def _normalization(name):
     return BatchNormalization(scale=False, momentum=0.9, name=name)
 
 
-def filters_of(network: keras.Model) -> tuple[int, ...]:
-    """Return the filters of each stage of a network that `build_classifier` makes.
+def filters_of(network: keras.Model, *, plain: bool = True) -> tuple[int, ...]:
+    """Return the filters of each stage of one of our networks.
 
     Parameters
     ----------
     network : keras.Model
+    plain : bool
+        Whether it must be as `build_classifier` makes them, or as `training_form` does.
 
     Returns
     -------
@@ -340,16 +346,11 @@ def filters_of(network: keras.Model) -> tuple[int, ...]:
     ValueError
         If it is of another make.
     """
-    return _stages_of(network)
-
-
-def _stages_of(network, *, plain=True):
-    """Return the filters of each stage; ValueError if it is not one of our networks."""
     names = [layer.name for layer in getattr(network, "layers", [])]
     stages = sum(bool(re.fullmatch(r"block\d+_conv", name)) for name in names)
-    kinds = ("conv", "relu", "pool") if plain else ("conv", "pool", "norm", "relu")
+    kinds = _STAGE if plain else _TRAINED_STAGE
     expected = [f"block{s}_{kind}" for s in range(1, stages + 1) for kind in kinds]
-    expected += ["flatten", "logits"] if plain else _TRAINED_END
+    expected += _END if plain else _TRAINED_END
     if not plain:
         # What training may do without.
         missing = {name for name in expected if name.endswith("norm")}
@@ -373,8 +374,3 @@ def _share_of_cells(layer):
     one_at_a_time = np.eye(rows * columns, dtype="float32")
     averages = layer(one_at_a_time.reshape(-1, rows, columns, 1))
     return np.asarray(averages).reshape(rows * columns, -1)
-
-
-def _is_count(number):
-    """Tell whether a number is whole and above zero."""
-    return isinstance(number, (int, np.integer)) and number > 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +20,7 @@ from cnnbook.networks import graph
 from cnnbook.networks.traits import TRAITS, traits_of
 from cnnbook.pictures.images import INTENSITIES
 from cnnbook.storage.repository import AnyPath
+from cnnbook.storage.whole_files import whole_file
 
 if TYPE_CHECKING:
     import keras
@@ -400,9 +400,5 @@ def _write(path, network):
     """Write the script, whole or not at all."""
     text = json.dumps(network, separators=(",", ":"))
     text = text.replace("<", "\\u003c")  # "</script>" would end a page's script
-    unfinished = path.with_name(f".{path.stem}-unfinished-{os.getpid()}.js")
-    try:
+    with whole_file(path) as unfinished:
         unfinished.write_text(BEGINNING + text + END, encoding="ascii", newline="\n")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)

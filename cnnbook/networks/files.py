@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cnnbook.networks.classifier import filters_of
 from cnnbook.storage.repository import AnyPath
+from cnnbook.storage.whole_files import whole_file
 
 if TYPE_CHECKING:
     import keras
@@ -49,15 +49,11 @@ def save_classifier(
             f"class_names must be {model.output_shape[-1]}, one for each class of the "
             f"network; got {', '.join(class_names)}"
         )
-    unfinished = path.with_name(f".{path.stem}-unfinished-{os.getpid()}.keras")
-    try:
+    with whole_file(path) as unfinished:
         model.save(unfinished)
         if class_names is not None:
             with zipfile.ZipFile(unfinished, "a") as archive:
                 archive.writestr(_OURS, json.dumps({"class_names": [*class_names]}))
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def load_classifier(path: AnyPath | None = None) -> keras.Model:

@@ -1,7 +1,7 @@
 """How the layers of a Keras model follow one another, nested models included.
 
-Both what the layers compute (``activations``) and what they see
-(``receptive_fields``) are values carried along these connections.
+Both what the layers compute (`maps.feature_maps`) and what they see
+(`maps.receptive_field`) are values carried along these connections.
 """
 
 from __future__ import annotations
@@ -348,12 +348,12 @@ def fitting_images(model: keras.Model, images: npt.ArrayLike) -> np.ndarray:
     except ValueError:
         raise ValueError(
             f"model {model.name!r} takes {wanted} in one array; got a {kind} of images "
-            "that differ in size: cut each to one, images.load_image(image, size)"
+            "that differ in size: cut each to one, pictures.load_image(image, size)"
         ) from None
     if not images.ndim:
         raise ValueError(
             f"model {model.name!r} takes {wanted} in one array; got {kind}: read a "
-            "picture by images.load_image(path, size)[None], and np.stack several"
+            "picture by pictures.load_image(path, size)[None], and np.stack several"
         )
     if not _fits(images.shape, shape):
         raise ValueError(
@@ -404,7 +404,7 @@ def _remedy(given, shape):
         if _fits(change(given), shape):
             return f": {words}"
     if len(given) == 4 and given[-1] == shape[-1] == 3:
-        return ": cut each to that size, images.load_image(image, size)"
+        return ": cut each to that size, pictures.load_image(image, size)"
     return ": put a single image in a batch of one, image[None]" * (len(given) == 3)
 
 

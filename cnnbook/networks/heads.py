@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from cnnbook.layers.activation_functions import sigmoid, softmax
 from cnnbook.networks.graph import (
     connections,
     follow,
@@ -113,12 +114,11 @@ class Head:
         """
         outputs = np.asarray(outputs, float)
         if self.kind in ("sigmoid", "logit"):
-            outputs = 0.5 * (1 + np.tanh(outputs / 2))  # never overflows
+            outputs = sigmoid(outputs)
             if outputs.shape[1] == 1:
                 outputs = np.concatenate([1 - outputs, outputs], axis=1)
         else:
-            outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-            outputs /= outputs.sum(axis=1, keepdims=True)
+            outputs = softmax(outputs)
         return outputs.astype("float32")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from cnnbook.checks import is_whole
 from cnnbook.networks import vgg_weights
 from cnnbook.networks.graph import connections, fitting_images, one_image_input
 from cnnbook.storage import downloads
@@ -84,7 +85,7 @@ def top_classes(
         If the model gives anything but those probabilities, or the picture does not
         fit, or ``count`` is not from 1 to 1,000.
     """
-    if not (isinstance(count, int | np.integer) and 1 <= count <= CLASSES):
+    if not is_whole(count, 1, CLASSES):
         raise ValueError(
             f"count must be a whole number from 1 to {CLASSES:,}; got {count!r}"
         )

@@ -57,7 +57,7 @@ class Provenance:
     repeats: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Caption."""
+        """Return the caption, so that a sentence can hold the provenance itself."""
         return self.caption
 
     @property
@@ -371,7 +371,7 @@ def _rgb(arrays):
 
 
 def _untrained(include_top):
-    """Arrays, mean and provenance of a network that has learnt nothing."""
+    """Arrays, mean and provenance of a network that has learned nothing."""
     random = np.random.default_rng(0)
     arrays = {}
     for name, (kernel, bias) in _shapes(include_top).items():

@@ -13,6 +13,9 @@ from .images import (
     model_cat_parts as model_cat_parts,
     photo_crops as photo_crops,
 )
+from .parts import (
+    share_inside as share_inside,
+)
 from .pets import (
     Pets as Pets,
     Split as Split,

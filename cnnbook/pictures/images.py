@@ -1,26 +1,17 @@
 """Read any picture safely into an array of red, green and blue intensities."""
 
-import io
 import logging
-import os
-from contextlib import contextmanager
-from typing import IO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from cnnbook.storage.repository import AnyPath
-
-# A photo has at most some 50 million pixels.  A small file that claims far more
-# (a "decompression bomb") would fill the memory before anyone could look at it.
-# Pillow only warns from here on, and refuses from twice as many.
-MAX_PIXELS = Image.MAX_IMAGE_PIXELS
+from cnnbook.pictures import fitting, opening, pixels
+from cnnbook.pictures.fitting import Fit
+from cnnbook.pictures.opening import FileSource
 
 # What a picture may be read from.
-ImageSource = (
-    AnyPath | bytes | bytearray | memoryview | IO[bytes] | Image.Image | np.ndarray
-)
+ImageSource = FileSource | Image.Image | np.ndarray
 
 # The input of every network that this package builds is named so, which tells others
 # that it takes such numbers; the name is kept when the network is saved or cloned.
@@ -32,12 +23,14 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def load_image(
-    source: ImageSource, size: tuple[int, int] | None = None
+    source: ImageSource, size: tuple[int, int] | None = None, *, fit: Fit = "crop"
 ) -> npt.NDArray[np.float32]:
     """Read a picture as an array of intensities.
 
-    The picture is turned upright (cameras store the rotation as a note), its
-    transparent parts are laid on white, and an animation gives its first frame.
+    The picture is turned upright (cameras store the rotation as a note; one that is
+    damaged is ignored), its transparent parts are laid on white, and an animation
+    gives its first frame.  Colours are those that the file stores: profiles (ICC),
+    gamma and resolution, which say how a screen should show them, are not applied.
 
     Parameters
     ----------
@@ -46,14 +39,26 @@ def load_image(
         (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), of unsigned integers (their
         whole range is used) or of floats in [0, 1].
     size : (int, int), optional
-        Rows and columns of the result.  The largest centred part with these
-        proportions is cut out, then resized without aliasing.  By default the
-        picture keeps its own size.
+        Rows and columns of the result.  By default the picture keeps its own size.
+    fit : {"crop", "stretch", "pad"}
+        How a picture of other proportions is brought to the size, without aliasing:
+
+        - "crop": the largest centred part that has them is cut out, then resized;
+        - "stretch": the whole picture is resized, which distorts it; so do Keras's
+          loaders unless told otherwise;
+        - "pad": the whole picture is resized as it is, and centred on black, the
+          colour that Keras and torchvision pad with.
 
     Returns
     -------
     image : ndarray of shape (H, W, 3), float32
         Intensities in [0, 1]; channels are red, green, blue.
+
+    Warns
+    -----
+    UserWarning
+        If a crop leaves less than a tenth of the picture, or fewer than 4 rows or
+        columns to be enlarged.
 
     Raises
     ------
@@ -63,6 +68,14 @@ def load_image(
         If the picture cannot be read, or is too large to be one; the message
         names the file and the reason.
 
+    Notes
+    -----
+    Greys are divided by the largest number that their file can hold: 1 for 1 bit, 255
+    for 8, 4,095 for 12, 65,535 for 16, half of that where one bit is a sign.  Whole
+    numbers of 32 bits do not say what is white: they are read as 16 bits if all of
+    them fit, and refused otherwise, as are floats outside [0, 1].  Colours of 16 bits
+    are read as 8 bits, their upper ones.
+
     Examples
     --------
     >>> pixels = np.array([[0, 255], [255, 0]], dtype=np.uint8)
@@ -71,13 +84,24 @@ def load_image(
            [1., 0.]], dtype=float32)
     """
     size = _as_size(size)
+    fitting.check_fit(fit)
     if isinstance(source, np.ndarray):
-        image = _from_array(source)
+        image, name = pixels.from_array(source), "the array"
     elif isinstance(source, Image.Image):
-        image = _decoded(source, "the PIL image")
+        name = "the PIL image"
+        image = _decoded(source, name)
     else:
-        image = _from_file(source)
-    return image if size is None else _crop_and_resize(image, size)
+        picture, name = opening.open_picture(source)
+        with picture:
+            image = _decoded(picture, name)
+    return image if size is None else fitting.fit_image(image, size, fit, name)
+
+
+def _decoded(picture, name):
+    """Turn an open PIL image into upright RGB intensities: (H, W, 3)."""
+    opening.check_size(picture, name)
+    with opening.any_failure_names(name):
+        return pixels.from_picture(picture)
 
 
 def model_cat(size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
@@ -230,130 +254,3 @@ def _as_size(size):
             f"size must be two positive whole numbers (rows, columns); got {size!r}"
         )
     return int(rows), int(columns)
-
-
-def _from_file(source):
-    """Decode a path, bytes or an open binary file: (H, W, 3)."""
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        name, file = "the picture given as bytes", io.BytesIO(source)
-    elif hasattr(source, "read"):
-        name, file = getattr(source, "name", "the picture file"), source
-    else:
-        try:
-            name = file = os.fspath(source)
-        except TypeError:
-            raise ValueError(
-                "source must be a path, bytes, a binary file, a PIL image or an "
-                f"array; got {type(source).__name__}"
-            ) from None
-        if os.path.isdir(name):
-            raise ValueError(f"cannot read {name}: it is a folder, not a picture")
-        if os.path.exists(name) and os.path.getsize(name) == 0:
-            raise ValueError(f"cannot read {name}: the file is empty")
-    with _any_failure_names(name):
-        picture = Image.open(file)
-    with picture:
-        return _decoded(picture, name)
-
-
-@contextmanager
-def _any_failure_names(name):
-    """Turn whatever goes wrong inside Pillow into one error that names the picture."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no picture at {name}") from None
-    except UnidentifiedImageError:
-        raise ValueError(
-            f"cannot read {name}: it is not a picture in a format that Pillow knows"
-        ) from None
-    # Decoders report damage as almost anything: struct.error, RuntimeError, EOFError.
-    except Exception as error:
-        reason = str(error) or type(error).__name__
-        raise ValueError(f"cannot read {name}: {reason}") from error
-
-
-def _decoded(picture, name):
-    """Turn an open PIL image into upright RGB intensities: (H, W, 3)."""
-    columns, rows = picture.size
-    if rows * columns == 0:
-        raise ValueError(f"cannot read {name}: it has no pixels")
-    if rows * columns > MAX_PIXELS:
-        raise ValueError(
-            f"cannot read {name}: {rows} × {columns} pixels are more than the "
-            f"{MAX_PIXELS:,} that a picture may have; make it smaller first"
-        )
-    with _any_failure_names(name):
-        picture.load()
-        picture = ImageOps.exif_transpose(picture)
-        deep = picture.mode.startswith(("I", "F"))  # more than 8 bits a channel
-        if not deep:
-            see_through = picture.has_transparency_data
-            picture = picture.convert("RGBA" if see_through else "RGB")
-        pixels = np.asarray(picture)
-    if deep:
-        low, high = pixels.min(), pixels.max()
-        if np.issubdtype(pixels.dtype, np.integer):
-            if low < 0 or high > 65535:
-                raise ValueError(
-                    f"cannot read {name}: its values do not fit into 16 bits"
-                )
-            pixels = pixels.astype(np.uint16)
-        elif not (low >= 0 and high <= 1):  # also catches NaN
-            raise ValueError(
-                f"cannot read {name}: its values are floats from {low:g} to {high:g}, "
-                "which must lie in [0, 1]; scale them first"
-            )
-    return _from_array(pixels)
-
-
-def _from_array(pixels):
-    """Bring an array of pixels to RGB intensities in [0, 1]: (H, W, 3)."""
-    if pixels.ndim == 2:
-        pixels = pixels[..., None]
-    if pixels.ndim != 3 or pixels.shape[-1] not in (1, 3, 4) or 0 in pixels.shape:
-        raise ValueError(
-            "an image array must have shape (H, W), (H, W, 1), (H, W, 3) or "
-            f"(H, W, 4), with at least one pixel; got shape {pixels.shape}"
-        )
-    if pixels.dtype == bool:
-        image = pixels.astype(np.float32)
-    elif np.issubdtype(pixels.dtype, np.unsignedinteger):
-        image = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
-    elif np.issubdtype(pixels.dtype, np.floating):
-        if not (pixels.min() >= 0 and pixels.max() <= 1):  # also catches NaN
-            raise ValueError(
-                "an image array of floats must lie in [0, 1]; got values from "
-                f"{pixels.min():g} to {pixels.max():g}.  Divide 0–255 by 255."
-            )
-        image = pixels.astype(np.float32)
-    else:
-        raise ValueError(
-            "an image array must hold unsigned integers or floats in [0, 1]; got "
-            f"{pixels.dtype}"
-        )
-    if image.shape[-1] == 1:
-        return np.repeat(image, 3, axis=-1)
-    if image.shape[-1] == 4:
-        opacity = image[..., 3:]
-        return image[..., :3] * opacity + (1 - opacity)
-    return image
-
-
-def _crop_and_resize(image, size):
-    """Cut the largest centred part with the proportions of `size`, and resize it."""
-    rows, columns = image.shape[:2]
-    scale = min(rows / size[0], columns / size[1])
-    height, width = size[0] * scale, size[1] * scale
-    left, top = (columns - width) / 2, (rows - height) / 2
-    box = (left, top, left + width, top + height)
-    channels = [
-        # Pillow widens its filter when it shrinks, which is what avoids aliasing.
-        Image.fromarray(np.ascontiguousarray(image[..., channel])).resize(
-            size[::-1], Image.Resampling.BICUBIC, box=box
-        )
-        for channel in range(3)
-    ]
-    # A bicubic filter may overshoot at edges.
-    planes = [np.asarray(channel) for channel in channels]
-    return np.stack(planes, axis=-1).clip(0, 1).astype(np.float32)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cnnbook.checks import check_whole
 from cnnbook.pictures import decoding, folders
 from cnnbook.pictures.drawing.pets import draw_pets
 from cnnbook.pictures.sources import DOWNLOADS, SOURCES, source_of
@@ -37,7 +38,7 @@ class Split:
     files: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        """Count the pictures."""
+        """Return how many pictures there are."""
         return len(self.labels)
 
 
@@ -125,8 +126,7 @@ def load_pets(source: AnyPath = "auto", *, size: int = 96, seed: int = 0) -> Pet
     >>> pets.class_names, pets.validation.images.shape
     (('cat', 'dog'), (600, 96, 96, 3))
     """
-    if not (isinstance(size, (int, np.integer)) and size > 0):
-        raise ValueError(f"size must be a positive number of pixels; got {size!r}")
+    check_whole(size, "size")
     name, folder = find_source(source)
     known = source_of(name)
     if folder is None or known.sort is None:

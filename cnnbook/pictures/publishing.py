@@ -18,7 +18,7 @@ def may_show(pets: Pets) -> bool:
 
     Parameters
     ----------
-    pets : data.Pets
+    pets : pictures.Pets
 
     Returns
     -------
@@ -33,7 +33,7 @@ def publishing_notice(pets: Pets) -> str:
 
     Parameters
     ----------
-    pets : data.Pets
+    pets : pictures.Pets
 
     Returns
     -------

@@ -2,7 +2,6 @@ from .archives import (
     unpack as unpack,
 )
 from .build_folder import (
-    all_or_nothing as all_or_nothing,
     find_build_folder as find_build_folder,
     found_once as found_once,
     key_of as key_of,
@@ -25,4 +24,8 @@ from .repository import (
 from .source_code import (
     digest_of_code as digest_of_code,
     modules_behind as modules_behind,
+)
+from .whole_files import (
+    whole_file as whole_file,
+    whole_folder as whole_folder,
 )

@@ -5,14 +5,13 @@ import importlib.metadata
 import json
 import os
 import platform
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from cnnbook.storage import source_code
 from cnnbook.storage.repository import find_repository, from_repository
+from cnnbook.storage.whole_files import whole_folder
 
 ROOT = Path(__file__).parents[2]  # the folder that holds the package
 
@@ -42,14 +41,14 @@ def find_build_folder() -> Path:
     )
 
 
-def key_of(*modules: str, **facts: Any) -> str:
+def key_of(*names: str, **facts: Any) -> str:
     """Digest everything that decides a result: code, versions and other facts.
 
     Parameters
     ----------
-    modules : str
+    names : str
         Modules of this package whose code counts, with all that they import from it;
-        comments and docstrings do not.
+        comments and docstrings do not.  Or functions, whose neighbours do not count.
     facts
         Anything else that counts, as JSON can write it.
 
@@ -61,7 +60,8 @@ def key_of(*modules: str, **facts: Any) -> str:
     Raises
     ------
     ValueError
-        If there is no such module, or one of their imports cannot be followed.
+        If there is no such module or function, or one of their imports cannot be
+        followed.
 
     Examples
     --------
@@ -70,11 +70,9 @@ def key_of(*modules: str, **facts: Any) -> str:
     >>> key_of("pictures.images", seed=0) == key_of("pictures.images", seed=1)
     False
     """
-    code = "\n".join(f"import {source_code.PACKAGE}.{module}" for module in modules)
-    behind = source_code.modules_behind(ROOT, code)
-    sources = {
-        name: source_code.digest_of_code(file).hex() for name, file in behind.items()
-    }
+    sources: dict[str, str] = {}
+    for name in names:
+        sources |= source_code.digests_behind(ROOT, f"{source_code.PACKAGE}.{name}")
     everything = {"sources": sources, "versions": versions(), "facts": facts}
     text = json.dumps(everything, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -103,7 +101,7 @@ def made_once(kind: str, key: str, make: Callable[[Path], object]) -> Path:
     """
     folder = find_build_folder() / kind / key
     if not folder.is_dir():
-        with all_or_nothing(folder) as unfinished:
+        with whole_folder(folder) as unfinished:
             make(unfinished)
     return folder
 
@@ -148,32 +146,3 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {
         package: importlib.metadata.version(package) for package in packages
     }
-
-
-@contextmanager
-def all_or_nothing(folder: Path) -> Iterator[Path]:
-    """Fill a folder that appears under its name once it is complete, or never.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        If another process completes it first, that one's stays.
-
-    Yields
-    ------
-    unfinished : pathlib.Path
-        An empty folder to write to.  If the block raises, it is removed.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = folder.parent / f".{folder.name}-unfinished-{os.getpid()}"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
-    try:
-        yield unfinished
-        try:
-            unfinished.rename(folder)  # in one step, as it is on the same disk
-        except OSError:
-            if not folder.is_dir():
-                raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)

@@ -319,7 +319,7 @@ def _reason(error, status):
 
 
 def _by_hand(download):
-    """How to do without ``fetch``."""
+    """Say how to put a download in its place without ``fetch``."""
     folder, place = download.folder, destination(download)
     if folder is None:
         return f"save that file as {place}"

@@ -1,6 +1,7 @@
 """Which code a result rests on: imports are followed, and prose does not count."""
 
 import ast
+import copy
 import functools
 import hashlib
 from pathlib import Path
@@ -70,6 +71,105 @@ def digest_of_code(file: Path) -> bytes:
     """
     content = file.read_bytes()
     return _digest_of_syntax(content) if file.suffix == ".py" else _sha256(content)
+
+
+def digests_behind(root: Path, name: str) -> dict[str, str]:
+    """Digest all code of this package that a module, or one function of it, rests on.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The folder that holds the package.
+    name : str
+        Full name of a module, or of a function in it.  Of the function's own module
+        only what the function needs counts: a neighbour may change.
+
+    Returns
+    -------
+    digests : dict of str to str
+        Of each module reached, by its full name, and of the function.
+
+    Raises
+    ------
+    ValueError
+        If there is no such module or function, or an import cannot be followed.
+    """
+    found, code = {}, f"import {name}"
+    module, _, function = name.rpartition(".")
+    if _file_of(root, name) is None and module and _file_of(root, module):
+        whole = _file_of(root, module).read_text(encoding="utf-8")
+        if function not in _defined(whole):
+            raise ValueError(f"there is no {name}")
+        code = part_for(whole, function)
+        found[name] = _digest_of_syntax(code.encode()).hex()
+    behind = modules_behind(root, code)
+    return found | {at: digest_of_code(file).hex() for at, file in behind.items()}
+
+
+def part_for(code: str, name: str) -> str:
+    """Cut a module down to what one of its names needs.
+
+    Parameters
+    ----------
+    code : str
+        Python.
+    name : str
+        What the module defines.
+
+    Returns
+    -------
+    code : str
+        What defines the name, what that uses of the module, and so on; and whatever
+        the module runs without naming its result.
+
+    Examples
+    --------
+    >>> print(part_for("import a, b; c = a.d; e = b.f; g = c + 1", "g"))
+    import a
+    c = a.d
+    g = c + 1
+    """
+    tree = ast.parse(code)
+    tree.body = [
+        single
+        for node in tree.body
+        if not _for_types_alone(node)
+        for single in _one_import_each(node)
+    ]
+    binds = {node: _bound_by(node) for node in tree.body}
+    wanted, needed = {name}, set()
+    while more := {
+        node
+        for node, names in binds.items()
+        if node not in needed and (not names or names & wanted)
+    }:
+        needed |= more
+        wanted |= {n.id for at in more for n in ast.walk(at) if isinstance(n, ast.Name)}
+    tree.body = [node for node in tree.body if node in needed]
+    return ast.unparse(tree)
+
+
+def _one_import_each(node):
+    """Split an import of several names, of which perhaps not all are needed."""
+    if not isinstance(node, ast.Import | ast.ImportFrom):
+        return [node]
+    several = [copy.copy(node) for _ in node.names]
+    for single, alias in zip(several, node.names, strict=True):
+        single.names = [alias]
+    return several
+
+
+def _bound_by(node):
+    """Name what a statement of a module defines."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+    return {
+        inner.id
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
+    }
 
 
 @functools.cache

@@ -38,7 +38,7 @@ class Pupil:
         Where it is kept.
     history : dict of str to list of float
         From `training.train`.
-    scores : Scores
+    metrics : Metrics
         On pictures like those that it learned from.
     seconds : float
         Time that training took.
@@ -46,7 +46,7 @@ class Pupil:
 
     folder: Path
     history: dict[str, list[float]]
-    scores: Metrics
+    metrics: Metrics
     seconds: float
 
     @cached_property
@@ -69,7 +69,7 @@ def collection(tags: str, count: int = JUDGED, *, seed: int = SEED + 1) -> Drawn
 
     Returns
     -------
-    pets : drawing.DrawnPets
+    pets : pictures.DrawnPets
 
     Raises
     ------
@@ -133,7 +133,7 @@ def _pupil(tags, progress):
         )
         facts = {
             "history": history,
-            "scores": asdict(metrics.evaluate(network, judged)),
+            "metrics": asdict(metrics.evaluate(network, judged)),
             "seconds": time.monotonic() - start,
         }
         files.save_classifier(network, folder / "network.keras")
@@ -142,4 +142,4 @@ def _pupil(tags, progress):
     key = build_folder.key_of("studies.cheating", tags=tags)
     folder = build_folder.made_once("cheating", key, make)
     facts = json.loads((folder / "facts.json").read_text(encoding="utf8"))
-    return Pupil(folder=folder, **facts | {"scores": Metrics(**facts["scores"])})
+    return Pupil(folder=folder, **facts | {"metrics": Metrics(**facts["metrics"])})

@@ -38,7 +38,7 @@ FILTERS = (16, 32, 64, 128)
 
 
 @dataclass(frozen=True)
-class Trial:
+class DepthTrial:
     """One network of the comparison: what it cost, and how good it became.
 
     Attributes
@@ -51,7 +51,7 @@ class Trial:
         How often each picture was seen.
     seconds : float
         Time that training took, or all trainings that were put together.
-    scores : Scores
+    metrics : Metrics
         On pictures kept aside.
     gained, lost : int
         Of them, those that are right with this network and wrong with a stage less,
@@ -63,36 +63,38 @@ class Trial:
     multiplications: int
     epochs: int
     seconds: float
-    scores: Metrics
+    metrics: Metrics
     gained: int = 0
     lost: int = 0
 
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of its accuracy, (low, high)."""
-        right = round(self.scores.accuracy * self.scores.count)
-        return binomial_interval(right, self.scores.count)
+        right = round(self.metrics.accuracy * self.metrics.count)
+        return binomial_interval(right, self.metrics.count)
 
     @property
     def gain(self) -> tuple[float, float, float]:
         """What the last stage adds to the accuracy: `training.paired_difference`."""
-        return paired_difference(self.gained, self.lost, self.scores.count)
+        return paired_difference(self.gained, self.lost, self.metrics.count)
 
 
-def compare_depths(pets: Pets, recipe: Recipe, *, progress: bool = True) -> list[Trial]:
+def compare_depths(
+    pets: Pets, recipe: Recipe, *, progress: bool = True
+) -> list[DepthTrial]:
     """Train networks of one to four stages, all on the same pictures.
 
     Parameters
     ----------
-    pets : data.Pets
-    recipe : model.Recipe
+    pets : pictures.Pets
+    recipe : training.Recipe
         Its filters do not count.
     progress : bool
         Whether to report on stderr.
 
     Returns
     -------
-    trials : list of Trial
+    trials : list of DepthTrial
         From one stage to four.
     """
     epochs = recipe.epochs(len(pets.train))
@@ -116,13 +118,13 @@ def compare_depths(pets: Pets, recipe: Recipe, *, progress: bool = True) -> list
         right = answers == pets.validation.labels
         if right_before is None:
             right_before = right
-        trial = Trial(
+        trial = DepthTrial(
             stages=stages,
             parameters=network.count_params(),
             multiplications=multiplications(network),
             epochs=epochs,
             seconds=seconds,
-            scores=evaluate(network, pets.validation),
+            metrics=evaluate(network, pets.validation),
             gained=int((right & ~right_before).sum()),
             lost=int((right_before & ~right).sum()),
         )
@@ -131,7 +133,7 @@ def compare_depths(pets: Pets, recipe: Recipe, *, progress: bool = True) -> list
         if progress:
             print(
                 f"depth {stages} of {len(FILTERS)}: accuracy "
-                f"{trial.scores.accuracy:.1%} after {epochs} epochs, "
+                f"{trial.metrics.accuracy:.1%} after {epochs} epochs, "
                 f"{trial.seconds:.0f} s",
                 file=sys.stderr,
                 flush=True,
@@ -139,7 +141,7 @@ def compare_depths(pets: Pets, recipe: Recipe, *, progress: bool = True) -> list
     return trials
 
 
-def measure(source: AnyPath = "photos", *, progress: bool = True) -> list[Trial]:
+def measure(source: AnyPath = "photos", *, progress: bool = True) -> list[DepthTrial]:
     """Compare depths on pictures held out of those for training.
 
     What was measured on one part of them is kept in the build folder, so that an
@@ -154,8 +156,8 @@ def measure(source: AnyPath = "photos", *, progress: bool = True) -> list[Trial]
 
     Returns
     -------
-    trials : list of Trial
-        From one stage to four; scores over all that was held out, seconds in all.
+    trials : list of DepthTrial
+        From one stage to four; metrics over all that was held out, seconds in all.
     """
     name, _ = find_source(source)
     recipe = held_out.shortened(recipe_for(name))
@@ -172,7 +174,7 @@ def measure(source: AnyPath = "photos", *, progress: bool = True) -> list[Trial]
 
 
 def record(source: AnyPath = "photos", *, progress: bool = True) -> Path:
-    """Measure, and keep the result as ``cnnbook/results/depth.json``.
+    """Measure, and keep the result as ``cnnbook/studies/results/depth.json``.
 
     Parameters
     ----------
@@ -186,7 +188,7 @@ def record(source: AnyPath = "photos", *, progress: bool = True) -> Path:
     trials = measure(source, progress=progress)
     name, _ = find_source(source)
     return records.write_record(
-        "studies.depth",
+        "depth",
         {
             "source": name,
             "folds": held_out.FOLDS,
@@ -197,12 +199,12 @@ def record(source: AnyPath = "photos", *, progress: bool = True) -> Path:
     )
 
 
-def recorded() -> list[Trial]:
+def recorded() -> list[DepthTrial]:
     """Read the trials that were recorded.
 
     Returns
     -------
-    trials : list of Trial
+    trials : list of DepthTrial
 
     Examples
     --------
@@ -232,17 +234,17 @@ def _compared_once(pets, recipe, source, progress):
 
 def _in_all(trials):
     """Put together what the same network reached on all that was held out."""
-    counts = [trial.scores.count for trial in trials]
+    counts = [trial.metrics.count for trial in trials]
     return replace(
         trials[0],
         seconds=sum(trial.seconds for trial in trials),
         gained=sum(trial.gained for trial in trials),
         lost=sum(trial.lost for trial in trials),
-        scores=Metrics(
+        metrics=Metrics(
             accuracy=float(
-                np.average([t.scores.accuracy for t in trials], weights=counts)
+                np.average([t.metrics.accuracy for t in trials], weights=counts)
             ),
-            loss=float(np.average([t.scores.loss for t in trials], weights=counts)),
+            loss=float(np.average([t.metrics.loss for t in trials], weights=counts)),
             count=sum(counts),
         ),
     )
@@ -250,7 +252,7 @@ def _in_all(trials):
 
 def _read(trial):
     """Make a trial of what JSON keeps."""
-    return Trial(**trial | {"scores": Metrics(**trial["scores"])})
+    return DepthTrial(**trial | {"metrics": Metrics(**trial["metrics"])})
 
 
 def multiplications(network: keras.Model) -> int:

@@ -24,13 +24,13 @@ def folds(split: Split, seed: int) -> Iterator[tuple[Split, Split]]:
 
     Parameters
     ----------
-    split : data.Split
+    split : pictures.Split
     seed : int
         Decides which are held out.
 
     Yields
     ------
-    learned, judged : data.Split
+    learned, judged : pictures.Split
         Both in some fixed order; what is judged once is not judged again.
 
     Examples
@@ -55,10 +55,10 @@ def shortened(recipe: Recipe) -> Recipe:
 
     Parameters
     ----------
-    recipe : model.Recipe
+    recipe : training.Recipe
 
     Returns
     -------
-    shorter : model.Recipe
+    shorter : training.Recipe
     """
     return replace(recipe, pictures=round(BUDGET * recipe.pictures))

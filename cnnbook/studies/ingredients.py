@@ -21,7 +21,7 @@ ANOTHER_SEED = "another seed"
 
 
 @dataclass(frozen=True)
-class Trial:
+class IngredientTrial:
     """A training with one ingredient changed, compared with the training as chosen.
 
     Attributes
@@ -74,7 +74,9 @@ def changes() -> list[tuple[str | None, bool, frozenset[str]]]:
     return listed
 
 
-def measure(source: AnyPath = "photos", *, progress: bool = True) -> list[Trial]:
+def measure(
+    source: AnyPath = "photos", *, progress: bool = True
+) -> list[IngredientTrial]:
     """Train with each ingredient changed, on folds of the training pictures.
 
     Whatever is measured is kept in the build folder, so that an interruption costs
@@ -89,7 +91,7 @@ def measure(source: AnyPath = "photos", *, progress: bool = True) -> list[Trial]
 
     Returns
     -------
-    trials : list of Trial
+    trials : list of IngredientTrial
         The training as chosen comes first.
     """
     name, _ = find_source(source)
@@ -107,7 +109,7 @@ def measure(source: AnyPath = "photos", *, progress: bool = True) -> list[Trial]
         if changed is None:
             chosen = right
         trials.append(
-            Trial(
+            IngredientTrial(
                 changed=changed,
                 added=added,
                 right=int(right.sum()),
@@ -124,7 +126,7 @@ def measure(source: AnyPath = "photos", *, progress: bool = True) -> list[Trial]
 
 
 def record(source: AnyPath = "photos", *, progress: bool = True) -> Path:
-    """Measure, and keep the result as ``cnnbook/results/ingredients.json``.
+    """Measure, and keep the result as ``cnnbook/studies/results/ingredients.json``.
 
     Parameters
     ----------
@@ -148,19 +150,22 @@ def record(source: AnyPath = "photos", *, progress: bool = True) -> Path:
     )
 
 
-def recorded() -> list[Trial]:
+def recorded() -> list[IngredientTrial]:
     """Read the trials that were recorded.
 
     Returns
     -------
-    trials : list of Trial
+    trials : list of IngredientTrial
 
     Examples
     --------
     >>> recorded()[0].changed is None
     True
     """
-    return [Trial(**trial) for trial in records.read_record("ingredients")["trials"]]
+    return [
+        IngredientTrial(**trial)
+        for trial in records.read_record("ingredients")["trials"]
+    ]
 
 
 def _outcome(name, source, recipe, ingredients, seed, learned, judged):

@@ -1,4 +1,4 @@
-"""Results that took long to measure, kept with the package in ``cnnbook/results``.
+"""Results that took long to measure, kept in ``cnnbook/studies/results``.
 
 ``make results`` measures them anew; chapters read them, so that no number is typed.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnbook.storage import build_folder
+from cnnbook.storage.whole_files import whole_file
 
 FOLDER = Path(__file__).parent / "results"
 
@@ -60,16 +61,38 @@ def write_record(name: str, record: Mapping[str, Any]) -> Path:
     -------
     file : pathlib.Path
     """
-    FOLDER.mkdir(exist_ok=True)
-    file = FOLDER / f"{name}.json"
-    whole = {
-        "made_by": f"cnnbook results {name}",
+    return write_parts(name, {**measured_with(), **record})
+
+
+def measured_with() -> dict[str, Any]:
+    """Name the versions and the machine that something is measured with now.
+
+    Returns
+    -------
+    facts : dict
+    """
+    return {
         "versions": build_folder.versions(),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",
-        **record,
     }
+
+
+def write_parts(name: str, record: Mapping[str, Any]) -> Path:
+    """Keep a record whose parts say themselves what they were measured with.
+
+    Parameters
+    ----------
+    name, record
+        As for `write_record`.
+
+    Returns
+    -------
+    file : pathlib.Path
+    """
+    FOLDER.mkdir(exist_ok=True)
+    file = FOLDER / f"{name}.json"
+    whole = {"made_by": f"cnnbook results {name}", **record}
     text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
-    unfinished = file.with_suffix(".unfinished")
-    unfinished.write_text(text, encoding="utf8")
-    unfinished.replace(file)
+    with whole_file(file) as unfinished:
+        unfinished.write_text(text, encoding="utf8")
     return file

@@ -29,8 +29,9 @@ THRESHOLDS = tuple(np.linspace(0.05, 0.95, 19).round(2).tolist())
 def record(*, progress: bool = True) -> Path:
     """Train once for each seed, judge each once, and keep the numbers and a network.
 
-    The numbers go to ``cnnbook/results/classifier.json``, the network of the first seed
-    (the first, whatever it reaches) to ``cnnbook/weights/classifier.keras``.
+    The numbers go to ``cnnbook/studies/results/classifier.json``, the network of the
+    first seed (the first, whatever it reaches) to
+    ``cnnbook/networks/weights/classifier.keras``.
 
     Parameters
     ----------
@@ -90,7 +91,7 @@ def record(*, progress: bool = True) -> Path:
 def record_build(*, progress: bool = True) -> Path:
     """Train on photographs as a build of the book does, and keep the numbers.
 
-    They go to ``cnnbook/results/build.json``; see `training.book_recipe_for`.
+    They go to ``cnnbook/studies/results/build.json``; see `training.book_recipe_for`.
 
     Parameters
     ----------
@@ -126,7 +127,7 @@ def shipped_reliability() -> calibration.Reliability:
 
     Returns
     -------
-    reliability : calibration.Reliability
+    reliability : training.Reliability
         On the photographs that it was judged by.
 
     Examples
@@ -144,7 +145,7 @@ def shipped_thresholds() -> calibration.Thresholds:
 
     Returns
     -------
-    measured : calibration.Thresholds
+    measured : training.Thresholds
         On the photographs that it was judged by.
 
     Examples
@@ -164,7 +165,7 @@ def _run(built, probabilities, labels):
         "seed": built.recipe.seed,
         "accuracy": right / len(labels),
         "interval": binomial_interval(right, len(labels)),
-        "loss": built.scores.loss,
+        "loss": built.metrics.loss,
         "calibration_error": calibration.reliability(probabilities, labels).error,
         "confusion": confusion_matrix(labels, answers, probabilities.shape[1]).tolist(),
         "seconds": built.seconds,
@@ -205,7 +206,7 @@ def photo_groups(split: Split) -> dict[str, npt.NDArray[np.bool_]]:
 
     Parameters
     ----------
-    split : data.Split
+    split : pictures.Split
         Photographs of the "photos" source.
 
     Returns

@@ -37,7 +37,7 @@ MOST_EPOCHS = 200
 
 
 def record(source: AnyPath = "photos", *, progress: bool = True) -> Path:
-    """Measure both learning curves; keep them as ``cnnbook/results/transfer.json``.
+    """Keep both learning curves as ``cnnbook/studies/results/transfer.json``.
 
     Parameters
     ----------

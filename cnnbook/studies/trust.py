@@ -3,16 +3,19 @@
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cnnbook.explanations import assessment, truth
-from cnnbook.explanations.methods import METHODS
+from cnnbook.explanations.methods import METHODS, explain
 from cnnbook.pictures.drawing.pets import DrawnPets, draw_pets
+from cnnbook.storage import build_folder
 from cnnbook.studies import records
 from cnnbook.training.built import BuiltClassifier, train_for_book
-from cnnbook.training.metrics import evaluate as score
+from cnnbook.training.metrics import evaluate
+from cnnbook.training.recipes import book_recipe_for
 
 COUNT = 200  # pets, half of them cats
 SEED = 2026  # of pets that no network learned from
@@ -43,7 +46,7 @@ def drawn_classifier() -> BuiltClassifier:
 
     Returns
     -------
-    built : model.BuiltClassifier
+    built : training.BuiltClassifier
         Trained now if this build has not trained it yet.
     """
     return train_for_book("drawn")
@@ -54,7 +57,7 @@ def pets() -> DrawnPets:
 
     Returns
     -------
-    pets : drawing.DrawnPets
+    pets : pictures.DrawnPets
     """
     return draw_pets(COUNT, size=SIZE, seed=SEED)
 
@@ -89,8 +92,38 @@ def failures(method: Mapping[str, Any]) -> list[str]:
     return failed
 
 
+def code_of(name: str) -> str:
+    """Digest what a method's figures rest on: its code, its options, and its judges.
+
+    Parameters
+    ----------
+    name : str
+        One of `explanations.METHODS`.
+
+    Returns
+    -------
+    key : str
+        From `storage.key_of`.  Other methods do not count, not even in one module.  Of
+        the network the recipe counts, not the code that trains by it.
+    """
+    function = METHODS[name].function
+    return build_folder.key_of(
+        f"{function.__module__}.{function.__name__}".removeprefix("cnnbook."),
+        "explanations.assessment",
+        "pictures.drawing.pets",
+        recipe=asdict(book_recipe_for("drawn")),
+        options=OPTIONS.get(name, {}),
+        pets=[COUNT, SEED, SIZE],
+        tolerance=TOLERANCE,
+        baseline=GREY,
+    )
+
+
 def record(*, progress: bool = True) -> Path:
-    """Measure every method; keep the figures as ``cnnbook/results/trust.json``.
+    """Measure the methods that are new or changed; keep what is known of the others.
+
+    The figures are in ``cnnbook/studies/results/trust.json``, where each method says
+    what it was measured with.  After an interruption, the next call goes on.
 
     Parameters
     ----------
@@ -101,46 +134,73 @@ def record(*, progress: bool = True) -> Path:
     -------
     file : pathlib.Path
     """
-    built, drawn = drawn_classifier(), pets()
+    try:
+        recorded = records.read_record("trust")["methods"]
+    except FileNotFoundError:
+        recorded = []
+    methods = {method["name"]: method for method in recorded}
+    codes = {name: code_of(name) for name in METHODS}
+    wanted = [n for n in METHODS if methods.get(n, {}).get("code") != codes[n]]
+    if progress:
+        print(f"To measure: {', '.join(wanted) or 'nothing'}", file=sys.stderr)
+    if wanted:
+        model, drawn = drawn_classifier().model, pets()
+    for name in wanted:
+        methods[name] = {"code": codes[name]} | _measured(name, model, drawn)
+        _write(methods)
+        if progress:
+            print(_in_words(methods[name]), file=sys.stderr, flush=True)
+    return _write(methods)
+
+
+def _measured(name, model, drawn):
+    """Put one method to all controls; return its entry of the record."""
     images = (drawn.images / 255).astype("float32")
     masks = truth.telling_parts(drawn.part_masks, tolerance=TOLERANCE)
-    methods: list[dict[str, Any]] = []
-    for name in METHODS:
-        start = time.monotonic()
-        method = partial(METHODS[name], **OPTIONS.get(name, {}))
-        found = assessment.assess(
-            method, built.model, images, drawn.labels, masks=masks, baseline=GREY
-        )
-        methods.append(
-            {
-                "method": found.explanation.method,
-                "name": name,
-                "layer": found.explanation.layer,
-                "options": OPTIONS.get(name, {}),
-                "seconds": time.monotonic() - start,
-                "random_from": {
-                    layer: float(values.mean())
-                    for layer, values in found.random_weights.items()
-                },
-                **found.summary(),
-            }
-        )
-        if progress:
-            density, random = (methods[-1][k][0] for k in ("density", "random_density"))
-            print(
-                f"{found.explanation.method}: {density:.1f} × as dense on the telling "
-                f"parts, {random:.1f} × with random weights",
-                file=sys.stderr,
-                flush=True,
-            )
-    return records.write_record(
+    options = OPTIONS.get(name, {})
+    start = time.monotonic()
+    found = assessment.assess(
+        partial(explain, name, **options),
+        model,
+        images,
+        drawn.labels,
+        masks=masks,
+        baseline=GREY,
+    )
+    return {
+        "method": found.explanation.method,
+        "name": name,
+        "layer": found.explanation.layer,
+        "options": options,
+        **records.measured_with(),
+        "seconds": time.monotonic() - start,
+        "accuracy": evaluate(model, drawn).accuracy,  # of the network
+        "random_from": {
+            layer: float(values.mean())
+            for layer, values in found.random_weights.items()
+        },
+        **found.summary(),
+    }
+
+
+def _in_words(method):
+    """Say in a line how densely a method finds the telling parts."""
+    density, random = (method[name][0] for name in ("density", "random_density"))
+    return (
+        f"{method['method']}: {density:.1f} × as dense on the telling parts, "
+        f"{random:.1f} × with random weights"
+    )
+
+
+def _write(methods):
+    """Write what is recorded of methods, in the order in which they are listed."""
+    return records.write_parts(
         "trust",
         {
-            "source": built.source,
+            "source": "drawn",
             "count": COUNT,
             "seed": SEED,
             "tolerance": TOLERANCE,
-            "accuracy": score(built.model, drawn).accuracy,
-            "methods": methods,
+            "methods": [methods[name] for name in METHODS if name in methods],
         },
     )

@@ -30,7 +30,7 @@ def checked(
 
     Parameters
     ----------
-    split : data.Split
+    split : pictures.Split
     network : keras.Model
 
     Returns

@@ -24,7 +24,7 @@ from cnnbook.training.recipes import Recipe, book_recipe_for
 if TYPE_CHECKING:
     import keras
 
-# Epochs whose weights are kept, 0 being before the first: most is learnt early.
+# Epochs whose weights are kept, 0 being before the first: most is learned early.
 CHECKPOINTS = (0, 1, 2, 4, 8, 16, 32)
 
 
@@ -47,7 +47,7 @@ class BuiltClassifier:
     epochs : int
     history : dict of str to list of float
         From `train`.
-    scores : Metrics
+    metrics : Metrics
         On the validation pictures.
     parameters : int
         Of the network.
@@ -65,7 +65,7 @@ class BuiltClassifier:
     recipe: Recipe
     epochs: int
     history: dict[str, list[float]]
-    scores: Metrics
+    metrics: Metrics
     parameters: int
     seconds: float
     versions: dict[str, str]
@@ -153,7 +153,7 @@ def train_by_recipe(
             "folder": folder,
             "class_names": tuple(facts["class_names"]),
             "recipe": recipe,
-            "scores": Metrics(**facts["scores"]),
+            "metrics": Metrics(**facts["metrics"]),
         }
     )
 
@@ -211,7 +211,7 @@ def _train_into(folder, source, recipe, progress):
         "counts": {"train": len(pets.train), "validation": len(pets.validation)},
         "epochs": epochs,
         "history": history,
-        "scores": asdict(evaluate(model, pets.validation)),
+        "metrics": asdict(evaluate(model, pets.validation)),
         "parameters": model.count_params(),
         "seconds": seconds,
         "versions": build_folder.versions(),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnbook.storage.repository import AnyPath
+from cnnbook.storage.whole_files import whole_file
 
 if TYPE_CHECKING:
     import keras
@@ -54,17 +54,13 @@ def write(
         was there stays as it is.
     """
     path = Path(path)
-    unfinished = path.with_name(f".{path.name}-unfinished-{os.getpid()}")
     arrays: dict[str, Any] = {
         str(n): np.asarray(v) for n, v in enumerate(_variables(network))
     }
     about = json.dumps({"history": history, "facts": facts})
     try:
-        with open(unfinished, "wb") as file:
+        with whole_file(path) as unfinished, open(unfinished, "wb") as file:
             np.savez(file, about=np.array(about), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
     except OSError as error:
         kept = f"; the older {path} is still good" if path.exists() else ""
         room = "Make room, and train" if error.errno == errno.ENOSPC else "Train"
@@ -74,8 +70,6 @@ def write(
             f"the checkpoint {path} cannot be written ({error.strerror}){kept}. "
             f"{room} again{on}",
         ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def read(
@@ -151,7 +145,7 @@ def digest(split: Split) -> str:
 
     Parameters
     ----------
-    split : data.Split
+    split : pictures.Split
 
     Returns
     -------

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from cnnbook.maps.layer_maps import feature_maps
 from cnnbook.storage import build_folder, downloads
+from cnnbook.storage.whole_files import whole_folder
 
 if TYPE_CHECKING:
     import keras
@@ -77,7 +78,7 @@ def features(
     folder = _kept_at(network, images, layers, pairs)
     if not folder.is_dir():
         described = describe(network, images, layers, pairs=pairs, progress=progress)
-        with build_folder.all_or_nothing(folder) as unfinished:
+        with whole_folder(folder) as unfinished:
             for name, array in described.items():
                 np.save(unfinished / f"{_file(name)}.npy", array)
     return {name: np.load(folder / f"{_file(name)}.npy") for name in layers}

@@ -82,7 +82,7 @@ def train(
     model : keras.Model
         As `build_classifier` makes them.  It is changed: after every epoch it holds
         the weights of that epoch.  Those that it held before do not matter.
-    train, validation : data.Split
+    train, validation : pictures.Split
         What to learn from, and what to measure on after every epoch; images of
         shape (N, H, W, C), 8-bit integers or floating-point numbers in [0, 1].
     epochs : int

@@ -78,12 +78,12 @@ def evaluate(model: keras.Model, split: Split | DrawnPets) -> Metrics:
     ----------
     model : keras.Model
         As in `predict`.
-    split : data.Split
+    split : pictures.Split
         Or anything else with ``images`` as in `predict` and ``labels``, shape (N,).
 
     Returns
     -------
-    scores : Metrics
+    metrics : Metrics
 
     Raises
     ------
@@ -175,12 +175,10 @@ def binomial_interval(successes: int, count: int) -> tuple[float, float]:
             "successes must lie between 0 and count, and count be at least 1; got "
             f"{successes} of {count}"
         )
-    z = 1.959964  # 95 % of a normal distribution lie within so many deviations
-    rate = successes / count
-    middle = (rate + z**2 / (2 * count)) / (1 + z**2 / count)
-    reach = z * np.sqrt(rate * (1 - rate) / count + z**2 / (4 * count**2))
-    reach /= 1 + z**2 / count
-    return float(max(middle - reach, 0)), float(min(middle + reach, 1))
+    from scipy.stats import binomtest  # takes half a second to import
+
+    low, high = binomtest(successes, count).proportion_ci(0.95, "wilson")
+    return float(low), float(high)
 
 
 def paired_difference(gained: int, lost: int, count: int) -> tuple[float, float, float]:

@@ -1,7 +1,7 @@
 """Interactive figures of whole networks, for notebooks and for the book.
 
-A network travels with its figure and runs in the page; see ``export``.  What a page
-cannot compute, such as what happened during a training, is computed here.
+A network travels with its figure and runs in the page; see `networks.export_network`.
+What a page cannot compute, such as what happened during a training, is computed here.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ def checked_pictures(
         if picture.ndim != 3 or shape[-1] != 3 or min(shape) < 3:
             raise ValueError(
                 f"picture {name!r} must have shape (H, W, 3), H and W at least 3; got "
-                f"shape {shape}; images.load_image reads any file as such an array"
+                f"shape {shape}; pictures.load_image reads any file as such an array"
             )
         if picture.dtype != np.uint8:
             picture = _checked(picture, "(H, W, 3)", name)
@@ -199,7 +199,7 @@ def _checked(array, shape, name):
     if max(array.shape[:2]) > MOST_PIXELS:
         raise ValueError(
             f"{name!r} must have at most {MOST_PIXELS} rows and columns; got shape "
-            f"{array.shape}; images.load_image(source, size=(96, 96)) shrinks a picture"
+            f"{array.shape}; pictures.load_image(source, (96, 96)) makes it smaller"
         )
     if not np.isfinite(array).all():
         raise ValueError(f"{name!r} must be finite everywhere")
@@ -207,7 +207,7 @@ def _checked(array, shape, name):
 
 
 def _checked_names(arrays, what):
-    """Return a dict that holds something."""
+    """Return a dict of names and arrays; ValueError if it is another thing or empty."""
     if not isinstance(arrays, dict) or not arrays:
         raise ValueError(
             f"{what} must be a dict of names and arrays, at least one; got "

@@ -29,13 +29,13 @@ def measure():
         ):
             built = training.train_for_book(source)
         low, high = training.binomial_interval(
-            round(built.scores.accuracy * built.scores.count), built.scores.count
+            round(built.metrics.accuracy * built.metrics.count), built.metrics.count
         )
-        note = f"{built.scores.count} pictures, {low:.1%} to {high:.1%}"
+        note = f"{built.metrics.count} pictures, {low:.1%} to {high:.1%}"
         rows += [
             Row(
                 f"classifier on {source}, validation accuracy",
-                built.scores.accuracy,
+                built.metrics.accuracy,
                 accuracy,
                 "",
                 at_most=False,

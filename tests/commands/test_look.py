@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from cnnbook import commands, explanations, figures, pictures
-from cnnbook.commands import look
 from cnnbook.networks import SHIPPED, image_size, load_network, save_classifier
 
 
@@ -266,8 +265,36 @@ def test_a_number_that_json_cannot_write_is_null(photo, tmp_path, monkeypatch):
     assert found["explanations"][0]["highest"] is None
 
 
-def test_the_methods_are_those_of_the_package():
-    assert look.METHODS == tuple(explanations.METHODS)
+def test_help_lists_every_method_of_the_package_and_which_take_a_layer():
+    text = " ".join(run("explain", "--help").stdout.split())
+    (_, listed) = text.split("Methods: ")
+    for name, method in explanations.METHODS.items():
+        kind = "for and against" if method.signed else "amounts alone"
+        assert f"{name} {kind}" in listed
+    takers = [name for name in explanations.METHODS if name.endswith(("cam", "++"))]
+    assert listed.count("takes --layer") == len(takers)
+
+
+def test_all_methods_are_drawn_each_with_the_bar_and_the_layer_that_it_takes(
+    photo, tmp_path, monkeypatch
+):
+    asked = {}
+
+    def explain(method, network, batch, target, **options):
+        asked[method] = options
+        return explanations.Explanation(
+            np.ones((1, 9, 9)), method, 0, None, np.ones(1), "logits", (9, 9), False
+        )
+
+    monkeypatch.setattr(explanations, "explain", explain)
+    monkeypatch.setattr(figures, "explanations_over_photo", lambda *_: Figure())
+    out = tmp_path / "out.png"
+    assert run("explain", photo, "--method", "all", "--out", out).exit_code == 0
+    assert list(asked) == list(explanations.METHODS)
+    with_bar = {name for name, options in asked.items() if options}
+    assert with_bar == {"occlusion", "lime", "ablation-cam"}
+    run("explain", photo, "--method", "ablation-cam", "--layer", "any", "--out", out)
+    assert asked["ablation-cam"] == {"progress": True, "layer": "any"}
 
 
 def test_without_a_target_the_likeliest_class_is_explained(photo, other, tmp_path):
@@ -283,10 +310,12 @@ def test_without_a_target_the_likeliest_class_is_explained(photo, other, tmp_pat
     [
         (
             ["--method", "magic"],
-            "no method magic; there are " + next(iter(explanations.METHODS)),
+            "no method 'magic'; there are " + next(iter(explanations.METHODS)),
         ),
         (["--target", "horse"], "no class 'horse'; classes are 0 to 1, named cat, dog"),
         (["--method", "grad-cam", "--layer", "logits"], "'logits' has no maps"),
+        (["--method", "grad-cam", "--layer", ""], "no layer ''"),
+        (["--method", "grad-cam,saliency", "--layer", "block1_relu"], "to saliency"),
         (["--model", "none.keras"], "there is no network none.keras"),
     ],
 )

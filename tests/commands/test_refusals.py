@@ -50,8 +50,10 @@ REFUSED = {
     "maps cat.png --out no/maps.png": "there is no folder no to write maps.png in",
     "maps cat.png --out one": "'one' is a directory",
     "explain none.png": "there is no picture at none.png",
-    "explain cat.png --method magic": "there is no method magic; there are occlusion",
-    "explain cat.png --method saliency --layer conv": "none of them was asked for",
+    "explain cat.png --method magic": "there is no method 'magic'; there are occlusion",
+    "explain cat.png --method saliency --layer conv": "means nothing to saliency",
+    "explain cat.png --method grad-cam,lime --layer a": "it means nothing to lime",
+    "explain cat.png --method all --layer a": "means nothing to occlusion, lime, sal",
     "explain cat.png --model none.keras": "there is no network none.keras",
     "explain cat.png --out why.txt": "; got why.txt",
     "explain cat.png --out no/why.png": "there is no folder no to write why.png in",
@@ -75,6 +77,7 @@ REFUSED = {
 ANSWERED = {
     "--help": "train-for-book",
     "explain --help": '"lowest" and "highest" value',
+    "explain any.png --help": "hires-cam for and against, takes --layer",
     "info": "stand-in",
     "info --json": '"keras_backend": "tensorflow"',
 }

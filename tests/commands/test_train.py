@@ -51,9 +51,9 @@ def test_a_folder_becomes_a_network_that_knows_its_classes(tmp_path, rng, classe
     assert network.class_names == classes
     test = pictures.load_pets(folder, size=16).test
     stated = int(re.search(rf"(\d+) of {count}", result.stdout)[1])
-    scores = training.evaluate(network, test)
-    assert round(scores.accuracy * count) == stated
-    assert scores.accuracy > 0.8  # the colours are easy
+    metrics = training.evaluate(network, test)
+    assert round(metrics.accuracy * count) == stated
+    assert metrics.accuracy > 0.8  # the colours are easy
     assert [path.name for path in tmp_path.glob("*my*")] == ["my.keras"]
 
 

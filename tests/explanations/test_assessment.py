@@ -25,6 +25,13 @@ def test_a_map_that_pays_no_attention_has_density_one_and_so_has_an_empty_map(rn
         assert explanations.density(shares, areas) == pytest.approx(1)
 
 
+def test_a_map_of_a_picture_without_the_part_has_nothing_there():
+    masks = np.zeros((2, 3, 3), bool)
+    masks[0, 0, 0] = True
+    shares, areas = explanations.shares_inside(np.ones((2, 3, 3)), masks)
+    assert shares.tolist() == areas.tolist() == [1 / 9, 0]
+
+
 def test_the_pointing_game_shares_a_hit_among_equals():
     maps = np.array([[[1.0, 1.0], [0.0, 0.0]]])
     masks = np.array([[[True, False], [False, False]]])

@@ -2,6 +2,8 @@
 
 import gc
 import inspect
+import subprocess
+import sys
 import weakref
 from functools import partial
 
@@ -76,9 +78,14 @@ QUICK = {
 }
 
 
+CLASS_MAPS = [
+    name for name, method in explanations.METHODS.items() if "layer" in method.options
+]
+
+
 def quick(name):
     """A method by its name, with little work to do."""
-    return partial(explanations.METHODS[name], **QUICK.get(name, {}))
+    return partial(explanations.explain, name, **QUICK.get(name, {}))
 
 
 @pytest.mark.parametrize("activation", [None, "softmax"])
@@ -236,7 +243,7 @@ def test_guided_backprop_stops_what_a_relu_would_pass_and_deconvnet_what_it_woul
     model.set_weights([kernel, np.zeros(2), np.array([[-1.0], [1]]), np.zeros(1)])
     pixel = np.ones((1, 1, 1, 1))
     maps = {
-        name: explanations.METHODS[name](model, pixel, 1).values.item()
+        name: explanations.explain(name, model, pixel, 1).values.item()
         for name in ("saliency", "guided-backprop", "deconvnet")
     }
     assert maps == {"saliency": 2, "guided-backprop": 0, "deconvnet": 3}
@@ -249,7 +256,7 @@ def test_where_all_units_speak_for_the_class_guided_backprop_is_saliency(pixels)
     )
     model.set_weights([np.abs(WEIGHTS), np.zeros(2), np.ones((2, 1)), np.zeros(1)])
     guided, plain = (
-        explanations.METHODS[name](model, pixels, 1).values
+        explanations.explain(name, model, pixels, 1).values
         for name in ("guided-backprop", "saliency")
     )
     np.testing.assert_allclose(guided, plain)
@@ -274,15 +281,49 @@ def two_maps():
 def test_class_maps_of_one_convolution_are_those_worked_out_on_paper(two_maps):
     model, image = two_maps
     values = {
-        name: explanations.METHODS[name](model, image, 1).values[0, 0].tolist()
-        for name in ("grad-cam", "hires-cam", "ablation-cam")
+        name: explanations.explain(name, model, image, 1).values[0, 0].tolist()
+        for name in ("grad-cam", "xgrad-cam", "hires-cam", "ablation-cam")
     }
-    # Mean gradients 1.5 and −0.5; gradients 3 and −1; without a map −6 and +4.
+    # Mean gradients 1.5 and −0.5, where the maps are active 3 and −1; gradients 3 and
+    # −1; without a map −6 and +4.
     assert values == {
         "grad-cam": [3, 0],
+        "xgrad-cam": [6, 0],
         "hires-cam": [6, -4],
         "ablation-cam": [12, 0],
     }
+
+
+def test_xgrad_cam_weighs_each_gradient_by_the_share_of_the_map_at_its_place(
+    network, pictures
+):
+    layer = "block2_relu"
+    inner = network.get_layer(layer).output
+    look = keras.Model(network.inputs, [inner, network.outputs[0]])
+    with tf.GradientTape() as tape:
+        maps, logits = look(tf.constant(pictures))
+        tape.watch(maps)
+        logits = keras.Model(inner, network.outputs[0])(maps)[:, 1]
+    gradients = np.asarray(tape.gradient(logits, maps), float)
+    maps = np.asarray(maps, float)
+    active = maps.any(axis=(1, 2))
+    shares = maps / np.where(active, maps.sum(axis=(1, 2)), 1)[:, None, None]
+    weights = np.einsum("nhwk,nhwk->nk", shares, gradients)
+    expected = np.maximum(np.einsum("nk,nhwk->nhw", weights, maps), 0)
+    found = explanations.xgrad_cam(network, pictures, 1)
+    assert found.layer == layer
+    assert expected.any(axis=(1, 2)).all()
+    np.testing.assert_allclose(found.values, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_map_whose_values_add_up_to_zero_has_no_weight_in_xgrad_cam(two_maps):
+    model, image = two_maps
+    image[0, 0, :, 0] = 5, -5  # and the other map holds 0 and 4, weight −1
+    assert explanations.xgrad_cam(model, image, 1).values.tolist() == [[[0, 0]]]
+    image[0, 0, :, 1] = 2, -4  # adds up to −2; −4 has the gradient −1: weight −2
+    assert explanations.xgrad_cam(model, image, 1).values.tolist() == [[[0, 8]]]
+    image[:] = 0  # all maps empty
+    assert not explanations.xgrad_cam(model, image, 1).values.any()
 
 
 def test_hires_cam_adds_up_to_the_logit_less_the_bias(fresh, pictures):
@@ -301,10 +342,12 @@ def test_hires_cam_adds_up_to_the_logit_less_the_bias(fresh, pictures):
         )
 
 
-@pytest.mark.parametrize("name", ["grad-cam", "grad-cam++", "ablation-cam"])
+@pytest.mark.parametrize(
+    "name", [name for name in CLASS_MAPS if not explanations.METHODS[name].signed]
+)
 def test_other_class_maps_are_never_below_zero(network, pictures, name):
     for target in (0, 1):
-        found = explanations.METHODS[name](network, pictures, target)
+        found = explanations.explain(name, network, pictures, target)
         assert not found.signed
         assert found.units == "weighted activations"
         assert found.values.min() >= 0
@@ -341,11 +384,11 @@ def averaging(policy):
     return model
 
 
-@pytest.mark.parametrize("name", ["grad-cam", "grad-cam++", "hires-cam"])
+@pytest.mark.parametrize("name", sorted({*CLASS_MAPS} - {"ablation-cam"}))
 def test_class_maps_of_half_precision_are_those_of_single_precision(rng, name):
     images = rng.random((2, 64, 64, 3), np.float32)
     half, single = (
-        explanations.METHODS[name](averaging(policy), images, 1).values
+        explanations.explain(name, averaging(policy), images, 1).values
         for policy in ("mixed_float16", "float32")
     )
     assert half.dtype == single.dtype == np.float32
@@ -417,18 +460,21 @@ def test_every_method_explains_by_name_or_number_and_says_what_it_did(
     np.testing.assert_allclose(
         by_name.score, np.asarray(network(pictures))[:, 1], atol=1e-5
     )
-    assert by_name.layer == ("block2_relu" if name.endswith(("cam", "++")) else None)
+    takes_layer = "layer" in explanations.METHODS[name].options
+    assert takes_layer == name.endswith(("cam", "++"))
+    assert by_name.layer == ("block2_relu" if takes_layer else None)
     assert by_name.units
     assert by_name.method in str(by_name)
     assert by_name.on_pixels().shape == (3, 16, 16)
     assert by_name.signed == bool((by_name.values < 0).any())
+    assert by_name.signed == explanations.METHODS[name].signed
 
 
 @pytest.mark.parametrize("name", explanations.METHODS)
 def test_every_method_needs_nothing_but_a_model_images_and_a_class(
     network, pictures, name
 ):
-    plain = explanations.METHODS[name](network, pictures[:1], "dog")
+    plain = explanations.METHODS[name].function(network, pictures[:1], "dog")
     # Also by its name, and of images in a plain list.
     named = explanations.explain(name, network, pictures[:1].tolist(), "dog")
     assert plain.on_pixels().shape == (1, 16, 16)
@@ -438,10 +484,9 @@ def test_every_method_needs_nothing_but_a_model_images_and_a_class(
 @pytest.mark.parametrize("wrong", [0, -1, 2.5])
 @pytest.mark.parametrize("name", explanations.METHODS)
 def test_a_batch_that_holds_no_image_is_refused(network, pictures, name, wrong):
-    method = explanations.METHODS[name]
-    assert "batch_size" in inspect.signature(method).parameters
+    assert "batch_size" in explanations.METHODS[name].options
     with pytest.raises(ValueError, match=f"batch_size must be a whole.*got {wrong}"):
-        method(network, pictures, 0, batch_size=wrong)
+        explanations.explain(name, network, pictures, 0, batch_size=wrong)
 
 
 @pytest.mark.parametrize("wrong", ["a", None, -0.1, np.nan, np.inf])
@@ -698,3 +743,33 @@ def test_names_must_be_as_many_as_classes():
 def test_an_unknown_method_is_refused_with_the_list_of_methods(network, pictures):
     with pytest.raises(ValueError, match="no method 'magic'; there are occlusion"):
         explanations.explain("magic", network, pictures, 0)
+
+
+def test_a_method_takes_what_its_function_takes_and_as_it_does():
+    for name, method in explanations.METHODS.items():
+        assert method.name == name
+        model_images_target = inspect.getfullargspec(method.function).args
+        assert model_images_target == ["model", "images", "target"]
+        assert method.options == method.function.__kwdefaults__
+    assert explanations.METHODS["grad-cam"].options == {
+        "layer": None,
+        "batch_size": 32,
+    }
+
+
+def test_an_option_that_a_method_does_not_take_is_refused_with_those_that_it_does(
+    network, pictures
+):
+    message = "lime takes no layer and no steps; it takes segments, samples, baseline"
+    with pytest.raises(ValueError, match=message):
+        explanations.explain("lime", network, pictures, 0, steps=4, layer="a")
+
+
+def test_names_and_options_of_methods_are_known_without_anything_slow():
+    code = (
+        "import sys; from cnnbook import explanations\n"
+        "[method.options for method in explanations.METHODS.values()]\n"
+        "print({'scipy', 'skimage', 'matplotlib', 'keras'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("set()\n", "")

@@ -1,4 +1,4 @@
-"""Scorecards show the numbers that they are given."""
+"""Charts of metrics show the numbers that they are given."""
 
 import numpy as np
 import pytest

@@ -601,7 +601,7 @@ def test_the_name_of_a_nested_model_suggests_its_layers(images):
         ((2, 12, 10, 4), r"keep red, green and blue alone, images\[..., :3\]"),
         ((2, 12, 10, 1), r"repeat grey .* np.repeat\(images, 3, axis=-1\)"),
         ((2, 12, 10), r"repeat grey .* np.repeat\(images\[..., None\], 3, axis=-1\)"),
-        ((2, 20, 30, 3), r"cut each to that size, images.load_image\(image, size\)"),
+        ((2, 20, 30, 3), r"cut each to that size, pictures.load_image\(image, size\)"),
     ],
 )
 def test_images_that_do_not_fit_the_model_are_a_clear_error(model, shape, message):
@@ -620,8 +620,8 @@ def test_grey_images_without_an_axis_of_channels_are_told_to_get_one():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("cat.jpg", r"\(N, 12, 10, 3\) in one array; got str: read a picture by imag"),
-        (None, "got NoneType: read a picture by images.load_image"),
+        ("cat.jpg", r"\(N, 12, 10, 3\) in one array; got str: read a picture by pict"),
+        (None, "got NoneType: read a picture by pictures.load_image"),
         ([np.zeros((12, 10, 3)), np.zeros((9, 9, 3))], "got a list of images that dif"),
     ],
 )

@@ -49,29 +49,3 @@ def test_classes_that_are_not_there_are_refused(network, rng):
     images = rng.random((1, 16, 24, 3), np.float32)
     with pytest.raises(ValueError, match="against must be a class from 0 to 2; got 3"):
         maps.vote_maps(network, images, 0, 3)
-
-
-def test_even_votes_fall_on_a_part_as_its_area_is(rng):
-    masks = rng.random((5, 12, 12)) < 0.3
-    share, area = maps.share_inside(np.ones((5, 4, 4)), masks)
-    np.testing.assert_allclose(share, area)
-    np.testing.assert_allclose(area, masks.mean(axis=(1, 2)))
-
-
-def test_a_margin_lets_the_part_grow_on_all_sides():
-    masks = np.zeros((1, 9, 9), bool)
-    masks[0, 4, 4] = True
-    _, area = maps.share_inside(np.ones((1, 3, 3)), masks, margin=1)
-    assert area[0] == pytest.approx(9 / 81)
-    share, _ = maps.share_inside(np.eye(3)[None] * [0, -2, 0], masks, margin=1)
-    assert share[0] == 1  # the middle cell is all there is, and counts as it is long
-
-
-def test_a_picture_without_the_part_has_no_share():
-    share, area = maps.share_inside(np.ones((1, 2, 2)), np.zeros((1, 4, 4), bool))
-    assert np.isnan([share[0], area[0]]).all()
-
-
-def test_maps_and_masks_must_belong_together():
-    with pytest.raises(ValueError, match="one mask for each map"):
-        maps.share_inside(np.ones((2, 2, 2)), np.ones((3, 4, 4)))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers as kl
 
+from cnnbook import explanations
 from cnnbook.maps import feature_maps
 from cnnbook.networks import (
     knock_out,
@@ -246,6 +247,33 @@ def test_the_callers_model_stays_as_it_was(change, images):
         np.testing.assert_array_equal(own, then)
     assert uses == [len(layer._inbound_nodes) for layer in model.layers]
     assert [layer.name for layer in copy.layers] == names
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: knock_out(model, "conv1", 1),
+        without_activations,
+        with_average_pools,
+        with_subsampling,
+        with_shuffled_weights,
+        lambda model: next(explanations.with_random_weights(model))[1],
+    ],
+)
+def test_copies_know_the_names_of_the_classes(change):
+    model = plain()
+    assert not hasattr(change(model), "class_names")
+    model.class_names = ("cat", "dog")
+    assert change(model).class_names == ("cat", "dog")
+
+
+def test_a_copy_says_where_its_weights_come_from_as_long_as_it_has_them():
+    model = plain()
+    model.provenance = "weights of a friend"
+    assert knock_out(model, "conv1", 1).provenance == "weights of a friend"
+    assert with_shuffled_weights(model).provenance is None
+    _, random = next(explanations.with_random_weights(model))
+    assert random.provenance is None
 
 
 def test_a_layer_that_behaves_otherwise_in_training_still_does_so(images):

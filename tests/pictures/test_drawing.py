@@ -312,12 +312,12 @@ def test_cheating_changes_pixels_of_collar_and_tag_only(portraits):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ({"count": 0}, "count must be a whole number, 1 or more; got 0"),
-        ({"count": 2.5}, "count must be a whole number, 1 or more; got 2.5"),
+        ({"count": 0}, "count must be a whole number of at least 1; got 0"),
+        ({"count": 2.5}, "count must be a whole number of at least 1; got 2.5"),
         ({"count": True}, "count must be a whole number"),
-        ({"size": 15}, "size must be a whole number, 16 or more; got 15"),
+        ({"size": 15}, "size must be a whole number of at least 16; got 15"),
         ({"size": (64, 64)}, "size must be a whole number"),
-        ({"seed": -1}, "seed must be a whole number, 0 or more; got -1"),
+        ({"seed": -1}, "seed must be a whole number of at least 0; got -1"),
         ({"seed": None}, "seed must be a whole number"),
         ({"difficulty": 1.01}, "difficulty must be a number from 0 to 1; got 1.01"),
         ({"difficulty": float("nan")}, "difficulty must be a number from 0 to 1"),

@@ -286,7 +286,7 @@ def test_the_fingerprint_changes_with_the_files_and_only_then(photos, monkeypatc
 
 @pytest.mark.parametrize("size", [0, -1, 9.5, "96"])
 def test_a_size_that_is_no_length_is_refused(size):
-    with pytest.raises(ValueError, match="size must be a positive number of pixels"):
+    with pytest.raises(ValueError, match="size must be a whole number of at least 1"):
         pictures.load_pets("drawn", size=size)
 
 

@@ -1,6 +1,5 @@
 """A build keeps results whole or not at all, until something they rest on changes."""
 
-import os
 import shutil
 
 import pytest
@@ -88,48 +87,6 @@ def test_another_version_of_a_package_has_another_key(monkeypatch):
         build_folder.importlib.metadata, "version", lambda name: "999.0"
     )
     assert storage.key_of("training.built") != before
-
-
-# --- Folders that are whole or not there
-
-
-def test_a_filled_folder_appears_under_its_name_at_the_end(tmp_path):
-    folder = tmp_path / "kept" / "key"
-    with storage.all_or_nothing(folder) as unfinished:
-        (unfinished / "result").write_text("done")
-        assert not folder.exists()
-    assert (folder / "result").read_text() == "done"
-    assert os.listdir(folder.parent) == ["key"]
-
-
-@pytest.mark.parametrize("reason", [KeyboardInterrupt, OSError("no space left")])
-def test_an_interrupted_folder_leaves_nothing(tmp_path, reason):
-    folder = tmp_path / "kept" / "key"
-    with pytest.raises((KeyboardInterrupt, OSError)):
-        with storage.all_or_nothing(folder) as unfinished:
-            (unfinished / "result").write_text("half")
-            raise reason
-    assert os.listdir(folder.parent) == []
-
-
-def test_of_two_processes_the_first_to_finish_is_kept(tmp_path):
-    folder = tmp_path / "key"
-    with storage.all_or_nothing(folder) as unfinished:
-        (unfinished / "result").write_text("second")
-        folder.mkdir()
-        (folder / "result").write_text("first")
-    assert (folder / "result").read_text() == "first"
-    assert os.listdir(tmp_path) == ["key"]
-
-
-def test_what_a_killed_process_left_is_no_hindrance(tmp_path):
-    folder = tmp_path / "key"
-    left = tmp_path / f".key-unfinished-{os.getpid()}"
-    left.mkdir()
-    (left / "half").touch()
-    with storage.all_or_nothing(folder) as unfinished:
-        (unfinished / "result").touch()
-    assert os.listdir(folder) == ["result"]
 
 
 def test_what_was_found_out_is_read_again(monkeypatch, tmp_path):

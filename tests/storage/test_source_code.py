@@ -103,9 +103,10 @@ def test_the_module_that_cannot_be_followed_is_named(root):
         storage.modules_behind(root, "from cnnbook import maps\nmaps.trace")
 
 
-def test_a_key_of_a_module_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match=r"there is no cnnbook\.modle"):
-        storage.key_of("modle")
+@pytest.mark.parametrize("name", ["modle", "storage.modle", "checks.check_hole"])
+def test_a_key_of_a_module_or_function_that_is_not_there_is_refused(name):
+    with pytest.raises(ValueError, match=rf"there is no cnnbook\.{name}$"):
+        storage.key_of(name)
 
 
 CODE = '''
@@ -163,6 +164,94 @@ def test_of_other_files_every_byte_counts(tmp_path):
     (tmp_path / "b.js").write_text("// two")
     one, two = (source_code.digest_of_code(tmp_path / f"{name}.js") for name in "ab")
     assert one != two
+
+
+SEVERAL = """
+import warnings
+from typing import TYPE_CHECKING
+from cnnbook.checks import check, other
+from cnnbook.maps import axes
+
+if TYPE_CHECKING:
+    from cnnbook.maps import trace
+
+LEAST, MOST = 1, 2
+warnings.simplefilter("error")
+
+
+def high(x):
+    return _within(x) + axes.edge
+
+
+def low(x):
+    check(x)
+    return _within(x)
+
+
+def _within(x):
+    return min(x, MOST)
+
+
+class Range:
+    least = LEAST
+"""
+
+
+def test_a_function_needs_what_it_uses_of_its_module_and_what_that_uses():
+    assert source_code.part_for(SEVERAL, "low").split("\n") == [
+        "import warnings",
+        "from cnnbook.checks import check",
+        "LEAST, MOST = (1, 2)",
+        "warnings.simplefilter('error')",
+        "",
+        "def low(x):",
+        "    check(x)",
+        "    return _within(x)",
+        "",
+        "def _within(x):",
+        "    return min(x, MOST)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "counts"),
+    [
+        ("return _within(x)\n", "return -_within(x)\n", True),  # itself
+        ("min(x, MOST)", "max(x, MOST)", True),  # what it uses
+        ("LEAST, MOST = 1, 2", "LEAST, MOST = 1, 3", True),
+        ('("error")', '("ignore")', True),  # it has no name to be used by
+        ("+ axes.edge", "- axes.edge", False),
+        ("check, other", "check, another", False),
+        ("least = LEAST", "least = MOST", False),
+        ("import trace", "import place", False),  # never, when it runs
+        ("def _within", "def new():\n    pass\n\ndef _within", False),
+        ("min(x, MOST)", "min(x, MOST)  # at most", False),
+    ],
+)
+def test_a_digest_of_a_function_changes_with_what_it_needs_alone(
+    root, old, new, counts
+):
+    file = root / "cnnbook" / "maps" / "ends.py"
+    file.write_text(SEVERAL)
+    before = source_code.digests_behind(root, "cnnbook.maps.ends.low")
+    assert set(before) == {"cnnbook", "cnnbook.maps.ends.low", "cnnbook.checks"}
+    assert old in SEVERAL
+    file.write_text(SEVERAL.replace(old, new))
+    after = source_code.digests_behind(root, "cnnbook.maps.ends.low")
+    assert (before != after) is counts
+
+
+def test_a_function_rests_on_modules_that_it_imports(root):
+    file = root / "cnnbook" / "maps" / "ends.py"
+    file.write_text(SEVERAL)
+    one, other = (
+        source_code.digests_behind(root, f"cnnbook.maps.ends.{name}")
+        for name in ("low", "high")
+    )
+    assert "cnnbook.maps.axes" in other.keys() - one.keys()
+    (root / "cnnbook" / "checks.py").write_text("def check():\n    return 1\n")
+    assert source_code.digests_behind(root, "cnnbook.maps.ends.low") != one
+    assert source_code.digests_behind(root, "cnnbook.maps.ends.high") == other
 
 
 def _digests_differ(folder, old, new):

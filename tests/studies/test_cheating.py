@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from cnnbook import maps, networks, studies, training
+from cnnbook import maps, networks, pictures, studies, training
 from cnnbook.studies import cheating
 from cnnbook.training import built
 
@@ -74,7 +74,7 @@ def test_the_cheat_is_fooled_and_found_out_and_the_mended_network_is_not(small):
     accuracy = {
         who: (
             training.evaluate(pupil.model, swapped).accuracy,
-            pupil.scores.accuracy,
+            pupil.metrics.accuracy,
         )
         for who, pupil in pupils.items()
     }
@@ -84,7 +84,7 @@ def test_the_cheat_is_fooled_and_found_out_and_the_mended_network_is_not(small):
     density = {}
     for who, pupil in pupils.items():
         found = maps.vote_maps(pupil.model, swapped.images / np.float32(255), 0, 1)
-        inside, area = maps.share_inside(found, masks, margin=4)
+        inside, area = pictures.share_inside(found, masks, margin=4)
         density[who] = np.nanmean(inside) / np.nanmean(area)
     assert density["telling"] > 2 * density["random"]
     again = studies.cheating.train_for_chapter(progress=False)

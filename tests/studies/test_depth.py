@@ -35,7 +35,7 @@ def trials():
 @pytest.mark.slow
 def test_each_depth_from_one_stage_to_four_is_tried(trials):
     assert [trial.stages for trial in trials] == [1, 2, 3, 4]
-    assert all(trial.scores.count == 64 for trial in trials)
+    assert all(trial.metrics.count == 64 for trial in trials)
     assert all(trial.seconds > 0 for trial in trials)
 
 
@@ -56,12 +56,12 @@ def test_multiplications_are_those_counted_by_hand(trials):
 
 
 @pytest.mark.slow
-def test_what_is_easy_is_learnt_at_every_depth(trials):
-    assert all(trial.scores.accuracy == 1 for trial in trials)
+def test_what_is_easy_is_learned_at_every_depth(trials):
+    assert all(trial.metrics.accuracy == 1 for trial in trials)
 
 
 def test_the_interval_is_that_of_the_accuracy():
-    trial = studies.depth.Trial(
+    trial = studies.depth.DepthTrial(
         1, 10, 100, 5, 1.0, Metrics(accuracy=0.8, loss=0.5, count=1000)
     )
 
@@ -69,15 +69,15 @@ def test_the_interval_is_that_of_the_accuracy():
 
 
 def test_scores_over_all_that_was_held_out_are_weighted_by_how_many_there_were():
-    scores = [Metrics(1.0, loss=0.1, count=100), Metrics(0.6, loss=0.5, count=300)]
-    few = studies.depth.Trial(2, 10, 100, 5, 2.0, scores[0], gained=20, lost=1)
-    many = studies.depth.Trial(2, 10, 100, 5, 3.0, scores[1], gained=40, lost=9)
+    metrics = [Metrics(1.0, loss=0.1, count=100), Metrics(0.6, loss=0.5, count=300)]
+    few = studies.depth.DepthTrial(2, 10, 100, 5, 2.0, metrics[0], gained=20, lost=1)
+    many = studies.depth.DepthTrial(2, 10, 100, 5, 3.0, metrics[1], gained=40, lost=9)
 
     both = studies.depth._in_all((few, many))
 
-    assert both.scores.accuracy == pytest.approx(0.7)  # 100 and 180 of 400
-    assert both.scores.loss == pytest.approx(0.4)
-    assert both.scores.count == 400
+    assert both.metrics.accuracy == pytest.approx(0.7)  # 100 and 180 of 400
+    assert both.metrics.loss == pytest.approx(0.4)
+    assert both.metrics.count == 400
     assert both.seconds == 5.0
     assert (both.stages, both.epochs) == (2, 5)
     assert (both.gained, both.lost) == (60, 10)
@@ -91,7 +91,7 @@ def test_scores_over_all_that_was_held_out_are_weighted_by_how_many_there_were()
 @pytest.mark.slow
 def test_what_a_stage_gains_and_loses_is_the_difference_of_the_accuracies(trials):
     for less, more in itertools.pairwise(trials):
-        right = [round(t.scores.accuracy * t.scores.count) for t in (less, more)]
+        right = [round(t.metrics.accuracy * t.metrics.count) for t in (less, more)]
         assert right[1] - right[0] == more.gained - more.lost
     assert (trials[0].gained, trials[0].lost) == (0, 0)
 
@@ -113,10 +113,10 @@ def test_the_record_is_of_the_networks_and_the_schedule_of_the_code():
         assert trial.parameters == network.count_params()
         assert trial.multiplications == studies.depth.multiplications(network)
         assert trial.epochs == schedule.epochs(counts["train"] - judged)
-        assert trial.scores.count == studies.held_out.FOLDS * judged
-        assert trial.gained + trial.lost <= trial.scores.count
-        right = trial.scores.accuracy * trial.scores.count
+        assert trial.metrics.count == studies.held_out.FOLDS * judged
+        assert trial.gained + trial.lost <= trial.metrics.count
+        right = trial.metrics.accuracy * trial.metrics.count
         assert right == pytest.approx(round(right))
     for less, more in itertools.pairwise(studies.depth.recorded()):
-        gained = (more.scores.accuracy - less.scores.accuracy) * more.scores.count
+        gained = (more.metrics.accuracy - less.metrics.accuracy) * more.metrics.count
         assert more.gained - more.lost == pytest.approx(gained)

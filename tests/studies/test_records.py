@@ -11,7 +11,7 @@ import pytest
 
 from cnnbook import networks, pictures, studies, training
 from cnnbook.studies import records
-from cnnbook.studies.ingredients import Trial, changes, recorded
+from cnnbook.studies.ingredients import IngredientTrial, changes, recorded
 from cnnbook.training import binomial_interval, recipes
 
 ROOT = Path(__file__).parents[2]
@@ -51,11 +51,13 @@ def test_three_seeds_are_recorded_and_their_summary_is_theirs():
         confusion = np.array(run["confusion"])
         assert confusion.sum() == count
         assert run["accuracy"] == np.trace(confusion) / count
-        assert run["interval"] == list(binomial_interval(np.trace(confusion), count))
+        interval = binomial_interval(np.trace(confusion), count)
+        assert run["interval"] == pytest.approx(interval, rel=0, abs=1e-8)
         assert 0 < run["calibration_error"] < 0.5
         assert run["seconds"] > 0
     mean = round(CLASSIFIER["mean"] * count)
-    assert CLASSIFIER["interval"] == list(binomial_interval(mean, count))
+    interval = binomial_interval(mean, count)
+    assert CLASSIFIER["interval"] == pytest.approx(interval, rel=0, abs=1e-8)
 
 
 def test_the_recipe_recorded_is_the_one_for_photographs():
@@ -133,7 +135,7 @@ def test_every_ingredient_was_left_out_or_put_in_once():
 
 
 def test_the_difference_of_two_networks_is_counted_where_they_differ():
-    trial = Trial(
+    trial = IngredientTrial(
         "decay", False, right=75, count=100, loss=0.5, gained=5, lost=15, seconds=1
     )
     difference, low, high = trial.difference
@@ -141,7 +143,7 @@ def test_the_difference_of_two_networks_is_counted_where_they_differ():
     # By hand: the variance of a difference of -1, 0 or 1 is (0.20 - 0.01) / 100.
     assert high - difference == pytest.approx(1.96 * np.sqrt(0.19 / 100))
     assert low == pytest.approx(2 * difference - high)
-    same = Trial(
+    same = IngredientTrial(
         None, False, right=75, count=100, loss=0.5, gained=0, lost=0, seconds=1
     )
     assert same.difference == (0, 0, 0)
@@ -231,10 +233,10 @@ def _on_trust():
 def _on_claims():
     assert studies.read_record("depth")["folds"] == 2  # the page says "twice"
     trials = studies.depth.recorded()
-    best = max(trial.scores.accuracy for trial in trials)
+    best = max(trial.metrics.accuracy for trial in trials)
     return [
         f"shown {trials[0].epochs} times",
-        f"({trials[0].scores.count} in all)",
+        f"({trials[0].metrics.count} in all)",
         f"{sum(trial.seconds for trial in trials) / 60:.0f} minutes",
         f"{100 * best:.0f}\u00a0% right",
     ]

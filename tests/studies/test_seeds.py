@@ -98,7 +98,7 @@ def test_what_a_build_on_photographs_reaches_is_recorded(photos, monkeypatch):
         "photos", progress=False
     )  # kept, so not trained again
     assert record["seconds"] == built.seconds
-    assert record["accuracy"] == built.scores.accuracy
+    assert record["accuracy"] == built.metrics.accuracy
 
 
 @pytest.mark.slow
@@ -164,7 +164,7 @@ def test_depths_are_compared_on_training_pictures_alone(photos, monkeypatch):
     assert [seed for *_, seed in judged] == [0] * 4 + [1] * 4
     # Half of the recorded 320 pictures, and 64 to learn from: two epochs and a half.
     assert all(trial.epochs == 2 for trial in trials)
-    assert all(trial.scores.count == 32 for trial in trials)
+    assert all(trial.metrics.count == 32 for trial in trials)
 
     pets = pictures.load_pets("photos", size=16)
     of_training = {image.tobytes() for image in pets.train.images}

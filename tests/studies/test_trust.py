@@ -1,14 +1,16 @@
 """The recorded figures of all methods are whole, and measured as they say."""
 
-import inspect
 import json
+import re
+import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from cnnbook import explanations, studies, training
-from cnnbook.explanations import methods
+from cnnbook import explanations, storage, studies, training
 from cnnbook.pictures import pets
+from cnnbook.storage import build_folder
 from cnnbook.studies import records, trust
 from cnnbook.training import recipes
 
@@ -24,8 +26,19 @@ def test_every_method_was_measured():
 @pytest.mark.parametrize("method", RECORDED["methods"], ids=lambda m: m["name"])
 def test_every_method_was_measured_with_the_options_that_are_said(method):
     assert method["options"] == studies.trust.OPTIONS.get(method["name"], {})
-    accepted = inspect.signature(explanations.METHODS[method["name"]]).parameters
+    accepted = explanations.METHODS[method["name"]].options
     assert set(method["options"]) <= set(accepted)
+
+
+@pytest.mark.parametrize("method", RECORDED["methods"], ids=lambda m: m["name"])
+def test_every_method_says_what_it_was_measured_with(method):
+    assert {"python", "tensorflow", "keras", "numpy"} <= set(method["versions"])
+    assert method["machine"] is None or "cores" in method["machine"]
+    assert method["seconds"] > 0
+    assert re.fullmatch("[0-9a-f]{16}", method["code"])
+    assert method["accuracy"] > 0.95  # of a network that has seen what it should
+    takes_layer = "layer" in explanations.METHODS[method["name"]].options
+    assert method["layer"] == ("block3_relu" if takes_layer else None)
 
 
 def test_shares_areas_and_densities_agree():
@@ -68,6 +81,93 @@ def test_the_worse_end_of_an_interval_decides(name):
 
 
 @pytest.fixture
+def measured(tmp_path, monkeypatch):
+    """Names of methods as they are measured, into a record of their own."""
+    names = []
+
+    def measure(name, model, drawn):
+        names.append(name)
+        number = len(names)
+        return {"name": name, "method": name} | {key: [number] for key in trust.BOUNDS}
+
+    monkeypatch.setattr(records, "FOLDER", tmp_path)
+    monkeypatch.setattr(trust, "_measured", measure)
+    monkeypatch.setattr(trust, "pets", lambda: None)
+    monkeypatch.setattr(trust, "drawn_classifier", lambda: SimpleNamespace(model=None))
+    return names
+
+
+def test_what_is_recorded_is_not_measured_again(measured, capsys):
+    studies.trust.record()
+    assert measured == list(explanations.METHODS)
+    before = studies.trust.record().read_bytes()
+    assert measured == list(explanations.METHODS)
+    assert studies.trust.record(progress=False).read_bytes() == before
+    assert "To measure: nothing" in capsys.readouterr().err
+
+
+def test_a_new_method_and_a_changed_one_are_measured_alone(measured, monkeypatch):
+    everything = dict(trust.METHODS)
+    without = {name: m for name, m in everything.items() if name != "hires-cam"}
+    monkeypatch.setattr(trust, "METHODS", without)
+    studies.trust.record()
+    before = studies.read_record("trust")["methods"]
+    measured.clear()
+    monkeypatch.setattr(trust, "METHODS", everything)
+    options = trust.OPTIONS | {"lime": {"samples": 301}}
+    monkeypatch.setattr(trust, "OPTIONS", options)
+    studies.trust.record()
+    assert measured == ["lime", "hires-cam"]
+    after = studies.read_record("trust")["methods"]
+    assert [m["name"] for m in after] == list(everything)
+    kept = [m for m in after if m["name"] not in measured]
+    assert kept == [m for m in before if m["name"] not in measured]
+
+
+def test_methods_measured_before_an_interruption_are_kept(measured, monkeypatch):
+    measure = trust._measured
+
+    def interrupted(name, model, drawn):
+        if name == "saliency":
+            raise KeyboardInterrupt
+        return measure(name, model, drawn)
+
+    monkeypatch.setattr(trust, "_measured", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        studies.trust.record(progress=False)
+    monkeypatch.setattr(trust, "_measured", measure)
+    studies.trust.record(progress=False)
+    assert measured == list(explanations.METHODS)  # each once
+
+
+def test_the_code_of_a_method_is_its_own_and_that_which_judges_it(
+    tmp_path, monkeypatch
+):
+    copy = tmp_path / "cnnbook"
+    without = shutil.ignore_patterns("__pycache__", "static", "weights", "results")
+    shutil.copytree(build_folder.ROOT / "cnnbook", copy, ignore=without)
+    monkeypatch.setattr(build_folder, "ROOT", tmp_path)
+
+    def changed(module, old, new):
+        before = {name: trust.code_of(name) for name in explanations.METHODS}
+        text = (copy / module).read_text()
+        assert text.count(old) == 1
+        (copy / module).write_text(text.replace(old, new))
+        return {name for name in before if trust.code_of(name) != before[name]}
+
+    maps, old = "explanations/class_maps.py", "    return slopes.mean(axis=(1, 2))\n"
+    assert changed(maps, old, "    return slopes.max(axis=(1, 2))\n") == {"grad-cam"}
+    new = "def new_cam(model, images, target):\n    pass\n\n\ndef hires_cam("
+    assert changed(maps, "def hires_cam(", new) == set()
+    old = "(logits * selectors, axis=1)"
+    by_gradients = set(explanations.METHODS) - {"occlusion", "lime", "ablation-cam"}
+    assert changed("explanations/gradients.py", old, old + " * 1") == by_gradients
+    old = "RESAMPLES = 2000"
+    everything = set(explanations.METHODS)
+    assert changed("explanations/assessment.py", old, old + "0") == everything
+
+
+@pytest.fixture
 def small(tmp_path, monkeypatch):
     """A classifier that has seen a few small pets, in a build of its own."""
     monkeypatch.setenv("CNNBOOK_BUILD", str(tmp_path / "build"))
@@ -84,13 +184,16 @@ def test_a_record_is_measured_by_the_methods_and_written(
 ):
     monkeypatch.setattr(records, "FOLDER", tmp_path)
     monkeypatch.setattr(trust, "COUNT", 6)
-    one = {"hires-cam": explanations.hires_cam}
-    monkeypatch.setattr(methods, "METHODS", one)
+    one = {"hires-cam": explanations.METHODS["hires-cam"]}
+    monkeypatch.setattr(trust, "METHODS", one)
     pets = studies.trust.pets()
     assert np.bincount(pets.labels).tolist() == [3, 3]
     written = json.loads(studies.trust.record().read_text())
     (method,) = written["methods"]
     assert (method["method"], method["layer"]) == ("HiResCAM", "block3_relu")
+    assert method["code"] == trust.code_of("hires-cam")
+    assert method["versions"] == storage.versions()
+    assert "cores" in method["machine"]
     assert list(method["random_from"]) == [
         "logits",
         "block3_conv",

@@ -233,7 +233,7 @@ def test_with_a_single_kind_of_bend_left_they_are_not(models, name):
 def decided(trials):
     by_stages = {trial.stages: trial for trial in trials}
     return studies.claims.deeper_is_not_always_better(
-        {n: trial.scores.accuracy for n, trial in by_stages.items()},
+        {n: trial.metrics.accuracy for n, trial in by_stages.items()},
         {n: trial.gain for n, trial in by_stages.items() if n > 1},
         {n: trial.multiplications for n, trial in by_stages.items()},
     )

@@ -93,7 +93,7 @@ def test_what_is_kept_tells_how_the_classifier_was_made(kept, photos):
     assert kept.counts == {"train": 24, "validation": 3}
     assert kept.recipe == RECIPE
     assert kept.epochs == round(60 / 24) == len(kept.history["accuracy"])
-    assert kept.scores == training.evaluate(kept.model, pets.validation)
+    assert kept.metrics == training.evaluate(kept.model, pets.validation)
     assert kept.seconds > 0
     assert kept.versions["python"].startswith("3.")
     assert kept.model.output_shape == (None, 3)
@@ -143,7 +143,7 @@ from cnnbook.training import built, recipes
 recipes.RECIPES = {{"photographs": training.{RECIPE!r}}}
 built.train = None
 built = training.train_for_book({str(photos)!r})
-print(built.scores.count, sorted({{"tensorflow", "keras"}} & set(sys.modules)))
+print(built.metrics.count, sorted({{"tensorflow", "keras"}} & set(sys.modules)))
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
@@ -151,7 +151,7 @@ print(built.scores.count, sorted({{"tensorflow", "keras"}} & set(sys.modules)))
     assert (done.stdout, done.stderr) == ("3 []\n", "")
 
 
-def test_what_is_learnt_from_is_said_before_it_starts(trained, photos):
+def test_what_is_learned_from_is_said_before_it_starts(trained, photos):
     *_, said = trained
     first = said.splitlines()[0]
     assert "24 pictures" in first

@@ -111,7 +111,7 @@ def two_devices(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_two_devices_of_one_machine_learn_what_can_be_learnt(two_devices, recipe):
+def test_two_devices_of_one_machine_learn_what_can_be_learned(two_devices, recipe):
     assert training.evaluate(trained(recipe, two_devices), pictures()).accuracy == 1
 
 

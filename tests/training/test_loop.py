@@ -1,4 +1,4 @@
-"""Training learns what can be learnt, and the same again from the same seed."""
+"""Training learns what can be learned, and the same again from the same seed."""
 
 import contextlib
 import io

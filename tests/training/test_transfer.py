@@ -179,7 +179,7 @@ def test_more_penalty_means_smaller_weights(rng):
 
 
 def test_the_penalty_is_chosen_on_pictures_held_out(rng):
-    # One telling feature among 200 of noise, which would be learnt by heart.
+    # One telling feature among 200 of noise, which would be learned by heart.
     features, labels = rng.normal(size=(60, 200)), np.arange(60) % 2
     features[:, 0] += 2 * labels
     accuracies = training.held_out_accuracies(features, labels, 2)

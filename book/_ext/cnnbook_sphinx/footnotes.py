@@ -11,7 +11,7 @@ LISTED = re.compile(r"^\.\. \[(\d+)\] ")
 
 
 def setup(app):
-    """Connect to autodoc."""
+    """Rewrite docstrings as autodoc reads them."""
     # Before napoleon, which takes the sections apart.
     app.connect("autodoc-process-docstring", to_list, priority=400)
 

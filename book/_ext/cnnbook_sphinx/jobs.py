@@ -84,7 +84,7 @@ class Program:
         return self.process.returncode
 
     def stop(self):
-        """End it early."""
+        """End the program before it is done, if it has begun."""
         if self.process is not None:
             self.process.terminate()
 

@@ -25,7 +25,7 @@ BOX = "math notranslate nohighlight pst-scrollable-table-container"
 
 
 class FormulaError(SphinxError):
-    """A formula cannot be drawn."""
+    """A formula cannot be written as MathML."""
 
     category = "Formula error"
 

@@ -4,7 +4,7 @@ The cell cache knows a chapter by the text of its cells alone.  It would go on s
 the old figures after a change to the package, to the photographs, to VGG19's weights
 and classes or to the installed versions.  The stamp changes with each of these, and
 only for the chapters concerned: a chapter that imports ``layers`` alone outlives a
-change in ``vgg``.
+change in ``networks``.
 """
 
 import hashlib

@@ -44,7 +44,7 @@ def make(tag, folder):
         "height": height,
         "alt": widget.alt,
     }
-    with storage.all_or_nothing(folder) as unfinished:
+    with storage.whole_folder(folder) as unfinished:
         (unfinished / LATER).mkdir()
         for name, script in scripts.values():
             (unfinished / f"{name}.js").write_text(script + "\n", "utf-8")

@@ -148,7 +148,7 @@ def visit_widget(translator, node):
 
 
 def depart_widget(translator, node):
-    """Close the element."""
+    """Write the end of the widget's element."""
     if translator.builder.name != "epub" and node["key"]:
         translator.body.append(f"</{node['tag']}>\n")
 

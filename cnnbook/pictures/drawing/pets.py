@@ -1,12 +1,12 @@
 """Draw labelled cats and dogs: any number, any size, from a seed, no download."""
 
 import math
-import operator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from cnnbook.checks import check_whole
 from cnnbook.pictures.drawing import coats, faces, scenes
 from cnnbook.pictures.drawing.brush import Canvas, clouds, lightness
 
@@ -152,9 +152,9 @@ def draw_pets(
     >>> sorted(pets.part_masks)
     ['background', 'body', 'ears', 'eyes', 'face', 'muzzle', 'tag', 'whiskers']
     """
-    count = _whole("count", count, least=1)
-    size = _whole("size", size, least=16)
-    seed = _whole("seed", seed, least=0)
+    count = check_whole(count, "count")
+    size = check_whole(size, "size", least=16)
+    seed = check_whole(seed, "seed", least=0)
     difficulty, cheat = _share("difficulty", difficulty), _share("cheat", cheat)
     if tuple(cheat_tags) not in (CHEAT_TAGS, CHEAT_TAGS[::-1]):
         raise ValueError(
@@ -274,19 +274,6 @@ def _paint(size, label, factors, traits, rng):
     faces.paint_pet(pet, label)
     scenes.paint_cover(canvas, factors, faces.BACKGROUND)
     return scenes.photograph(canvas, factors, rng), canvas.owner
-
-
-def _whole(name, value, *, least):
-    """Return value as an int of at least `least`, or say what was wrong with it."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool) or number < least:
-        raise ValueError(
-            f"{name} must be a whole number, {least} or more; got {value!r}"
-        )
-    return number
 
 
 def _share(name, value):

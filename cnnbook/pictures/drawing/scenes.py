@@ -153,7 +153,7 @@ def _evening(canvas, patch, wall, draw):
 
 
 def _leaves(canvas, patch, wall, draw):
-    """Paint a bush."""
+    """Paint ten leaves in front of a dark bush."""
     canvas.colours *= 0.5
     canvas.colours += as_colour((0.12, 0.22, 0.12))
     for _ in range(10):
@@ -226,7 +226,7 @@ def _flower(canvas, frame, colour, part):
 
 
 def _flag(canvas, frame, colour, part):
-    """Paint a pennant."""
+    """Paint a hanging pennant with a pale band."""
     patch = frame.patch(-0.95, -1.0, 0.95, 0.8)
     shape = spike(patch.u, patch.v - 0.7, 0.85, 1.6, bulge=0)
     canvas.paint(patch, shape, colour, part)

@@ -239,7 +239,7 @@ function engine() {
     return new Float32Array(bytes.buffer);
   }
 
-  // Make a network of what cnnbook.export.export_network wrote: its facts, its layers
+  // Make a network of what cnnbook.networks.export_network wrote: its facts, its layers
   // with their weights, and run(image, {upTo, silent}), which answers with all outputs by
   // name.  Channels named in silent, as {layer: [number, …]}, give nothing but zero.
   function network(data) {

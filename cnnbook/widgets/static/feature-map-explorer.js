@@ -2,7 +2,7 @@
 // window that it sees, back through all layers to the picture.
 //
 // A network runs in the page, or comes as pictures of its maps on one photo, each of which
-// is loaded when its layer is opened; see cnnbook.chains.
+// is loaded when its layer is opened; see cnnbook.widgets.chains.
 (() => {
 "use strict";
 const { bytesOf, div, grey, h, inWorker, mapSheet, named, paint, panel, pictures, pointable, readPicture, scaleOf,

@@ -155,7 +155,7 @@ cnnbook.define("photo-lab", class extends cnnbook.Widget {
     this.button.textContent = run ? "Stop" : "Hide part by part";
   }
 
-  // Hide a window at every place, and see how far the score drops: cnnbook.occlusion_map.
+  // Hide a window at every place, and see how far the score drops: cnnbook.explanations.occlusion_map.
   async hide() {
     const { image, photo, off, asked: { answers }, state: { window, stride, target, hide } } = this, run = {};
     if (!answers || this.hasAttribute("wrong")) return;

@@ -60,7 +60,7 @@ async function readPicture(file, most) {
 }
 
 // Cut out the largest centred part with the proportions of an image, and resize it, as
-// cnnbook.images.load_image does, so that both get the same numbers.
+// cnnbook.pictures.load_image does, so that both get the same numbers.
 function fit(picture, [rows, columns]) {
   const [tall, wide] = picture.shape, scale = Math.min(tall / rows, wide / columns);
   const { shape, data } = resize(resize(picture, columns, scale), rows, scale);
