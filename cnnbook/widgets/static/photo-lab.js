@@ -3,7 +3,7 @@
 (() => {
 "use strict";
 const { bar, div, fit, forward, grey, h, inWorker, mapSheet, network, paint, panel, parse, percent,
-  pictures, pointable, range, show, signed } = cnnbook;
+  pictures, pointable, show, signed } = cnnbook;
 
 const MOST = 1024; // pixels of a photo's longer side: more than a network takes
 
@@ -74,7 +74,7 @@ cnnbook.define("photo-lab", class extends cnnbook.Widget {
     const end = /softmax|sigmoid/.test(kind) ? { ...last, activation: null } : last;
     const worker = inWorker({ ...data, layers: [...data.layers.slice(0, -1), end] });
     this.worker?.stop();
-    const names = count > 1 && classes || range(Math.max(count, 2)).map(String);
+    const names = count > 1 && classes || [...Array(Math.max(count, 2)).keys()].map(String);
     const maps = layers.filter(({ shape, kind }) => shape[2] && kind !== "train_only");
     this.offer("layer", maps.map(({ name, shape }) => [name, `${name}: ` + shape.join(" × ")]));
     this.offer("target", [["likeliest", "the likeliest"], ...names.map((name, k) => [k, name])]);
