@@ -18,12 +18,15 @@ from .downloads import (
     location as location,
 )
 from .repository import (
+    AnyPath as AnyPath,
     find_repository as find_repository,
     from_repository as from_repository,
 )
 from .source_code import (
     digest_of_code as digest_of_code,
+    digest_of_syntax as digest_of_syntax,
     modules_behind as modules_behind,
+    part_for as part_for,
 )
 from .whole_files import (
     whole_file as whole_file,

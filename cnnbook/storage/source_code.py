@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 PACKAGE = "cnnbook"
+IMPORTERS = {"import_module", "__import__"}  # by a string
 
 
 def modules_behind(root: Path, code: str) -> dict[str, Path]:
@@ -70,7 +71,7 @@ def digest_of_code(file: Path) -> bytes:
         one version of Python, whose syntax tree it is of.
     """
     content = file.read_bytes()
-    return _digest_of_syntax(content) if file.suffix == ".py" else _sha256(content)
+    return digest_of_syntax(content) if file.suffix == ".py" else _sha256(content)
 
 
 def digests_behind(root: Path, name: str) -> dict[str, str]:
@@ -104,7 +105,7 @@ def digests_behind(root: Path, name: str) -> dict[str, str]:
             found |= {at: digest_of_code(file).hex() for at, file in behind.items()}
         else:
             code = part_for(*_module_and_name(root, name))
-            found[name] = _digest_of_syntax(code.encode()).hex()
+            found[name] = digest_of_syntax(code).hex()
             waiting |= _names_used(root, code) - found.keys()
     return found
 
@@ -224,7 +225,29 @@ def _bound_by(node):
 
 
 @functools.cache
-def _digest_of_syntax(code):
+def digest_of_syntax(code: str | bytes) -> bytes:
+    """Digest what a piece of Python does.
+
+    Parameters
+    ----------
+    code : str or bytes
+        Python.
+
+    Returns
+    -------
+    digest : bytes
+        As `digest_of_code` gives it of a file.
+
+    Raises
+    ------
+    SyntaxError
+        If it is no Python.
+
+    Examples
+    --------
+    >>> digest_of_syntax("x = 1") == digest_of_syntax("x=1  # one")
+    True
+    """
     tree = ast.parse(code)
     for node in ast.walk(tree):
         if _has_docstring(node):
@@ -269,6 +292,7 @@ def _uses(code):
             ]
         elif isinstance(node, ast.ImportFrom):
             _refuse_relative(node)
+            _refuse_importer(node)
             module = node.module or ""
             imported += [
                 (alias.asname or alias.name, module, alias.name)
@@ -313,9 +337,18 @@ def _refuse_relative(node):
         )
 
 
+def _refuse_importer(node):
+    """Refuse what imports by strings, which could be called by any other name."""
+    for name in IMPORTERS & {alias.name for alias in node.names}:
+        raise ValueError(
+            f"line {node.lineno} imports {name}, and what that imports cannot be "
+            "followed; import it by a statement"
+        )
+
+
 def _refuse_import_by_string(call):
     called = getattr(call.func, "attr", getattr(call.func, "id", ""))
-    if called in {"import_module", "__import__"}:
+    if called in IMPORTERS:
         raise ValueError(
             f"line {call.lineno} calls {called}, and what that imports cannot be "
             "followed; import it by a statement"

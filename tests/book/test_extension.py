@@ -667,6 +667,27 @@ def test_arrays_are_computed_once_and_again_when_their_code_changes(
     assert made[1] == [widgets.data_folder(tmp_path, "activation-explorer", key)]
 
 
+@pytest.mark.parametrize(
+    "docstring",
+    [
+        '"""Compute what the book\'s widgets show, into',  # of the module
+        '"""Write what one widget shows as',
+        '"""Show the photos alone.',
+        '"""Return the cat as',
+    ],
+)
+def test_a_changed_docstring_in_widget_data_changes_no_key(
+    tmp_path, monkeypatch, docstring
+):
+    before = keys()
+    other = tmp_path / "widget_data.py"
+    code = Path(widget_data.__file__).read_text()
+    assert docstring in code
+    other.write_text(code.replace(docstring, '"""In other words,'))
+    monkeypatch.setattr(widgets.widget_data, "__file__", str(other))
+    assert changed_since(before) == set()
+
+
 def test_arrays_are_computed_for_the_widgets_that_pages_have_alone(tmp_path):
     [job] = widgets.jobs(tmp_path, ["# Plain\n", PLAYGROUND])
     [folder] = job.run.args[0].call[3:]

@@ -80,7 +80,10 @@ def test_imports_are_followed_to_what_they_reach_and_no_further(root, code, reac
         ("from cnnbook import maps\nmaps.tarce(1)", "there is no cnnbook.maps.tarce"),
         ("from cnnbook.maps import *", r"there is no cnnbook.maps.\*"),
         ("from .maps import trace", "line 1 imports from .maps; write the full name"),
-        ("\nfrom importlib import import_module as f", None),
+        (
+            "\nfrom importlib import import_module as f",
+            "line 2 imports import_module",
+        ),
         (
             "import importlib\nimportlib.import_module(name)",
             "line 2 calls import_module",
@@ -89,9 +92,6 @@ def test_imports_are_followed_to_what_they_reach_and_no_further(root, code, reac
     ],
 )
 def test_an_import_that_cannot_be_followed_is_refused(root, code, what):
-    if what is None:
-        assert storage.modules_behind(root, code) == {}
-        return
     with pytest.raises(ValueError, match=what):
         storage.modules_behind(root, code)
 

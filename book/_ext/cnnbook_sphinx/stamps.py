@@ -17,6 +17,7 @@ from importlib import metadata
 from cnnbook import storage
 
 PACKAGE = "cnnbook"
+WRITES_SCRIPTS = f"{PACKAGE}.widgets.embedding"  # into the output of a cell
 
 CODE_CELL = re.compile(r"^(`{3,}|~{3,})\{code-cell\}[^\n]*\n(.*?)^\1", re.M | re.S)
 # What may stand above a cell's code: a YAML block, or lines such as ":tags: [...]".
@@ -95,7 +96,7 @@ def stamp(root, text):
 def _package_data(root, modules):
     """List the package's other files, such as its Matplotlib style."""
     others = {".py", ".pyc", ".pyi"}
-    if f"{PACKAGE}.widgets.embedding" not in modules:
+    if WRITES_SCRIPTS not in modules:
         others |= {".js", ".css"}  # no cell can write them into its output
     return sorted(
         file

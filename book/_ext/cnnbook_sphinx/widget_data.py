@@ -82,14 +82,14 @@ def activation_explorer():
 
 
 def photo_lab():
-    """Show the classifier."""
+    """Let the classifier look at the photos, and at those of readers."""
     from cnnbook import widgets
 
     return widgets.photo_lab(classifier(), photos())
 
 
 def fully_connected_explorer():
-    """Show the classifier."""
+    """Show how the end of the classifier votes on the photos."""
     from cnnbook import widgets
 
     return widgets.fully_connected_explorer(classifier(), photos())

@@ -12,7 +12,6 @@ to run nothing, and finds none, leaves the text in its place.  The arrays travel
 scripts: a page that was opened from a folder can load nothing else.
 """
 
-import ast
 import hashlib
 import json
 import os
@@ -32,6 +31,7 @@ from cnnbook_sphinx.jobs import Job, JobError, Program
 
 CACHE = Path("_build") / "widgets"
 FOLDER = "widgets"  # within _static, and the widgets of a page in its metadata
+READS_SHIPPED = f"{stamps.PACKAGE}.networks.files"  # the weights in the package
 PLACED = re.compile(r"\{widget\}[ \t]+([\w-]+)")
 
 
@@ -178,10 +178,12 @@ def key_of(tag):
     """Digest the code that computes what a widget shows, and what that reads."""
     from cnnbook import networks, storage
 
-    digest = hashlib.sha256(_code_behind(tag).encode())
+    digest = hashlib.sha256()
+    for part in _parts_behind(tag):
+        digest.update(storage.digest_of_syntax(part))
     needed = _modules_behind(tag)
     files = [*needed.values()]
-    if "cnnbook.networks.files" in needed:
+    if READS_SHIPPED in needed:
         files += sorted(networks.SHIPPED.parent.glob("*.keras"))
     for file in files:
         digest.update(file.name.encode() + b"\0" + storage.digest_of_code(file))
@@ -242,30 +244,18 @@ def _modules_behind(tag):
     """Find the modules of the package behind what a widget shows."""
     from cnnbook import storage
 
-    return storage.modules_behind(Path(storage.__file__).parents[2], _code_behind(tag))
+    code = "\n".join(_parts_behind(tag))
+    return storage.modules_behind(Path(storage.__file__).parents[2], code)
 
 
-def _code_behind(tag):
-    """Cut from `widget_data` what computes and writes one widget, without comments."""
+def _parts_behind(tag):
+    """Cut from `widget_data` what writes any widget, and what computes this one."""
+    from cnnbook import storage
     from cnnbook.widgets import registry
 
-    tree = ast.parse(Path(widget_data.__file__).read_text("utf-8"))
-    parts = {name: node for node in tree.body for name in _defined(node)}
-    waiting, found = ["make", registry.ELEMENTS[tag].maker], {}
-    while waiting:
-        name = waiting.pop()
-        if name in parts and name not in found:
-            found[name] = ast.unparse(parts[name])
-            used = ast.walk(parts[name])
-            waiting += [node.id for node in used if isinstance(node, ast.Name)]
-    return "\n".join(code for _, code in sorted(found.items()))
-
-
-def _defined(node):
-    """Name what a part of a module defines."""
-    if isinstance(node, ast.Assign):
-        return [target.id for target in node.targets]
-    return [node.name] if isinstance(node, ast.FunctionDef) else []
+    code = Path(widget_data.__file__).read_text("utf-8")
+    names = ("make", registry.ELEMENTS[tag].maker)
+    return [storage.part_for(code, name) for name in names]
 
 
 def _compute(program):
