@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import pkgutil
 import re
 import subprocess
 import sys
@@ -10,12 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from cnnbook.commands import cli
+from cnnbook_sphinx import stamps, training, widgets
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "cnnbook"
 ROOMS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 FOLDERS = sorted(path.parent for path in PACKAGE.rglob("__init__.py"))
 
 MOST_MODULES = 14  # that one can take in at a glance
+BESIDE_ROOMS = {"__version__", "tensorflow_start"}  # that commands import
 NO_IDEA = {"utils", "helpers", "common", "misc", "core"}
 
 each_room = pytest.mark.parametrize("room", ROOMS)
@@ -97,6 +102,29 @@ def test_pages_import_rooms_and_no_module_inside_one(page):
         for module, names in imports_of_rooms(code):
             assert module in {"cnnbook", *(f"cnnbook.{room}" for room in ROOMS)}
             assert module != "cnnbook" or set(names) <= {*ROOMS, "__version__"}
+
+
+@pytest.mark.parametrize(
+    "file", sorted((PACKAGE / "commands").glob("*.py")), ids=lambda file: file.stem
+)
+def test_commands_import_rooms_and_no_module_inside_another(file):
+    for module, names in imports_of_rooms(file.read_text(encoding="utf-8")):
+        if not module.startswith("cnnbook.commands"):
+            assert module in {"cnnbook", *(f"cnnbook.{room}" for room in ROOMS)}
+            assert module != "cnnbook" or set(names) <= {*ROOMS, *BESIDE_ROOMS}
+
+
+def test_every_module_and_function_named_in_a_string_is_there():
+    modules = [
+        *(f"cnnbook.{name}" for name in training.COMMANDS),
+        *stamps.OUTSIDE,
+        stamps.WRITES_SCRIPTS,
+        widgets.READS_SHIPPED,
+    ]
+    for name in modules:
+        assert importlib.import_module(name).__name__ == name
+    for name in cli._RESULTS.values():
+        assert callable(pkgutil.resolve_name(f"cnnbook.studies.{name}"))
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

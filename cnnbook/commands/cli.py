@@ -5,8 +5,7 @@ from typing import Literal
 
 import click
 
-from cnnbook import __version__, storage, tensorflow_start
-from cnnbook.pictures import sources
+from cnnbook import __version__, pictures, storage, tensorflow_start
 
 # Modules that need TensorFlow are imported by the commands that use them, so that
 # `cnnbook --help` answers at once.
@@ -45,18 +44,18 @@ def main() -> None:
     tensorflow_start.prepare()
 
 
-DOWNLOADS = {**sources.DOWNLOADS, **storage.REGISTRY}
+FETCHABLE = {**pictures.DOWNLOADS, **storage.REGISTRY}
 
 
-@main.command(epilog=f"NAME is one of: {', '.join(DOWNLOADS)}.")
-@click.argument("name", type=click.Choice(list(DOWNLOADS)), metavar="NAME")
+@main.command(epilog=f"NAME is one of: {', '.join(FETCHABLE)}.")
+@click.argument("name", type=click.Choice(list(FETCHABLE)), metavar="NAME")
 def fetch(name: str) -> None:
     """Download photos or weights, once; print where they are.
 
     Building the book downloads nothing: it uses what this command has fetched.
     """
     # What was asked for comes first, so that it stays if a companion fails.
-    places = [_fetch(entry) for entry in (name, *DOWNLOADS[name].companions)]
+    places = [_fetch(entry) for entry in (name, *FETCHABLE[name].companions)]
     click.echo(places[0])
 
 
@@ -315,7 +314,7 @@ def train_for_book(source: str) -> None:
 
 def _fetch(name):
     """Fetch one of the downloads, and say what it is."""
-    download = DOWNLOADS[name]
+    download = FETCHABLE[name]
     size = storage.in_units(download.size)
     # On stderr, so that CNNBOOK_PHOTOS=$(cnnbook fetch photos) gets the path alone.
     click.echo(f"{name}: {size} from {download.url}", err=True)

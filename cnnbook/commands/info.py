@@ -11,7 +11,6 @@ import click
 from tabulate import tabulate
 
 from cnnbook import __version__, networks, pictures, storage
-from cnnbook.pictures import sources
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "matplotlib", "scikit-image")
 
@@ -123,7 +122,7 @@ def kept_pictures() -> dict[str, dict[str, Any]]:
         entries["CNNBOOK_PHOTOS"] = _entry(
             storage.from_repository(named), "unset CNNBOOK_PHOTOS"
         )
-    found = {name: _download(one) for name, one in sources.DOWNLOADS.items()}
+    found = {name: _download(one) for name, one in pictures.DOWNLOADS.items()}
     return entries | found
 
 

@@ -6,16 +6,14 @@ from pathlib import Path
 import click
 from tabulate import tabulate
 
-from cnnbook import networks, pictures, training
+from cnnbook import networks, pictures, storage, training
 from cnnbook.commands import outputs
-from cnnbook.storage.repository import AnyPath
-from cnnbook.training import checkpoints
 
 MOST_REMARKS = 20  # of a kind, so that the last ones are seen
 
 
 def run(
-    source: AnyPath,
+    source: storage.AnyPath,
     out: Path,
     *,
     size: int,
@@ -54,7 +52,7 @@ def run(
     outputs.check_new_file(out)
     checkpoint = out.with_suffix(".checkpoint.npz")
     if checkpoint.exists():
-        checkpoints.epochs_in(checkpoint)
+        training.epochs_in(checkpoint)
     chief = training.is_chief()
     pets = pictures.load_pets(source, size=size, seed=seed)
     _list("left out", pets.left_out)
@@ -99,7 +97,7 @@ def _train(pets, out, checkpoint, chief, epochs, seed, learning_rate):
         )
     except KeyboardInterrupt:
         kept = (
-            f"{checkpoints.epochs_in(checkpoint)} of {epochs} epochs are in "
+            f"{training.epochs_in(checkpoint)} of {epochs} epochs are in "
             f"{checkpoint}; the same command goes on from there"
             if checkpoint.exists()
             else "No epoch was complete, so the same command starts afresh"

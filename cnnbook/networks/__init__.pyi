@@ -44,6 +44,7 @@ from .imagenet import (
     top_classes as top_classes,
 )
 from .traits import (
+    TRAITS as TRAITS,
     Traits as Traits,
     traits_of as traits_of,
 )

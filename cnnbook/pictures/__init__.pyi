@@ -28,6 +28,7 @@ from .publishing import (
     publishing_notice as publishing_notice,
 )
 from .sources import (
+    DOWNLOADS as DOWNLOADS,
     SOURCES as SOURCES,
     Source as Source,
 )

@@ -13,6 +13,9 @@ from .calibration import (
     at_thresholds as at_thresholds,
     reliability as reliability,
 )
+from .checkpoints import (
+    epochs_in as epochs_in,
+)
 from .descriptions import (
     Mixtures as Mixtures,
     describe as describe,

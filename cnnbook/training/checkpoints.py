@@ -125,7 +125,7 @@ def epochs_in(path: AnyPath) -> int:
     Parameters
     ----------
     path : str or path
-        As `write` wrote it.
+        As `training.train` wrote it.
 
     Returns
     -------

@@ -37,14 +37,14 @@ def test_commands_ask_for_quick_convolutions_unless_the_reader_has_chosen(
     assert os.environ[name] == used
 
 
-@pytest.mark.parametrize("name", cli.DOWNLOADS)
+@pytest.mark.parametrize("name", cli.FETCHABLE)
 def test_fetch_says_size_licence_and_source_and_prints_the_path_alone(
     name, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(storage, "location", lambda _: None)
     monkeypatch.setattr(storage, "fetch", lambda download: tmp_path / download.name)
     result = run("fetch", name)
-    download = cli.DOWNLOADS[name]
+    download = cli.FETCHABLE[name]
     assert result.exit_code == 0
     assert result.stdout == f"{tmp_path / name}\n"
     size = storage.in_units(download.size)
@@ -95,7 +95,7 @@ def test_fetch_says_when_there_was_nothing_to_do(monkeypatch, tmp_path):
 def test_fetch_of_an_unknown_name_lists_the_known_ones():
     result = run("fetch", "birds")
     assert result.exit_code == 2
-    assert all(name in result.stderr for name in cli.DOWNLOADS)
+    assert all(name in result.stderr for name in cli.FETCHABLE)
 
 
 @pytest.mark.parametrize("kind", [ValueError, OSError, FileNotFoundError])

@@ -10,8 +10,7 @@ import pytest
 from keras.src import ops
 from keras.src.ops.operation import Operation
 
-from cnnbook.networks import traits_of
-from cnnbook.networks.traits import TRAITS
+from cnnbook.networks import TRAITS, traits_of
 
 # What is left out of the table on purpose, and why.
 UNKNOWN = {

@@ -11,7 +11,6 @@ import pytest
 
 from cnnbook import networks, pictures, studies, training
 from cnnbook.studies import records
-from cnnbook.studies.ingredients import IngredientTrial, changes, recorded
 from cnnbook.training import binomial_interval, recipes
 
 ROOT = Path(__file__).parents[2]
@@ -126,8 +125,10 @@ def test_the_groups_of_the_card_add_up():
 
 
 def test_every_ingredient_was_left_out_or_put_in_once():
-    trials = recorded()
-    assert [(t.changed, t.added) for t in trials] == [c[:2] for c in changes()]
+    trials = studies.ingredients.recorded()
+    assert [(t.changed, t.added) for t in trials] == [
+        c[:2] for c in studies.ingredients.changes()
+    ]
     assert set(studies.read_record("ingredients")["chosen"]) == training.CHOSEN
     chosen = trials[0]
     for trial in trials:
@@ -135,7 +136,7 @@ def test_every_ingredient_was_left_out_or_put_in_once():
 
 
 def test_the_difference_of_two_networks_is_counted_where_they_differ():
-    trial = IngredientTrial(
+    trial = studies.ingredients.IngredientTrial(
         "decay", False, right=75, count=100, loss=0.5, gained=5, lost=15, seconds=1
     )
     difference, low, high = trial.difference
@@ -143,7 +144,7 @@ def test_the_difference_of_two_networks_is_counted_where_they_differ():
     # By hand: the variance of a difference of -1, 0 or 1 is (0.20 - 0.01) / 100.
     assert high - difference == pytest.approx(1.96 * np.sqrt(0.19 / 100))
     assert low == pytest.approx(2 * difference - high)
-    same = IngredientTrial(
+    same = studies.ingredients.IngredientTrial(
         None, False, right=75, count=100, loss=0.5, gained=0, lost=0, seconds=1
     )
     assert same.difference == (0, 0, 0)
@@ -205,7 +206,7 @@ def _on_model_card():
 
 
 def _on_training():
-    chosen, *others = recorded()
+    chosen, *others = studies.ingredients.recorded()
     changes = [100 * np.array(trial.difference) for trial in others]
     return [
         f"{chosen.accuracy:.1%}",
