@@ -59,7 +59,7 @@ lint: $(FOR_WORK)  ## check style, types and which room imports which
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m tests.long_modules
+	$(BIN)/python -m tests.sizes
 
 links: $(FOR_BOOK)  ## check that the links in the book still answer (needs the network)
 	CNNBOOK_EXECUTE=off $(BIN)/jupyter-book build . --builder linkcheck --path-output _build/links

@@ -28,8 +28,6 @@ MAKERS = {
 
 each_widget = pytest.mark.parametrize("tag", MAKERS)
 
-MOST_BYTES_OF_SCRIPTS = 60_000
-
 
 def small_training():
     network = networks.build_classifier((16, 16, 3), filters=(2, 4))
@@ -257,11 +255,3 @@ def texts_in(code):
 def test_no_set_of_data_is_called_like_a_script_beside_which_it_lies():
     sets = {kind for element in registry.ELEMENTS.values() for kind in element.sets}
     assert not sets & {script.stem for script in registry.STATIC.glob("*.js")}
-
-
-def test_all_scripts_that_readers_get_are_small():
-    sizes = [
-        len(embedding.served(script).encode())
-        for script in registry.STATIC.glob("*.js")
-    ]
-    assert sum(sizes) <= MOST_BYTES_OF_SCRIPTS

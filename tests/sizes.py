@@ -1,4 +1,4 @@
-"""Name the modules with more code than one idea needs; `make lint` runs this.
+"""Name modules with more code than one idea needs, and weigh scripts; for `make lint`.
 
 Blank lines, comments and docstrings do not count: what explains is welcome.
 """
@@ -7,6 +7,8 @@ import ast
 import io
 import tokenize
 from pathlib import Path
+
+from cnnbook.widgets import embedding, registry
 
 PACKAGE = Path(__file__).parents[1] / "cnnbook"
 MOST = 400
@@ -35,8 +37,14 @@ def lines_of_code(text):
     return len(lines)
 
 
+def bytes_of_scripts():
+    """Sum up what pages load if they have every widget, arrays aside."""
+    scripts = registry.STATIC.glob("*.js")
+    return sum(len(embedding.served(script).encode()) for script in scripts)
+
+
 def main():
-    """Print what is long, and how long the longest is."""
+    """Print what is long, how long the longest is, and what scripts weigh."""
     counts = {
         path.relative_to(PACKAGE.parent): lines_of_code(path.read_text("utf-8"))
         for path in PACKAGE.rglob("*.py")
@@ -46,6 +54,7 @@ def main():
             print(f"{path}: {count} lines of code; is that one idea?")
     longest = max(counts, key=counts.get)
     print(f"The longest module is {longest}, with {counts[longest]} lines of code.")
+    print(f"The scripts of the pages are {bytes_of_scripts():,} bytes together.")
 
 
 if __name__ == "__main__":
