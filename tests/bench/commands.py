@@ -1,4 +1,4 @@
-"""How soon the commands answer, where no network has to be loaded for it."""
+"""How soon the package and its commands answer, where no network has to be loaded."""
 
 import os
 import statistics
@@ -35,7 +35,11 @@ def measure():
         )
         for what, command in REFUSED.items()
     ]
+    start, imported = (
+        seconds([sys.executable, "-c", code]) for code in ("pass", "import cnnbook")
+    )
     return [
+        Row("`import cnnbook`, beyond Python's start", imported - start, 0.1, "s"),
         *rows,
         Row("`cnnbook info`", seconds([*CNNBOOK, "info"]), 2, "s"),
         Row("one test alone that needs no TensorFlow", seconds(ONE_TEST), 2, "s"),
