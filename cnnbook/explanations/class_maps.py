@@ -10,11 +10,7 @@ import numpy.typing as npt
 from cnnbook.checks import check_whole
 from cnnbook.explanations.explanation import Explanation, one_by_one
 from cnnbook.explanations.gradients import gradients
-from cnnbook.explanations.logits import (
-    image_spec,
-    logits_by_layer,
-    logits_of,
-)
+from cnnbook.explanations.logits import image_spec, logits_by_layer, logits_of
 from cnnbook.explanations.question import ask
 from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import layer_calls, unknown_layer

@@ -1,4 +1,4 @@
-"""Which pixels a small change of would move a class score: maps made of gradients."""
+"""Maps made of gradients: which pixels move a class score when they change a little."""
 
 from __future__ import annotations
 

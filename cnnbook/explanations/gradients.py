@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cnnbook.checks import check_whole
-from cnnbook.explanations.logits import (
-    before_activation,
-    image_spec,
-    logits_by_layer,
-)
+from cnnbook.explanations.logits import before_activation, image_spec, logits_by_layer
 from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import answer, layer_calls, refuse_unknown
 from cnnbook.networks.heads import head

@@ -1,4 +1,4 @@
-"""Which number of a classifier stands for a class, and how it changes with the image.
+"""Which number of a classifier stands for a class, and how it is computed.
 
 Explanations need one number for each image and class: the *logit*, what the last layer
 computes before softmax or sigmoid turns it into a probability.  A probability near 1

@@ -11,11 +11,7 @@ import numpy.typing as npt
 from cnnbook.checks import check_whole
 from cnnbook.explanations import partial_runs
 from cnnbook.explanations.explanation import Explanation, one_by_one
-from cnnbook.explanations.logits import (
-    baseline_of,
-    logits_by_layer,
-    logits_of,
-)
+from cnnbook.explanations.logits import baseline_of, logits_by_layer, logits_of
 from cnnbook.explanations.question import ask
 from cnnbook.layers.windows import Pair, as_pair
 from cnnbook.networks.compiled import compiled_once

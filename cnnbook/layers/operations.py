@@ -11,9 +11,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from cnnbook.layers.activation_functions import (
-    as_floats,
-)
+from cnnbook.layers.activation_functions import as_floats
 from cnnbook.layers.windows import (
     Padding,
     Pair,

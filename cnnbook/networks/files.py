@@ -194,7 +194,26 @@ def image_size(path: AnyPath) -> tuple[int, int] | None:
 
 
 def keras_file(path: AnyPath) -> Path:
-    """Return the path of a network's file; ValueError if it has another ending."""
+    """Check that a path can be that of a network's file, which need not be there.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    path : pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        If it does not end in ``.keras``.
+
+    Examples
+    --------
+    >>> keras_file("owls.keras").stem
+    'owls'
+    """
     path = Path(path)
     if path.suffix != ".keras":
         raise ValueError(f"the file of a network must end in .keras; got {path.name}")

@@ -302,7 +302,22 @@ def unknown_layer(model: keras.Model, layer: str, names: Collection[str]) -> Val
 
 
 def one_image_input(model: keras.Model) -> tuple[int | None, ...]:
-    """Return the shape of a model's only input; ValueError if it is not one image."""
+    """Return the shape of a model's only input, which has to be images.
+
+    Parameters
+    ----------
+    model : keras.Model
+
+    Returns
+    -------
+    shape : (int or None, int or None, int or None, int or None)
+        (N, H, W, C), as Keras has it; None for what may be of any size.
+
+    Raises
+    ------
+    ValueError
+        If the model has several inputs, or its input is of another shape.
+    """
     shapes = [tuple(tensor.shape) for tensor in model.inputs]
     if len(shapes) != 1 or len(shapes[0]) != 4:
         raise ValueError(

@@ -11,12 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnbook.layers.activation_functions import sigmoid, softmax
-from cnnbook.networks.graph import (
-    connections,
-    follow,
-    layer_calls,
-    one_image_input,
-)
+from cnnbook.networks.graph import connections, follow, layer_calls, one_image_input
 from cnnbook.networks.traits import PROBABILITIES, traits_of
 
 if TYPE_CHECKING:

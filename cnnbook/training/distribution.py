@@ -90,7 +90,14 @@ def explaining_failures() -> Iterator[None]:
 
 
 def is_chief() -> bool:
-    """Tell whether this process is the one that writes files: chief or first worker."""
+    """Tell whether this process is the one that writes files.
+
+    Returns
+    -------
+    is_chief : bool
+        Of several workers (``TF_CONFIG``) True for the chief, or for the first one
+        where none is called so; without them True.
+    """
     config = _config()
     first = "chief" if config.get("cluster", {}).get("chief") else "worker"
     task = config.get("task", {})

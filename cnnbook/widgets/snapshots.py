@@ -31,7 +31,7 @@ class Snapshots:
     layer : str
         The first convolution.
     kernels : ndarray of shape (E, K_h, K_w, C, F)
-        Its own.
+        The weights of that layer at each moment, without its biases.
     maps : dict of str to ndarray of shape (E, H, W, F)
         Behind each pooling layer; where there is none, behind each convolution.
     """
