@@ -14,8 +14,8 @@ Role = Literal[
     "input", "inert", "scaling", "normalisation", "activation", "dense", "convolution",
     "depthwise convolution", "separable convolution", "transposed convolution",
     "max pooling", "average pooling", "global pooling", "padding", "cropping",
-    "resizing", "rearrangement", "joining", "arithmetic", "function", "product",
-    "along axes", "unknown",
+    "resizing", "reshaping", "rearrangement", "joining", "conversion", "arithmetic",
+    "function", "product", "along axes", "unknown",
 ]  # fmt: skip
 Reach = Literal["place", "channels", "window", "shift", "everything"]
 
@@ -143,11 +143,12 @@ _ROWS = {
     "GlobalMaxPooling1D GlobalMaxPooling3D GlobalAveragePooling1D "
     "GlobalAveragePooling3D": Traits("global pooling"),
     # Rows and columns no more, and what takes values from one place to another
-    "Flatten": Traits("rearrangement", "everything", exported="flatten"),
-    "Permute RepeatVector Reshape ArraySplit BroadcastTo DepthToSpace Dsplit Dstack "
-    "ExpandDims ExtractPatches ExtractPatches3D Flip Fliplr Flipud Fold GetItem "
-    "Hsplit Hstack Moveaxis Ravel Rearrange Repeat Roll Rot90 Slice SpaceToDepth "
-    "Split Squeeze Stack Swapaxes Take Tile Transpose Unfold Unstack Vsplit Vstack":
+    "Flatten": Traits("reshaping", "everything", exported="flatten"),
+    "Reshape ExpandDims Ravel Squeeze": Traits("reshaping"),
+    "Permute RepeatVector ArraySplit BroadcastTo DepthToSpace Dsplit Dstack "
+    "ExtractPatches ExtractPatches3D Flip Fliplr Flipud Fold GetItem "
+    "Hsplit Hstack Moveaxis Rearrange Repeat Roll Rot90 Slice SpaceToDepth "
+    "Split Stack Swapaxes Take Tile Transpose Unfold Unstack Vsplit Vstack":
         Traits("rearrangement"),
     # Products with a matrix
     "Dense": Traits("dense", "place", exported="dense"),
@@ -169,8 +170,9 @@ _ROWS = {
     "Average": Traits("arithmetic", "channels"),  # the operation is along axes
     "Concatenate": Traits("joining", "channels"),
     # Number by number
-    "Cast Conj Conjugate ConvertToTensor Copy Deg2rad Imag Negative Rad2deg Real "
-    "SaturateCast StopGradient": Traits("arithmetic", "place"),
+    "Cast ConvertToTensor Copy SaturateCast StopGradient":
+        Traits("conversion", "place"),
+    "Conj Conjugate Deg2rad Imag Negative Rad2deg Real": Traits("arithmetic", "place"),
     "Abs Absolute Angle Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh Cbrt "
     "Ceil Clip Cos Cosh Equal Erf Erfc Erfinv Exp2 Expm1 Fabs Floor FloorDivide "
     "Greater GreaterEqual Heaviside Hypot I0 Isfinite Isinf Isnan Isneginf Isposinf "
