@@ -114,9 +114,9 @@ def _refuse_probabilities(model, images):
     if end.kind in PROBABILITIES:
         return
     rng = np.random.default_rng(0)
-    wild = rng.normal(scale=1000, size=(8, *images.shape[1:]))
-    if images.dtype.kind in "iu":
-        wild = rng.integers(0, 256, wild.shape)
+    shape = (8, *images.shape[1:])
+    whole = images.dtype.kind in "iu"
+    wild = rng.integers(0, 256, shape) if whole else rng.normal(0, 1000, shape)
     several = (images[:8], wild.astype(images.dtype))
     answers = np.concatenate(
         [np.asarray(model(batch, training=False), float) for batch in several]
