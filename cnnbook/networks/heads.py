@@ -11,13 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnbook.layers.activation_functions import sigmoid, softmax
-from cnnbook.networks.graph import (
-    connections,
-    follow,
-    layer_calls,
-    one_image_input,
-)
-from cnnbook.networks.traits import PROBABILITIES, traits_of
+from cnnbook.networks.graph import connections, follow, layer_calls
+from cnnbook.networks.inputs import one_image_input
+from cnnbook.networks.traits import PROBABILITIES, activation_of, traits_of
 
 if TYPE_CHECKING:
     import keras
@@ -172,7 +168,7 @@ def head(model: keras.Model) -> Head:
             "its top, add the pooling and dense layers first"
         )
     (layer,) = follow(network, [None], _last_to_change)
-    kind = _activation_of(layer_calls(model)[layer].operation)
+    kind = _kind_of(layer_calls(model)[layer].operation)
     if kind not in PROBABILITIES | {"linear"}:
         raise ValueError(
             f"model {model.name!r} ends in the activation {kind!r}, and what that says "
@@ -201,25 +197,21 @@ def head(model: keras.Model) -> Head:
 def _last_to_change(name, node, args, kwargs):
     """Return a layer's name, or that of the one before it if it changes nothing."""
     role = traits_of(node.operation).role
-    activation = getattr(node.operation, "activation", None)
-    is_linear = getattr(activation, "__name__", "") == "linear"
+    is_linear = activation_of(node.operation) == "linear"
     if role == "inert" or (role == "activation" and is_linear):
         return [*args, *kwargs.values()][:1]
     return [name] * len(node.outputs)
 
 
-def _activation_of(operation):
+def _kind_of(operation):
     """Return the name of the activation that an operation ends with.
 
     The name of its class, if it bends scores and the activation is no option of it, or
     if nothing tells what it does.
     """
-    traits = traits_of(operation)
-    if traits.activation in PROBABILITIES:
-        return traits.activation
+    traits, name = traits_of(operation), activation_of(operation)
     silent = traits.role == "unknown" and not hasattr(operation, "activation")
-    if traits.activation or traits.role == "function" or silent:
+    bends = traits.activation or traits.role == "function"
+    if name not in PROBABILITIES and (bends or silent):
         return type(operation).__name__
-    activation = getattr(operation, "activation", None)
-    name = "linear" if activation is None else getattr(activation, "__name__", "?")
-    return name.removesuffix("_v2")  # as TensorFlow calls its own softmax
+    return name
