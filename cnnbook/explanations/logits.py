@@ -15,15 +15,9 @@ import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.networks.compiled import compiled_once
-from cnnbook.networks.graph import (
-    Connections,
-    answer,
-    connections,
-    fitting_images,
-    one_image_input,
-    run,
-)
+from cnnbook.networks.graph import Connections, answer, connections, run
 from cnnbook.networks.heads import Head, head
+from cnnbook.networks.inputs import fitting_images, one_image_input
 from cnnbook.networks.traits import PROBABILITIES, traits_of
 
 if TYPE_CHECKING:

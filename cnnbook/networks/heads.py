@@ -12,13 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnbook.layers.activation_functions import sigmoid, softmax
-from cnnbook.networks.graph import (
-    connections,
-    follow,
-    layer_calls,
-    one_image_input,
-)
-from cnnbook.networks.traits import PROBABILITIES, traits_of
+from cnnbook.networks.graph import connections, follow, layer_calls
+from cnnbook.networks.inputs import one_image_input
+from cnnbook.networks.traits import PROBABILITIES, activation_of, traits_of
 
 if TYPE_CHECKING:
     import keras
@@ -215,16 +211,15 @@ def _end_of(model, network):
     calls = layer_calls(model)
     (layer,) = follow(network, [None], _last_to_change)
     (behind,) = follow(network, [None], _last_to_compute)
-    if behind is not None and _activation_of(calls[behind].operation) in PROBABILITIES:
+    if behind is not None and _kind_of(calls[behind].operation) in PROBABILITIES:
         layer = behind
-    return layer, _activation_of(calls[layer].operation)
+    return layer, _kind_of(calls[layer].operation)
 
 
 def _last_to_change(name, node, args, kwargs):
     """Return a layer's name, or that of the one before it if it changes nothing."""
     role = traits_of(node.operation).role
-    activation = getattr(node.operation, "activation", None)
-    is_linear = getattr(activation, "__name__", "") == "linear"
+    is_linear = activation_of(node.operation) == "linear"
     if role == "inert" or (role == "activation" and is_linear):
         return [*args, *kwargs.values()][:1]
     return [name] * len(node.outputs)
@@ -248,18 +243,15 @@ def _keeps_the_numbers(node):
     return {math.prod(shape) for shape in shapes} == {shapes[0][-1]}
 
 
-def _activation_of(operation):
+def _kind_of(operation):
     """Return the name of the activation that an operation ends with.
 
     The name of its class, if it bends scores and the activation is no option of it, or
     if nothing tells what it does.
     """
-    traits = traits_of(operation)
-    if traits.activation in PROBABILITIES:
-        return traits.activation
+    traits, name = traits_of(operation), activation_of(operation)
     silent = traits.role == "unknown" and not hasattr(operation, "activation")
-    if traits.activation or traits.role == "function" or silent:
+    bends = traits.activation or traits.role == "function"
+    if name not in PROBABILITIES and (bends or silent):
         return type(operation).__name__
-    activation = getattr(operation, "activation", None)
-    name = "linear" if activation is None else getattr(activation, "__name__", "?")
-    return name.removesuffix("_v2")  # as TensorFlow calls its own softmax
+    return name

@@ -8,8 +8,6 @@ What is not in the table is unknown, which never means that it does nothing.
 from dataclasses import dataclass
 from typing import Literal
 
-from cnnbook.layers.activation_functions import ACTIVATIONS
-
 Role = Literal[
     "input", "inert", "scaling", "normalisation", "activation", "dense", "convolution",
     "depthwise convolution", "separable convolution", "transposed convolution",
@@ -42,7 +40,8 @@ class Traits:
         The name in `keras.activations` of the function that it is.  None of
         ``Activation``, whose attribute says which.
     exported : str or None
-        What an exported network calls it; None if a page cannot run it.
+        What an exported network calls it; None if a page cannot run it.  Of the
+        activations by name `export_network` knows which a page has.
     """
 
     role: Role
@@ -55,13 +54,8 @@ class Traits:
 UNKNOWN = Traits("unknown")
 
 
-# A page has the functions that `layers` lists, and two that are no bend of one number.
-_IN_PAGES = {one.keras_name for one in ACTIVATIONS} | {"softmax", "linear"}
-
-
 def _activation(name: str, *, reach: Reach = "place", alike: bool = True) -> Traits:
-    exported = "activation" if name in _IN_PAGES else None
-    return Traits("activation", reach, alike, name, exported)
+    return Traits("activation", reach, alike, name)
 
 
 # Of layers for one, two and three dimensions only those for two have a reach: the
@@ -226,3 +220,32 @@ def traits_of(operation: object) -> Traits:
         if base.__name__ in TRAITS and base.__module__.split(".")[0] == "keras":
             return TRAITS[base.__name__]
     return UNKNOWN
+
+
+def activation_of(operation: object) -> str:
+    """Look up which activation a layer or an operation ends with.
+
+    Parameters
+    ----------
+    operation : keras.Operation
+        An activation, or what may have one as its option.
+
+    Returns
+    -------
+    activation : str
+        The name of a function, as in `keras.activations`; "linear" if there is none,
+        "?" if the option is something without a name.
+
+    Examples
+    --------
+    >>> import keras
+    >>> activation_of(keras.layers.Dense(2, activation="softmax"))
+    'softmax'
+    >>> activation_of(keras.layers.ReLU()), activation_of(keras.layers.Flatten())
+    ('relu', 'linear')
+    """
+    if own := traits_of(operation).activation:
+        return own
+    function = getattr(operation, "activation", None)
+    name = "linear" if function is None else getattr(function, "__name__", "?")
+    return name.removesuffix("_v2")  # as TensorFlow calls its own softmax
