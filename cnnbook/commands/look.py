@@ -163,7 +163,9 @@ def explain(
     if target is None:
         wanted = int(probabilities.argmax())
     else:
-        wanted = int(target) if target.isdecimal() else target
+        # A class may be called "2": its name wins over the place of another.
+        named = target in _names(network, len(probabilities))
+        wanted = int(target) if target.isdecimal() and not named else target
     found = []
     bar = tqdm(chosen, desc="explaining", unit="method", disable=None)
     for method in bar:

@@ -40,10 +40,10 @@ from .superpixels import (
     lime as lime,
 )
 from .truth import (
+    attribution_inside as attribution_inside,
     density as density,
     pixel_auc as pixel_auc,
     pointing_game as pointing_game,
-    shares_inside as shares_inside,
     similarity as similarity,
     telling_parts as telling_parts,
 )

@@ -171,7 +171,7 @@ def assess(
         ("shares", "areas", "hits", "aucs", "random_shares")
     )
     if masks is not None:
-        found["shares"], found["areas"] = truth.shares_inside(maps, masks)
+        found["shares"], found["areas"] = truth.attribution_inside(maps, masks)
         found["hits"] = truth.pointing_game(maps, masks)
         found["aucs"] = truth.pixel_auc(maps, masks)
     random_weights = {}
@@ -179,7 +179,7 @@ def assess(
         random_maps = explain(changed, images, target).on_pixels()
         random_weights[layer] = truth.similarity(maps, random_maps)
     if masks is not None:
-        found["random_shares"], _ = truth.shares_inside(random_maps, masks)
+        found["random_shares"], _ = truth.attribution_inside(random_maps, masks)
     swapped_maps = explain(model, images, swapped).on_pixels()
     for name, draw in (
         ("insertion", controls.insertion_curve),

@@ -12,6 +12,7 @@ from cnnbook.checks import check_whole
 from cnnbook.explanations.logits import all_logits, baseline_of, explainable_images
 from cnnbook.networks.copies import copy_network
 from cnnbook.networks.heads import Targets, head
+from cnnbook.networks.traits import traits_of
 
 if TYPE_CHECKING:
     import keras
@@ -158,7 +159,7 @@ def _random(layer, weight, rng):
     if len(shape) < 2:
         return np.zeros(shape)
     # A depthwise kernel, whose last axis is not yet the outputs, sees one channel.
-    alone = "Depthwise" in type(layer).__name__
+    alone = traits_of(layer).role == "depthwise convolution"
     by_depth = alone or weight.name == "depthwise_kernel"  # of a separable convolution
     fan_in = np.prod(shape[: 2 if by_depth else -1])
     return rng.normal(0, np.sqrt(2 / fan_in), shape)

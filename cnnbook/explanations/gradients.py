@@ -12,7 +12,7 @@ from cnnbook.explanations.logits import before_activation, image_spec, logits_by
 from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import answer, layer_calls, refuse_unknown
 from cnnbook.networks.heads import head
-from cnnbook.networks.traits import RECTIFIERS, traits_of
+from cnnbook.networks.traits import RECTIFIERS, activation_of
 
 if TYPE_CHECKING:
     import keras
@@ -101,9 +101,7 @@ def _rules(model, rule):
     relus = [
         name
         for name, node in layer_calls(model).items()
-        if traits_of(node.operation).activation in RECTIFIERS
-        or getattr(getattr(node.operation, "activation", None), "__name__", "")
-        in RECTIFIERS
+        if activation_of(node.operation) in RECTIFIERS
     ]
     if not relus:
         raise ValueError(

@@ -15,15 +15,9 @@ import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.networks.compiled import compiled_once
-from cnnbook.networks.graph import (
-    Connections,
-    answer,
-    connections,
-    fitting_images,
-    one_image_input,
-    run,
-)
+from cnnbook.networks.graph import Connections, answer, connections, run
 from cnnbook.networks.heads import Head, head
+from cnnbook.networks.inputs import fitting_images, one_image_input
 from cnnbook.networks.traits import PROBABILITIES, traits_of
 
 if TYPE_CHECKING:
@@ -82,11 +76,56 @@ def all_logits(
         "logits",
         lambda network: _logits_function(model, network, head(model)),
     )
+    check_answers(model, images)
     parts = [
         function(images[start : start + batch_size])
         for start in range(0, len(images), batch_size)
     ]
     return np.concatenate([np.asarray(part) for part in parts])
+
+
+def check_answers(model: keras.Model, images: np.ndarray) -> None:
+    """Refuse a model whose answers seem to be logits and can only be probabilities.
+
+    Logits leave the range from 0 to 1 where inputs are wild enough.
+
+    Parameters
+    ----------
+    model : keras.Model
+    images : ndarray of shape (N, H, W, C)
+        From `explainable_images`.
+
+    Raises
+    ------
+    ValueError
+        If all answers lie in [0, 1], and those to one image add up to 1.
+    """
+    compiled_once(model, "answers", lambda _: _refuse_probabilities(model, images))
+
+
+def _refuse_probabilities(model, images):
+    end = head(model)
+    if end.kind in PROBABILITIES:
+        return
+    rng = np.random.default_rng(0)
+    shape = (8, *images.shape[1:])
+    whole = images.dtype.kind in "iu"
+    wild = rng.integers(0, 256, shape) if whole else rng.normal(0, 1000, shape)
+    several = (images[:8], wild.astype(images.dtype))
+    answers = np.concatenate(
+        [np.asarray(model(batch, training=False), float) for batch in several]
+    )
+    answers = answers[np.isfinite(answers).all(axis=1)]
+    if not ((answers >= 0) & (answers <= 1)).all() or not answers.any():
+        return
+    single = answers.shape[1] == 1
+    if single or np.allclose(answers.sum(axis=1), 1, atol=1e-3):
+        raise ValueError(
+            f"model {model.name!r} seems to answer with probabilities, since all lie "
+            f"from 0 to 1{'' if single else ' and add up to 1'}, but it ends in no "
+            "softmax or sigmoid that can be seen. Pass the part that gives logits: "
+            "keras.Model(model.inputs, model.get_layer(name).output)"
+        )
 
 
 def logits_of(outputs: npt.ArrayLike, selectors: np.ndarray) -> np.ndarray:
@@ -180,7 +219,8 @@ def logits_by_layer(
     if end.kind in PROBABILITIES:
         instead[end.layer] = before_activation
     found = run(network, images, {*names, end.layer}, given, instead)
-    return tf.cast(found[end.layer], tf.float32), found
+    rows = tf.reshape(found[end.layer], (-1, found[end.layer].shape[-1]))
+    return tf.cast(rows, tf.float32), found
 
 
 def before_activation(layer: keras.Operation, *args: Any) -> tf.Tensor:

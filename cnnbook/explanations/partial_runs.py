@@ -38,7 +38,7 @@ MOST = 0.75
 
 # Not worth patches: a matrix product of fewer rows may be rounded otherwise, and what a
 # function between layers answers may be no numbers to cut windows out of.
-_WHOLE = frozenset({"dense", "arithmetic", "function"})
+_WHOLE = frozenset({"dense", "conversion", "arithmetic", "function"})
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnbook.explanations.explanation import Explanation
-from cnnbook.explanations.logits import all_logits, explainable_images, logits_of
+from cnnbook.explanations.logits import (
+    all_logits,
+    check_answers,
+    explainable_images,
+    logits_of,
+)
 from cnnbook.networks.heads import Head, Targets, head
 
 if TYPE_CHECKING:
@@ -89,8 +94,10 @@ def ask(model: keras.Model, images: npt.ArrayLike, target: Targets) -> Question:
     Raises
     ------
     ValueError
-        If the model is no image classifier, the images do not fit it or are not finite,
+        If the model is no image classifier, or hides how it comes to its
+        probabilities; if the images do not fit it or are not finite,
         or there is no such class.
     """
     fitting, end = explainable_images(model, images), head(model)
+    check_answers(model, fitting)
     return Question(model, fitting, end, end.targets(target, len(fitting)), target)

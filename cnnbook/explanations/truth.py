@@ -49,7 +49,7 @@ def telling_parts(
     return np.any([*(part_masks[part] for part in TELLING[:-1]), whiskers], axis=0)
 
 
-def shares_inside(
+def attribution_inside(
     maps: npt.ArrayLike, masks: npt.ArrayLike
 ) -> tuple[np.ndarray, np.ndarray]:
     """Measure which share of the attribution lies on a part of each picture.
@@ -77,7 +77,7 @@ def shares_inside(
     Examples
     --------
     >>> maps = np.array([[[3.0, 0.0], [1.0, -1.0]]])
-    >>> shares, areas = shares_inside(maps, maps > 2)
+    >>> shares, areas = attribution_inside(maps, maps > 2)
     >>> shares.item(), areas.item()
     (0.75, 0.25)
     """
@@ -93,7 +93,7 @@ def density(shares: np.ndarray, areas: np.ndarray) -> float:
     Parameters
     ----------
     shares, areas : array of shape (N,)
-        From `shares_inside`.
+        From `attribution_inside`.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def pointing_game(maps: npt.ArrayLike, masks: npt.ArrayLike) -> np.ndarray:
     Parameters
     ----------
     maps, masks
-        As for `shares_inside`.
+        As for `attribution_inside`.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def pixel_auc(maps: npt.ArrayLike, masks: npt.ArrayLike) -> np.ndarray:
     Parameters
     ----------
     maps, masks
-        As for `shares_inside`.
+        As for `attribution_inside`.
 
     Returns
     -------

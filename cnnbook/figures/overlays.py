@@ -24,7 +24,8 @@ from cnnbook.figures.drawable import (
     check_window,
 )
 from cnnbook.figures.panels import panels
-from cnnbook.figures.style import QUIET, SIGNED, styled
+from cnnbook.figures.scales import kernel_colours, limits
+from cnnbook.figures.style import HEAT, QUIET, SIGNED, styled
 
 LINE = 0.25  # of a title: its height in inches
 
@@ -315,13 +316,11 @@ def products_of_patch(values: npt.ArrayLike, weights: npt.ArrayLike) -> Figure:
             f"{weights.shape} and {values.shape}"
         )
     products = (values * weights).sum(axis=-1)
-    # A few extreme weights would turn all others grey.
-    largest = np.quantile(np.abs(weights), 0.995) or 1
     figure, axes = panels(3, 3, values.shape[0] / values.shape[1], LINE)
     axes[0].imshow(values)
-    axes[1].imshow((0.5 + weights / (2 * largest)).clip(0, 1))
-    limit = np.quantile(np.abs(products), 0.995) or 1
-    axes[2].imshow(products, cmap=SIGNED, vmin=-limit, vmax=limit)
+    axes[1].imshow(kernel_colours(weights))
+    low, high = limits(products, signed=True)
+    axes[2].imshow(products, cmap=SIGNED, vmin=low, vmax=high)
     # White at its rim, it would have no end on a white page.
     frame: dict[str, Any] = {"fill": False, "ec": QUIET, "transform": axes[2].transAxes}
     axes[2].add_patch(Rectangle((0, 0), 1, 1, **frame))
@@ -375,7 +374,7 @@ def _glow(axis, image, heat, signed):
     if signed:
         axis.imshow(np.sign(heat) * strength, cmap=SIGNED, vmin=-1, **look)
     else:
-        axis.imshow(strength, cmap="magma", vmin=0, **look)
+        axis.imshow(strength, cmap=HEAT, vmin=0, **look)
 
 
 def _strongest(step):

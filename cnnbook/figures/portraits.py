@@ -21,7 +21,7 @@ from matplotlib.ticker import PercentFormatter
 from PIL import Image
 
 from cnnbook.figures.drawable import check_count, check_shape
-from cnnbook.figures.style import ACCENT, INK, WIDTH, styled
+from cnnbook.figures.style import ACCENT, AMOUNTS, INK, WIDTH, styled
 
 if TYPE_CHECKING:
     from cnnbook.maps.channels import Channel
@@ -215,7 +215,7 @@ def audit_squares(audits: Mapping[str, Sequence[Channel]]) -> Figure:
     axis.set(xlim=(0, WIDTH / unit), ylim=(top, 0))
     axis.axis("off")
     places = [Rectangle(corner, _SIDE, _SIDE) for corner in corners]
-    squares = PatchCollection(places, array=shares, cmap="viridis", lw=0)
+    squares = PatchCollection(places, array=shares, cmap=AMOUNTS, lw=0)
     squares.set_clim(0, 1)
     axis.add_collection(squares)
     for y, title in titles.items():

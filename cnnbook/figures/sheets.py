@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from cnnbook.checks import check_whole
+from cnnbook.figures import scales
 from cnnbook.figures.drawable import (
     Window,
     check_count,
@@ -23,7 +24,7 @@ from cnnbook.figures.drawable import (
     check_window,
 )
 from cnnbook.figures.panels import panels
-from cnnbook.figures.style import INK, SIGNED, WIDTH, styled
+from cnnbook.figures.style import AMOUNTS, INK, SIGNED, WIDTH, styled
 
 
 @styled
@@ -112,7 +113,7 @@ def photo_with_windows(
     figure, axis = plt.subplots(figsize=(width, width * rows / columns))
     axis.imshow(image)
     axis.axis("off")
-    shades = plt.get_cmap("viridis")(np.linspace(1, 0.35, len(windows)))
+    shades = plt.get_cmap(AMOUNTS)(np.linspace(1, 0.35, len(windows)))
     for i, (row, column) in enumerate(windows):
         low, left = row.start - 0.5, column.start - 0.5
         height, width = row.stop - row.start, column.stop - column.start
@@ -162,7 +163,7 @@ def photo_beside_map(image: npt.ArrayLike, values: npt.ArrayLike) -> Figure:
     figure, (left, right) = panels(2, 2, image.shape[0] / image.shape[1])
     left.imshow(image)
     right.imshow(image.mean(axis=-1), cmap="grey", vmin=0, vmax=1)
-    low, high = _limits(values, signed=True)
+    low, high = scales.limits(values, signed=True)
     alpha = (np.abs(values) / high).clip(0, 1) ** 0.5 * 0.9
     extent = -0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5
     right.imshow(values, cmap=SIGNED, vmin=low, vmax=high, alpha=alpha, extent=extent)
@@ -218,8 +219,8 @@ def feature_map_grid(
     aspect = maps[0].shape[0] / maps[0].shape[1]
     figure, axes = panels(len(maps), columns, aspect, 0.3 if titles is not None else 0)
     for i, (axis, values) in enumerate(zip(axes, maps, strict=True)):
-        low, high = limits or _limits(values, signed)
-        axis.imshow(values, cmap=SIGNED if signed else "viridis", vmin=low, vmax=high)
+        low, high = limits or scales.limits(values, signed)
+        axis.imshow(values, cmap=SIGNED if signed else AMOUNTS, vmin=low, vmax=high)
         axis.set_title("" if titles is None else titles[i])
     return figure
 
@@ -275,7 +276,7 @@ def feature_map_sheet(
     enlarge = max(1, round(1100 / (columns * width)))
     step_y, step_x = height * enlarge + 2, width * enlarge + 2
     sheet = np.full((rows * step_y - 2, columns * step_x - 2, 3), 255, np.uint8)
-    colours = plt.get_cmap("viridis")
+    colours = plt.get_cmap(AMOUNTS)
     largest = maps.max(axis=(0, 1))
     for place, channel in enumerate(order):
         y, x = (place // columns) * step_y, (place % columns) * step_x
@@ -323,9 +324,7 @@ def kernel_grid(kernels: npt.ArrayLike, *, columns: int = 8) -> Figure:
     """
     advice = "three channels are needed, to be shown as colours"
     kernels = check_shape(kernels, "(K_h, K_w, 3, F)", "kernels", advice)
-    # A few extreme weights would turn all others grey.
-    largest = np.quantile(np.abs(kernels), 0.995) or 1
-    pictures = np.moveaxis((0.5 + kernels / (2 * largest)).clip(0, 1), -1, 0)
+    pictures = np.moveaxis(scales.kernel_colours(kernels), -1, 0)
     figure, axes = panels(len(pictures), columns, kernels.shape[0] / kernels.shape[1])
     for axis, picture in zip(axes, pictures, strict=True):
         axis.imshow(picture)
@@ -337,11 +336,3 @@ def _columns_of_sheet(count):
     ideal = math.sqrt(1.5 * count)
     choices = range(math.ceil(0.8 * ideal), math.floor(1.3 * ideal) + 1)
     return min(choices or [1], key=lambda n: (-count % n, abs(n - ideal)))
-
-
-def _limits(values, signed):
-    """Choose the values of the darkest and the brightest colour."""
-    if signed:  # a single extreme value would leave the rest nearly white
-        largest = float(np.quantile(np.abs(values), 0.995)) or 1.0
-        return -largest, largest
-    return 0.0, float(np.max(values)) or 1.0

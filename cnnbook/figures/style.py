@@ -13,6 +13,9 @@ from matplotlib.figure import Figure
 CAT, DOG = "#E69F00", "#0072B2"
 CLASS_COLOURS = (CAT, DOG)
 ACCENT, INK, QUIET = "#B3446C", "#222222", "#888888"
+# Colour maps, by what they show: amounts from zero up, heat laid over a photo, and
+# numbers of either sign, white at zero.
+AMOUNTS, HEAT = "viridis", "magma"
 SIGNED = LinearSegmentedColormap.from_list("signed", [DOG, "white", CAT])
 
 WIDTH = 6.0  # inches; a page shows it 600 pixels wide

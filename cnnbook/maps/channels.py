@@ -18,12 +18,8 @@ import numpy.typing as npt
 from cnnbook.checks import check_whole
 from cnnbook.maps.layer_maps import feature_maps
 from cnnbook.maps.receptive_fields import receptive_field
-from cnnbook.networks.graph import (
-    fitting_images,
-    layer_calls,
-    one_image_input,
-    unknown_layer,
-)
+from cnnbook.networks.graph import checked_channels, layer_calls, unknown_layer
+from cnnbook.networks.inputs import fitting_images, one_image_input
 from cnnbook.pictures.images import INTENSITIES
 
 if TYPE_CHECKING:
@@ -143,7 +139,9 @@ def top_patches(
         )
     maps = feature_maps(model, _as_seen(model, images[:1]), layer)[layer]
     width = maps.shape[2]
-    channels = _check_channels(channels, layer, maps.shape[-1])
+    if channels is None:
+        channels = np.arange(maps.shape[-1])
+    channels = checked_channels(channels, layer, maps.shape[-1])
     field = receptive_field(model, layer, input_size=images.shape[1:3])
 
     # Values, images and positions: a row for each place, a column for each channel.
@@ -393,19 +391,3 @@ def _cut(model, images, field, sources, positions):
             target.append(slice(seen.start - start, seen.stop - start))
         patches[place][tuple(target)] = _as_seen(model, images[sources[place]][source])
     return patches
-
-
-def _check_channels(
-    channels: npt.ArrayLike | None, layer: str, count: int
-) -> npt.NDArray[np.integer]:
-    """Return numbers of channels as an array; all by default."""
-    if channels is None:
-        return np.arange(count)
-    given = np.atleast_1d(channels)
-    whole = given.ndim == 1 and given.size and np.issubdtype(given.dtype, np.integer)
-    if not (whole and 0 <= given.min() and given.max() < count):
-        raise ValueError(
-            f"channels must be whole numbers from 0 to {count - 1}, the "
-            f"channels of layer {layer!r}; got {channels!r}"
-        )
-    return given

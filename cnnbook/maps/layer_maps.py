@@ -15,13 +15,12 @@ from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import (
     Connections,
     connections,
-    fitting_images,
     follow,
     layer_calls,
-    one_image_input,
     run,
     unknown_layer,
 )
+from cnnbook.networks.inputs import fitting_images, one_image_input
 from cnnbook.networks.traits import CONVOLUTIONS, POOLS, traits_of
 
 if TYPE_CHECKING:

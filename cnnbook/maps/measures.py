@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.maps.layer_maps import feature_maps
-from cnnbook.networks.graph import fitting_images
+from cnnbook.networks.inputs import fitting_images
 
 if TYPE_CHECKING:
     import keras

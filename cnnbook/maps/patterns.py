@@ -12,14 +12,8 @@ import numpy.typing as npt
 
 from cnnbook.checks import check_whole, is_whole
 from cnnbook.maps.receptive_fields import layer_without_room, receptive_field
-from cnnbook.networks.graph import (
-    connections,
-    fitting_images,
-    layer_calls,
-    one_image_input,
-    run,
-    unknown_layer,
-)
+from cnnbook.networks.graph import connections, layer_calls, run, unknown_layer
+from cnnbook.networks.inputs import fitting_images, one_image_input
 
 if TYPE_CHECKING:
     import keras

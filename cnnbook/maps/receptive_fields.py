@@ -17,12 +17,8 @@ from cnnbook.maps.axes import (
     united,
     whole,
 )
-from cnnbook.networks.graph import (
-    connections,
-    follow,
-    one_image_input,
-    unknown_layer,
-)
+from cnnbook.networks.graph import connections, follow, unknown_layer
+from cnnbook.networks.inputs import one_image_input
 from cnnbook.networks.traits import POOLS, traits_of
 
 if TYPE_CHECKING:

@@ -11,13 +11,8 @@ import numpy.typing as npt
 
 from cnnbook.checks import check_whole, is_whole
 from cnnbook.maps.receptive_fields import field_on, receptive_field
-from cnnbook.networks.graph import (
-    connections,
-    fitting_images,
-    follow,
-    one_image_input,
-    run,
-)
+from cnnbook.networks.graph import connections, follow, run
+from cnnbook.networks.inputs import fitting_images, one_image_input
 from cnnbook.networks.traits import traits_of
 
 if TYPE_CHECKING:

@@ -27,11 +27,9 @@ from .files import (
 from .graph import (
     Connections as Connections,
     connections as connections,
-    fitting_images as fitting_images,
     follow as follow,
     layer_calls as layer_calls,
     layer_table as layer_table,
-    one_image_input as one_image_input,
     run as run,
 )
 from .heads import (
@@ -42,6 +40,10 @@ from .imagenet import (
     before_imagenet as before_imagenet,
     imagenet_classes as imagenet_classes,
     top_classes as top_classes,
+)
+from .inputs import (
+    fitting_images as fitting_images,
+    one_image_input as one_image_input,
 )
 from .traits import (
     TRAITS as TRAITS,

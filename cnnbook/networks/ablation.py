@@ -15,16 +15,16 @@ import numpy.typing as npt
 from cnnbook.checks import check_whole
 from cnnbook.networks.copies import copy_network
 from cnnbook.networks.graph import (
+    checked_channels,
     connections,
-    fitting_images,
     follow,
     layer_calls,
-    one_image_input,
     refuse_unknown,
     run,
     unknown_layer,
 )
-from cnnbook.networks.traits import traits_of
+from cnnbook.networks.inputs import fitting_images, one_image_input
+from cnnbook.networks.traits import activation_of, traits_of
 
 if TYPE_CHECKING:
     import keras
@@ -66,18 +66,8 @@ def knock_out(model: keras.Model, layer: str, channels: npt.ArrayLike) -> keras.
     array([[[[1., 0., 1.]]]], dtype=float32)
     """
     operation, count = _layer_with_channels(model, layer)
-    channels = np.unique(np.atleast_1d(channels))
-    if not (
-        np.issubdtype(channels.dtype, np.integer)
-        and channels.size
-        and 0 <= channels[0]
-        and channels[-1] < count
-    ):
-        raise ValueError(
-            f"channels of layer {layer!r} are whole numbers from 0 to {count - 1}; got "
-            f"{channels.tolist()}"
-        )
-    kept = ~np.isin(np.arange(count), channels)
+    off = checked_channels(channels, layer, count)
+    kept = ~np.isin(np.arange(count), off)
     return copy_network(
         model, lambda own: _muted(own, kept) if own is operation else None
     )
@@ -188,7 +178,7 @@ def without_activations(model: keras.Model) -> keras.Model:
         if traits_of(layer).role == "activation":
             replaced.append(layer.name)
             return keras.layers.Activation("linear", name=layer.name)
-        if getattr(layer, "activation", None) in (None, keras.activations.linear):
+        if activation_of(layer) == "linear":
             return None
         config = layer.get_config()
         replaced.append(layer.name)

@@ -221,12 +221,23 @@ def _describe(name, layer, arguments):
     return record, arrays, output
 
 
+# A page has the functions that `layers` lists, and two that are no bend of one number.
+_IN_PAGES = {one.keras_name for one in ACTIVATIONS} | {"softmax", "linear"}
+
+
+def _exported_as(traits):
+    """Return what a page calls something with these traits; None if it has no such."""
+    if traits.activation:
+        return "activation" if traits.activation in _IN_PAGES else None
+    return traits.exported
+
+
 def _exported(room):
     """Return what a page can run out of `keras.layers` or `keras.activations`."""
     return {
         name: getattr(room, name)
         for name, traits in TRAITS.items()
-        if traits.exported and hasattr(room, name)
+        if _exported_as(traits) and hasattr(room, name)
     }
 
 
@@ -250,7 +261,7 @@ def _kind_of(name, layer, rank):
                 f"layer {name!r}, a {class_name}, has {option}={value!r}; it can be "
                 f"exported with {option}={only!r} alone"
             )
-    return traits_of(layer).exported
+    return _exported_as(traits_of(layer))
 
 
 # Options that make another layer of it.
@@ -354,26 +365,26 @@ def _activation_of(name, layer, rank):
     """Describe what a layer ends with; ValueError if a page cannot compute it."""
     import keras
 
-    class_name = type(layer).__name__
-    if class_name == "Softmax":
-        return {"kind": "softmax"}
-    if class_name in ("ReLU", "LeakyReLU"):
+    own = traits_of(layer).activation
+    if own in ("relu", "leaky_relu"):
         slope = float(layer.negative_slope)
         return {"kind": "leaky_relu", "slope": slope} if slope else {"kind": "relu"}
+    if own:
+        return {"kind": own}
     function = getattr(layer, "activation", None)
     if function is None:
         return {"kind": "linear"}
     given = getattr(function, "__name__", type(function).__name__)
-    if isinstance(function, keras.Layer) and traits_of(function).exported:
+    if isinstance(function, keras.Layer) and _exported_as(traits_of(function)):
         _kind_of(name, function, rank)  # as in Conv2D(8, 3, activation=ReLU())
         return _activation_of(name, function, rank)
     known = _exported(keras.activations)
-    for kind, own in known.items():
-        if function is own:
+    for kind, function_of_keras in known.items():
+        if function is function_of_keras:
             return {"kind": kind, **_OPTIONS.get(kind, {})}
     raise ValueError(
-        f"layer {name!r}, a {class_name}, has the activation {given!r}, which a page "
-        f"cannot run; it runs {', '.join(known)}"
+        f"layer {name!r}, a {type(layer).__name__}, has the activation {given!r}, "
+        f"which a page cannot run; it runs {', '.join(known)}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -11,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnbook.layers.activation_functions import sigmoid, softmax
-from cnnbook.networks.graph import connections, follow, layer_calls, one_image_input
-from cnnbook.networks.traits import PROBABILITIES, traits_of
+from cnnbook.networks.graph import connections, follow, layer_calls
+from cnnbook.networks.inputs import one_image_input
+from cnnbook.networks.traits import PROBABILITIES, activation_of, traits_of
 
 if TYPE_CHECKING:
     import keras
@@ -36,12 +38,16 @@ class Head:
         Two, if there is one output alone.
     class_names : tuple of str or None
         From the model's attribute ``class_names``.
+    independent : bool
+        Whether each class is answered for itself, by a sigmoid of its own: several may
+        be probable at once, or none.
     """
 
     layer: str
     kind: Literal["softmax", "sigmoid", "logits", "logit"]
     num_classes: int
     class_names: tuple[str, ...] | None
+    independent: bool = False
 
     def index(self, target: Label) -> int:
         """Return the number of a class given by number or name; ValueError if none."""
@@ -93,19 +99,20 @@ class Head:
         return labels if several else labels[0]
 
     def selectors(self, indices: np.ndarray) -> npt.NDArray[np.float32]:
-        """Return what to multiply outputs by to get the score of each image's class.
+        """Return what to multiply outputs by to get the logit of each image's class.
 
         Shape (N, K), or (N, 1): a single output speaks for the second class, and
         with its sign turned for the first.
         """
-        if self.kind in ("sigmoid", "logit"):
+        if self.kind in ("sigmoid", "logit") and not self.independent:
             return np.where(indices == 1, 1, -1).astype("float32")[:, None]
         return np.eye(self.num_classes, dtype="float32")[indices]
 
     def probabilities(self, outputs: np.ndarray) -> npt.NDArray[np.float32]:
         """Turn what comes before softmax or sigmoid, (N, K), into probabilities.
 
-        (N, 1) becomes those of both classes.
+        (N, 1) becomes those of both classes.  Those of independent classes need not
+        add up to 1.
         """
         outputs = np.asarray(outputs, float)
         if self.kind in ("sigmoid", "logit"):
@@ -125,7 +132,9 @@ def head(model: keras.Model) -> Head:
     model : keras.Model
         Functional or Sequential, with one image as its input and one output of shape
         (N, K): probabilities by softmax or sigmoid, or logits.  One output alone is
-        taken to tell two classes apart.  Names of classes are read from its attribute
+        taken to tell two classes apart, several sigmoids to answer each for a class
+        of its own.  What only gives a row of numbers another shape or type is looked
+        through.  Names of classes are read from its attribute
         ``class_names``, if it has one.
 
     Returns
@@ -145,7 +154,8 @@ def head(model: keras.Model) -> Head:
     >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(),
     ...     keras.layers.Dense(1, activation="sigmoid", name="dog")])
     >>> head(model)
-    Head(layer='dog', kind='sigmoid', num_classes=2, class_names=None)
+    Head(layer='dog', kind='sigmoid', num_classes=2, class_names=None,
+    independent=False)
     """
     network = connections(model)
     one_image_input(model)
@@ -166,8 +176,7 @@ def head(model: keras.Model) -> Head:
             f"image, shape (N, K); its output has shape {shape}. Of a network without "
             "its top, add the pooling and dense layers first"
         )
-    (layer,) = follow(network, [None], _last_to_change)
-    kind = _activation_of(layer_calls(model)[layer].operation)
+    layer, kind = _end_of(model, network)
     if kind not in PROBABILITIES | {"linear"}:
         raise ValueError(
             f"model {model.name!r} ends in the activation {kind!r}, and what that says "
@@ -190,31 +199,59 @@ def head(model: keras.Model) -> Head:
         raise ValueError(
             f"model {model.name!r} has {len(names)} class_names for {classes} classes"
         )
-    return Head(layer, kind, classes, None if names is None else tuple(names))
+    names = None if names is None else tuple(names)
+    return Head(layer, kind, classes, names, kind == "sigmoid" and not single)
+
+
+def _end_of(model, network):
+    """Find the layer that the classes are read from, and its activation by name.
+
+    Probabilities may be given another shape or type behind it.
+    """
+    calls = layer_calls(model)
+    (layer,) = follow(network, [None], _last_to_change)
+    (behind,) = follow(network, [None], _last_to_compute)
+    if behind is not None and _kind_of(calls[behind].operation) in PROBABILITIES:
+        layer = behind
+    return layer, _kind_of(calls[layer].operation)
 
 
 def _last_to_change(name, node, args, kwargs):
     """Return a layer's name, or that of the one before it if it changes nothing."""
     role = traits_of(node.operation).role
-    activation = getattr(node.operation, "activation", None)
-    is_linear = getattr(activation, "__name__", "") == "linear"
+    is_linear = activation_of(node.operation) == "linear"
     if role == "inert" or (role == "activation" and is_linear):
         return [*args, *kwargs.values()][:1]
     return [name] * len(node.outputs)
 
 
-def _activation_of(operation):
+def _last_to_compute(name, node, args, kwargs):
+    """Return a layer's name, or that of the one before it if the numbers stay."""
+    if _keeps_the_numbers(node):
+        return [*args, *kwargs.values()][:1]
+    return _last_to_change(name, node, args, kwargs)
+
+
+def _keeps_the_numbers(node):
+    """Tell whether a call gives a row of numbers another shape or type, and no more."""
+    role = traits_of(node.operation).role
+    if role == "conversion":
+        return True
+    shapes = [tensor.shape[1:] for tensor in (*node.input_tensors, *node.outputs)]
+    if role != "reshaping" or None in {side for shape in shapes for side in shape}:
+        return False
+    return {math.prod(shape) for shape in shapes} == {shapes[0][-1]}
+
+
+def _kind_of(operation):
     """Return the name of the activation that an operation ends with.
 
     The name of its class, if it bends scores and the activation is no option of it, or
     if nothing tells what it does.
     """
-    traits = traits_of(operation)
-    if traits.activation in PROBABILITIES:
-        return traits.activation
+    traits, name = traits_of(operation), activation_of(operation)
     silent = traits.role == "unknown" and not hasattr(operation, "activation")
-    if traits.activation or traits.role == "function" or silent:
+    bends = traits.activation or traits.role == "function"
+    if name not in PROBABILITIES and (bends or silent):
         return type(operation).__name__
-    activation = getattr(operation, "activation", None)
-    name = "linear" if activation is None else getattr(activation, "__name__", "?")
-    return name.removesuffix("_v2")  # as TensorFlow calls its own softmax
+    return name

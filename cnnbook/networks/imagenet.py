@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from cnnbook.checks import is_whole
 from cnnbook.networks import vgg_weights
-from cnnbook.networks.graph import connections, fitting_images, one_image_input
+from cnnbook.networks.graph import connections
+from cnnbook.networks.inputs import fitting_images, one_image_input
 from cnnbook.storage import downloads
 from cnnbook.storage.repository import from_repository
 

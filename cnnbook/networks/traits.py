@@ -8,14 +8,12 @@ What is not in the table is unknown, which never means that it does nothing.
 from dataclasses import dataclass
 from typing import Literal
 
-from cnnbook.layers.activation_functions import ACTIVATIONS
-
 Role = Literal[
     "input", "inert", "scaling", "normalisation", "activation", "dense", "convolution",
     "depthwise convolution", "separable convolution", "transposed convolution",
     "max pooling", "average pooling", "global pooling", "padding", "cropping",
-    "resizing", "rearrangement", "joining", "arithmetic", "function", "product",
-    "along axes", "unknown",
+    "resizing", "reshaping", "rearrangement", "joining", "conversion", "arithmetic",
+    "function", "product", "along axes", "unknown",
 ]  # fmt: skip
 Reach = Literal["place", "channels", "window", "shift", "everything"]
 
@@ -42,7 +40,8 @@ class Traits:
         The name in `keras.activations` of the function that it is.  None of
         ``Activation``, whose attribute says which.
     exported : str or None
-        What an exported network calls it; None if a page cannot run it.
+        What an exported network calls it; None if a page cannot run it.  Of the
+        activations by name `export_network` knows which a page has.
     """
 
     role: Role
@@ -55,13 +54,8 @@ class Traits:
 UNKNOWN = Traits("unknown")
 
 
-# A page has the functions that `layers` lists, and two that are no bend of one number.
-_IN_PAGES = {one.keras_name for one in ACTIVATIONS} | {"softmax", "linear"}
-
-
 def _activation(name: str, *, reach: Reach = "place", alike: bool = True) -> Traits:
-    exported = "activation" if name in _IN_PAGES else None
-    return Traits("activation", reach, alike, name, exported)
+    return Traits("activation", reach, alike, name)
 
 
 # Of layers for one, two and three dimensions only those for two have a reach: the
@@ -143,11 +137,12 @@ _ROWS = {
     "GlobalMaxPooling1D GlobalMaxPooling3D GlobalAveragePooling1D "
     "GlobalAveragePooling3D": Traits("global pooling"),
     # Rows and columns no more, and what takes values from one place to another
-    "Flatten": Traits("rearrangement", "everything", exported="flatten"),
-    "Permute RepeatVector Reshape ArraySplit BroadcastTo DepthToSpace Dsplit Dstack "
-    "ExpandDims ExtractPatches ExtractPatches3D Flip Fliplr Flipud Fold GetItem "
-    "Hsplit Hstack Moveaxis Ravel Rearrange Repeat Roll Rot90 Slice SpaceToDepth "
-    "Split Squeeze Stack Swapaxes Take Tile Transpose Unfold Unstack Vsplit Vstack":
+    "Flatten": Traits("reshaping", "everything", exported="flatten"),
+    "Reshape ExpandDims Ravel Squeeze": Traits("reshaping"),
+    "Permute RepeatVector ArraySplit BroadcastTo DepthToSpace Dsplit Dstack "
+    "ExtractPatches ExtractPatches3D Flip Fliplr Flipud Fold GetItem "
+    "Hsplit Hstack Moveaxis Rearrange Repeat Roll Rot90 Slice SpaceToDepth "
+    "Split Stack Swapaxes Take Tile Transpose Unfold Unstack Vsplit Vstack":
         Traits("rearrangement"),
     # Products with a matrix
     "Dense": Traits("dense", "place", exported="dense"),
@@ -169,8 +164,9 @@ _ROWS = {
     "Average": Traits("arithmetic", "channels"),  # the operation is along axes
     "Concatenate": Traits("joining", "channels"),
     # Number by number
-    "Cast Conj Conjugate ConvertToTensor Copy Deg2rad Imag Negative Rad2deg Real "
-    "SaturateCast StopGradient": Traits("arithmetic", "place"),
+    "Cast ConvertToTensor Copy SaturateCast StopGradient":
+        Traits("conversion", "place"),
+    "Conj Conjugate Deg2rad Imag Negative Rad2deg Real": Traits("arithmetic", "place"),
     "Abs Absolute Angle Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh Cbrt "
     "Ceil Clip Cos Cosh Equal Erf Erfc Erfinv Exp2 Expm1 Fabs Floor FloorDivide "
     "Greater GreaterEqual Heaviside Hypot I0 Isfinite Isinf Isnan Isneginf Isposinf "
@@ -224,3 +220,32 @@ def traits_of(operation: object) -> Traits:
         if base.__name__ in TRAITS and base.__module__.split(".")[0] == "keras":
             return TRAITS[base.__name__]
     return UNKNOWN
+
+
+def activation_of(operation: object) -> str:
+    """Look up which activation a layer or an operation ends with.
+
+    Parameters
+    ----------
+    operation : keras.Operation
+        An activation, or what may have one as its option.
+
+    Returns
+    -------
+    activation : str
+        The name of a function, as in `keras.activations`; "linear" if there is none,
+        "?" if the option is something without a name.
+
+    Examples
+    --------
+    >>> import keras
+    >>> activation_of(keras.layers.Dense(2, activation="softmax"))
+    'softmax'
+    >>> activation_of(keras.layers.ReLU()), activation_of(keras.layers.Flatten())
+    ('relu', 'linear')
+    """
+    if own := traits_of(operation).activation:
+        return own
+    function = getattr(operation, "activation", None)
+    name = "linear" if function is None else getattr(function, "__name__", "?")
+    return name.removesuffix("_v2")  # as TensorFlow calls its own softmax

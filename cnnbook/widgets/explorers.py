@@ -21,8 +21,9 @@ from cnnbook.maps import measures
 from cnnbook.maps.layer_maps import feature_maps
 from cnnbook.networks import export
 from cnnbook.networks.files import load_classifier
-from cnnbook.networks.graph import layer_calls, one_image_input
+from cnnbook.networks.graph import layer_calls
 from cnnbook.networks.heads import head
+from cnnbook.networks.inputs import one_image_input
 from cnnbook.pictures.images import load_image
 from cnnbook.widgets import chains
 from cnnbook.widgets.embedding import Widget
@@ -237,33 +238,33 @@ def training_scrubber(
     'training-scrubber'
     """
     photo, given = as_seen(model, checked_pictures({"picture": picture})["picture"])
-    shots = take_snapshots(model, checkpoints, given)
-    filters = np.moveaxis(shots.kernels[..., :MOST_FILTERS], -1, 1)
+    snapshots = take_snapshots(model, checkpoints, given)
+    filters = np.moveaxis(snapshots.kernels[..., :MOST_FILTERS], -1, 1)
     largest = float(np.abs(filters).max()) or 1.0
-    title = f"Filters of {shots.layer}; grey is 0"
+    title = f"Filters of {snapshots.layer}; grey is 0"
     data: dict[str, Any] = {
         "picture": as_bytes(photo),
         title: as_bytes(0.5 + filters / (2 * largest)),
     }
     sheets: list[dict[str, Any]] = [{"title": title}]
-    for name, maps in shots.maps.items():
+    for name, maps in snapshots.maps.items():
         maps, title = _strongest(maps), f"Maps of {name}"
         high = float(np.abs(maps).max()) or 1.0
         low = -high if maps.min() < 0 else 0.0
         data[title] = as_bytes((maps - low) / (high - low))
         sheets.append({"title": title, "limits": [low, high]})
-    names = head(model).class_names
+    names, probabilities = head(model).class_names, snapshots.probabilities
     data["facts"] = {
-        "epochs": shots.epochs,
-        "classes": names or [f"class {k}" for k in range(len(shots.probabilities[0]))],
-        "probabilities": shots.probabilities.tolist(),
-        "curves": _curves(history, shots.epochs[-1]),
+        "epochs": snapshots.epochs,
+        "classes": names or [f"class {k}" for k in range(probabilities.shape[1])],
+        "probabilities": probabilities.tolist(),
+        "curves": _curves(history, snapshots.epochs[-1]),
         "sheets": sheets,
     }
-    ends = next(iter(shots.maps.values()))[[0, -1]]
+    ends = next(iter(snapshots.maps.values()))[[0, -1]]
     still = feature_map_grid(
         [*ends[..., measures.strongest(ends[1])[0]]],
-        [f"after {shots.epochs[end]} epochs" for end in (0, -1)],
+        [f"after {snapshots.epochs[end]} epochs" for end in (0, -1)],
         columns=2,
         signed=ends.min() < 0,
     )

@@ -74,8 +74,8 @@ def take_snapshots(
     >>> from cnnbook.networks import build_classifier
     >>> network = build_classifier((16, 16, 3), filters=(2, 4))
     >>> kept = {epoch: network.get_weights() for epoch in (0, 1)}
-    >>> shots = take_snapshots(network, kept, np.zeros((16, 16, 3), np.float32))
-    >>> {name: maps.shape for name, maps in shots.maps.items()}
+    >>> snapshots = take_snapshots(network, kept, np.zeros((16, 16, 3), np.float32))
+    >>> {name: maps.shape for name, maps in snapshots.maps.items()}
     {'block1_pool': (2, 8, 8, 2), 'block2_pool': (2, 4, 4, 4)}
     """
     checkpoints = _in_order(checkpoints)

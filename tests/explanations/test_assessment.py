@@ -14,21 +14,21 @@ from cnnbook.pictures import draw_pets
 def test_signs_against_the_class_do_not_count_as_attribution():
     maps = np.array([[[3.0, 1.0], [-9.0, 0.0]]])
     masks = np.array([[[True, False], [True, False]]])
-    shares, areas = explanations.shares_inside(maps, masks)
+    shares, areas = explanations.attribution_inside(maps, masks)
     assert (shares.item(), areas.item()) == (0.75, 0.5)
 
 
 def test_a_map_that_pays_no_attention_has_density_one_and_so_has_an_empty_map(rng):
     masks = rng.random((4, 6, 6)) < 0.3
     for maps in (np.ones((4, 6, 6)), np.zeros((4, 6, 6))):
-        shares, areas = explanations.shares_inside(maps, masks)
+        shares, areas = explanations.attribution_inside(maps, masks)
         assert explanations.density(shares, areas) == pytest.approx(1)
 
 
 def test_a_map_of_a_picture_without_the_part_has_nothing_there():
     masks = np.zeros((2, 3, 3), bool)
     masks[0, 0, 0] = True
-    shares, areas = explanations.shares_inside(np.ones((2, 3, 3)), masks)
+    shares, areas = explanations.attribution_inside(np.ones((2, 3, 3)), masks)
     assert shares.tolist() == areas.tolist() == [1 / 9, 0]
 
 

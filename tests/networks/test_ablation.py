@@ -302,8 +302,8 @@ class Secretive(kl.Layer):
     ("layer", "channels", "message"),
     [
         ("conv", 0, "no layer 'conv'; did you mean 'conv1'"),
-        ("conv1", 4, r"whole numbers from 0 to 3; got \[4\]"),
-        ("conv1", [-1, 2], r"whole numbers from 0 to 3; got \[-1, 2\]"),
+        ("conv1", 4, "whole numbers from 0 to 3, the channels of layer 'conv1'; got 4"),
+        ("conv1", [-1, 2], r"whole numbers from 0 to 3.*; got \[-1, 2\]"),
         ("conv1", [], "whole numbers from 0 to 3"),
         ("conv1", 0.5, "whole numbers from 0 to 3"),
     ],

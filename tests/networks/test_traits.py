@@ -11,6 +11,7 @@ from keras.src import ops
 from keras.src.ops.operation import Operation
 
 from cnnbook.networks import TRAITS, traits_of
+from cnnbook.networks.traits import activation_of
 
 # What is left out of the table on purpose, and why.
 UNKNOWN = {
@@ -199,3 +200,21 @@ def test_a_class_of_ones_own_is_what_it_is_derived_from():
 def test_a_class_that_only_bears_the_name_of_a_known_one_is_unknown():
     assert traits_of(Conv2D()).role == "unknown"
     assert traits_of(Conv2D()).reach is None
+
+
+@pytest.mark.parametrize(
+    ("operation", "name"),
+    [
+        (keras.layers.Softmax(), "softmax"),
+        (keras.layers.Activation("tanh"), "tanh"),
+        (keras.layers.Conv2D(1, 1, activation="relu"), "relu"),
+        (keras.layers.Conv2D(1, 1), "linear"),
+        (keras.layers.Conv2D(1, 1, activation=keras.layers.ReLU()), "?"),
+        (ops.nn.Relu6(), "relu6"),
+        (keras.layers.MaxPooling2D(), "linear"),
+    ],
+)
+def test_what_an_operation_ends_with_is_known_whether_layer_option_or_neither(
+    operation, name
+):
+    assert activation_of(operation) == name

@@ -161,6 +161,8 @@ def test_the_code_of_a_method_is_its_own_and_that_which_judges_it(
     assert changed(maps, "def hires_cam(", new) == set()
     old = "def load_image("
     assert changed("pictures/images.py", old, f"NEW = 1\n\n\n{old}") == set()
+    gelu = r"x\,\Phi(x)"  # a formula for readers
+    assert changed("layers/activation_functions.py", gelu, r"x\Phi(x)") == set()
     old = "(logits * selectors, axis=1)"
     by_gradients = set(explanations.METHODS) - {"occlusion", "lime", "ablation-cam"}
     assert changed("explanations/gradients.py", old, old + " * 1") == by_gradients

@@ -26,21 +26,21 @@ def image(rng):
 
 
 def test_each_moment_is_the_network_with_its_weights(network, checkpoints, image):
-    shots = widgets.take_snapshots(network, checkpoints, image)
-    assert shots.epochs == [0, 2, 9]
-    assert shots.layer == "block1_conv"
-    assert [*shots.maps] == ["block1_pool", "block2_pool"]
-    for moment, epoch in enumerate(shots.epochs):
+    snapshots = widgets.take_snapshots(network, checkpoints, image)
+    assert snapshots.epochs == [0, 2, 9]
+    assert snapshots.layer == "block1_conv"
+    assert [*snapshots.maps] == ["block1_pool", "block2_pool"]
+    for moment, epoch in enumerate(snapshots.epochs):
         network.set_weights(checkpoints[epoch])
         found = maps.feature_maps(network, image[None], "pools")
         for name, values in found.items():
-            np.testing.assert_array_equal(shots.maps[name][moment], values[0])
+            np.testing.assert_array_equal(snapshots.maps[name][moment], values[0])
         np.testing.assert_array_equal(
-            shots.probabilities[moment],
+            snapshots.probabilities[moment],
             explanations.class_probabilities(network, image[None])[0],
         )
         kernel = network.get_layer("block1_conv").kernel
-        np.testing.assert_array_equal(shots.kernels[moment], kernel)
+        np.testing.assert_array_equal(snapshots.kernels[moment], kernel)
 
 
 def test_the_network_keeps_its_weights_whatever_happens(network, checkpoints, image):
@@ -58,8 +58,8 @@ def test_where_nothing_is_pooled_every_convolution_shows_its_maps(image):
     ends = [keras.layers.GlobalMaxPooling2D(), keras.layers.Dense(2)]
     network = keras.Sequential([keras.Input((16, 16, 3)), *layers, *ends])
     kept = {epoch: network.get_weights() for epoch in (0, 1)}
-    shots = widgets.take_snapshots(network, kept, image)
-    assert [*shots.maps] == ["first", "second"]
+    snapshots = widgets.take_snapshots(network, kept, image)
+    assert [*snapshots.maps] == ["first", "second"]
 
 
 @pytest.mark.parametrize(
