@@ -1078,3 +1078,12 @@ def test_a_source_that_cannot_be_used_ends_the_build_with_its_reason(
     monkeypatch.setattr(stamps, "stamp", stamp)
     with pytest.raises(ConfigError, match="pooling: CNNBOOK_PHOTOS is set to nowhere"):
         execution._stamp(project, "pooling", "")
+
+
+@pytest.mark.parametrize(
+    ("box", "size"), [('viewBox="0 0 380 520"', (380, 520)), ("", None)]
+)
+def test_a_drawing_is_given_the_room_of_its_view_box(tmp_path, box, size):
+    file = tmp_path / "rooms.svg"
+    file.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" {box}/>')
+    assert pictures._size(file) == size

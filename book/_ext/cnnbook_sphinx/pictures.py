@@ -10,6 +10,7 @@ with ``fig-sheet-``.  More is a warning, and so fails the build.
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from xml.etree import ElementTree
 
 from docutils import nodes
 from PIL import Image
@@ -146,9 +147,12 @@ def _figure_name(node):
 
 
 def _size(file):
-    """Read an image's width and height, None where it has no pixels."""
+    """Read an image's width and height, None where it is on another host."""
     try:
+        if file.suffix == ".svg":
+            box = ElementTree.parse(file).getroot().get("viewBox", "")
+            return tuple(map(float, box.split()[2:])) or None
         with Image.open(file) as picture:
             return picture.size
-    except OSError:  # a drawing (SVG), or on another host
+    except OSError:
         return None
