@@ -42,8 +42,8 @@ def measure():
         edit(copy / "book" / "pooling.md", "import numpy", "import math\nimport numpy")
         code = make("book", copy, environment)
         module = one_that_two_chapters_reach()
-        with (copy / "cnnbook" / f"{module}.py").open("a") as file:
-            file.write("\nNOTHING = 0\n")
+        file = (copy / "cnnbook").joinpath(*module.split(".")).with_suffix(".py")
+        file.write_text(file.read_text("utf-8") + "\nNOTHING = 0\n", "utf-8")
         shared = make("book", copy, environment)
         quick = make("quick", copy, environment)
         rows = [
