@@ -111,7 +111,8 @@ def run_ahead(app, env, docnames):
     found = []
     for docname in docnames:
         text = texts[docname]
-        notebook = chapters.notebook_of(env, docname, _stamped(root, docname, text))
+        stamped = _stamped(_stamp(root, docname, text), text)
+        notebook = chapters.notebook_of(env, docname, stamped)
         if notebook is None or not may_execute(docname):
             continue
         chapters.forget_noise(env, notebook)
@@ -132,7 +133,7 @@ def prepare(app, docname, source):
     stamp = _stamp(root, docname, source[0])
     if not stamp:
         return
-    source[0] = _stamped(root, docname, source[0])
+    source[0] = _stamped(stamp, source[0])
     app.env.metadata[docname]["stamp"] = stamp
     notebook = chapters.notebook_of(app.env, docname, source[0])
     if notebook is not None and not chapters.is_cached(app.env, notebook):
@@ -141,9 +142,8 @@ def prepare(app, docname, source):
         source[0] = _with_metadata(source[0], mystnb={"execution_mode": "off"})
 
 
-def _stamped(root, docname, text):
+def _stamped(stamp, text):
     """Return a page with its stamp where the cell cache takes notice of it."""
-    stamp = _stamp(root, docname, text)
     return _with_metadata(text, kernelspec={"cnnbook_stamp": stamp}) if stamp else text
 
 
