@@ -18,6 +18,9 @@ DESKTOP = {"width": 1366, "height": 900}
 PHONE = {"width": 360, "height": 760}
 
 MOST_BYTES_OF_A_PAGE = 1_200_000  # before its own figures
+# Still and live figures fetch these when they are needed, at times before the page is
+# there, if one picture takes long.  They have bounds of their own.
+OF_FIGURES = ("/_images/", "/widgets/later/")
 MOST_BYTES_OF_A_FIGURE = 150_000
 MOST_BYTES_OF_A_SHEET = 300_000  # its name starts with fig-sheet-
 
@@ -59,7 +62,7 @@ STARTED = """tags => Object.fromEntries(
 """
 
 # What this very page has asked for before it was there, and no check of the page that
-# was shown before.  What a figure asks for afterwards has its own bounds.
+# was shown before.
 SIZES = """Object.fromEntries(performance.getEntries()
   .filter((entry) => "encodedBodySize" in entry &&
     entry.startTime <= performance.getEntriesByType("navigation")[0].loadEventStart)
@@ -123,8 +126,10 @@ class Visit:
         self.page.goto("about:blank")  # what was still on its way must not arrive there
 
     def bytes_before_figures(self):
-        sizes = self.sizes_before_figures
-        return sum(size for url, size in sizes.items() if "/_images/" not in url)
+        sizes = self.sizes_before_figures.items()
+        return sum(
+            size for url, size in sizes if not any(part in url for part in OF_FIGURES)
+        )
 
     def found(self, picture=None):
         """What is there to be judged, whatever becomes of the page."""
