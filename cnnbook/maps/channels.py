@@ -75,8 +75,8 @@ def top_patches(
     """Find the patches of real images that excite each channel of a layer most.
 
     At most one place per image: where the channel is strongest.  So nine patches are
-    of nine pictures [1]_ [2]_.  Equally strong ones keep the order of the images, and of the
-    positions row by row.
+    of nine pictures [1]_ [2]_.  Equally strong ones keep the order of the images, and
+    of the positions row by row.
 
     Parameters
     ----------

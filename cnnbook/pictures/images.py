@@ -151,8 +151,8 @@ def model_cat_parts(
     -------
     parts : dict of str to (slice, slice)
         Rows and columns of "ear", "right eye", "left eye" and "nose", in pixels of that
-        picture.  Right and left are hers: her right eye is on the left of the picture.  A part of which less than half is in
-        the picture is left out.
+        picture.  Right and left are hers: her right eye is on the left of the picture.
+        A part of which less than half is in the picture is left out.
 
     Examples
     --------
