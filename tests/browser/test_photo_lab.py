@@ -365,9 +365,11 @@ def test_a_click_behind_the_last_channel_switches_nothing(same_lab):
 
 
 def test_another_network_may_come_while_parts_are_hidden(lab, tmp_path):
+    import keras
+
     screen = lab()
     screen.widget.get_by_role("button", name="Hide part by part").click()
-    bring(screen, farm(), tmp_path)
+    bring(screen, farm(first=[keras.layers.Rescaling(1 / 255)]), tmp_path)
     assert "3 classes" in screen.text()
     assert screen.alert() == []
 
@@ -546,6 +548,7 @@ def test_a_network_can_be_dropped_and_is_not_run_as_a_script(lab, tmp_path):
         [TAG, (tmp_path / "farm.js").read_text()],
     )
     screen.wait_for("lab => lab.names[0] === 'ant'")
+    screen.choose("White is", "255")
     answered(screen)
     assert set(shares(screen)[0]) == {"ant", "bee", "cow"}
 
@@ -575,6 +578,8 @@ def test_a_link_to_an_own_network_holds_once_that_is_loaded(lab, tmp_path):
     screen = lab("layer=pool&silent=conv%3D2")
     assert screen.alert() == ["There is no “pool” under “Layer”."]
     bring(screen, farm(), tmp_path)
+    screen.choose("White is", "255")
+    answered(screen)
     assert screen.alert() == []
     assert screen.chosen("Layer") == "pool"
     assert len(shares(screen)) == 2

@@ -6,7 +6,7 @@
 (() => {
 "use strict";
 const { bytesOf, div, h, inWorker, mapSheet, named, paint, panel, pictures, pointable, readPicture, scaledTo, scaleOf,
-  seenBy, sets, show } = cnnbook;
+  sets, show, shownTo } = cnnbook;
 
 const decode = (text) => readPicture(new Blob([bytesOf(text)]), Infinity);
 
@@ -102,7 +102,7 @@ cnnbook.define("feature-map-explorer", class extends cnnbook.Widget {
     if (set) return { photo: await decode(photo),
       map: await recorded(set, sides, this.getAttribute("folder")) };
     this.worker ??= inWorker(network);
-    const image = scaledTo(network.range[1], seenBy(network, picture));
+    const image = scaledTo(network.range[1], shownTo(network, picture));
     return { photo: picture, map: (await this.worker.run(image, { upTo: name }))[name] };
   }
 

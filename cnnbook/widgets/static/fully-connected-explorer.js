@@ -3,7 +3,7 @@
 (() => {
 "use strict";
 const { bar, bitmap, div, forward, h, lookOf, paint, panel, percent, pictures, pointable, range,
-  scaledTo, seenBy, show } = cnnbook;
+  scaledTo, show, shownTo } = cnnbook;
 
 // Rounded to thousandths so that the sum adds up as it is read.
 function sum(...ends) {
@@ -44,7 +44,7 @@ cnnbook.define("fully-connected-explorer", class extends cnnbook.Widget {
   look(picture) {
     paint(this.picture, picture);
     const { layers, range: [, white], run } = this.network;
-    const outputs = run(scaledTo(white, seenBy(this.network, picture)));
+    const outputs = run(scaledTo(white, shownTo(this.network, picture)));
     const last = layers.findLastIndex(({ kind }) => kind === "dense"), { kernel, bias } = layers[last].arrays;
     const { shape, data } = outputs[layers[last - 1].name];
     const map = outputs[layers.findLast((layer) => layer.shape[2]).name], look = lookOf(map);

@@ -3,7 +3,7 @@
 (() => {
 "use strict";
 const { bar, div, fit, forward, grey, h, inWorker, mapSheet, network, paint, panel, parse, percent,
-  pictures, pointable, scaledTo, seenBy, show, signed } = cnnbook;
+  pictures, pointable, scaledTo, show, shownTo, signed } = cnnbook;
 
 const MOST = 1024; // pixels of a photo's longer side: more than a network takes
 
@@ -117,7 +117,7 @@ cnnbook.define("photo-lab", class extends cnnbook.Widget {
     const picture = this.pictures.current(), { input, range, off } = this;
     this.counts = input.slice(0, 2).map((side) => forward.places(side, window, stride, "valid")[0]);
     if (this.isNew("image", picture, this.worker, white)) {
-      this.photo = fit(seenBy(this, picture), input);
+      this.photo = fit(shownTo(this, picture), input);
       this.high = range ? range[1] : Number(white);
       this.image = scaledTo(this.high, this.photo);
       paint(this.seen, this.photo);

@@ -95,7 +95,7 @@ function grey({ shape: [rows, columns, channels], data }, depth = 1) {
 }
 
 // What a network sees of a picture, white being 1: one of one channel gets cnnbook.pictures.as_grey.
-function seenBy({ input }, picture) {
+function shownTo({ input }, picture) {
   const { shape: [rows, columns, channels], data } = picture;
   if (input[2] > 1 || channels === 1) return picture;
   return { shape: [rows, columns, 1], data: Float32Array.from({ length: rows * columns }, (_, n) =>
@@ -496,5 +496,5 @@ function pictures(widget, { most = 96, grid = { grid: "a grid to edit" }, reads 
 const define = (tag, widget) => customElements.get(tag) ?? customElements.define(tag, widget);
 
 Object.assign(book, { Widget, bar, bitmap, define, div, fit, follow, grey, h, lookOf, named, paint, panel,
-  percent, pictures, pointable, range, readPicture, scaledTo, scaleOf, seenBy, share, show, signed, table, three, toNumbers });
+  percent, pictures, pointable, range, readPicture, scaledTo, scaleOf, share, show, shownTo, signed, table, three, toNumbers });
 })();
