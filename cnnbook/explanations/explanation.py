@@ -73,15 +73,13 @@ class Explanation:
     def converged(self) -> npt.NDArray[np.bool_] | None:
         """Whether each map adds up to what it ought to: (N,), or None without a gap.
 
-        The gap may be 5 % of the change of the logit, which the authors of integrated
-        gradients allow, and what the logit's own digits are good for.  A map with a
-        larger gap is wrong; one with a small gap is right where it does not come so by
-        chance.
+        As `adds_up` judges.  A map with a larger gap is wrong; one with a small gap may
+        have it by chance.
         """
         if self.gap is None:
             return None
-        change = self.values.sum(axis=(1, 2)) - self.gap
-        return np.abs(self.gap) <= SHARE * np.abs(change) + DIGITS * np.abs(self.score)
+        sums = self.values.sum(axis=(1, 2))
+        return adds_up(sums, sums - self.gap, self.score)
 
     def remarks(self, number: int = 0) -> str:
         """Say how far one of the maps can be relied on, and whether it is empty.
@@ -165,6 +163,31 @@ class Explanation:
             sums[:, rows, columns] += self.values[:, row, column, None, None]
             counts[rows, columns] += 1
         return sums / np.maximum(counts, 1)
+
+
+def adds_up(
+    sums: np.ndarray, changes: np.ndarray, scores: np.ndarray
+) -> npt.NDArray[np.bool_]:
+    """Tell whether maps add up to changes of the logit.
+
+    Parameters
+    ----------
+    sums, changes, scores : ndarray of shape (N,)
+        Of the maps; what they ought to be; and the logits themselves.
+
+    Returns
+    -------
+    fine : ndarray of shape (N,), bool
+        Whether the gap is at most 5 % of the change, as the authors of integrated
+        gradients advise, or no more than the digits of the logit leave in doubt.
+
+    Examples
+    --------
+    >>> adds_up(np.array([2.65, 2.5]), np.array([2.68, 2.68]), np.zeros(2))
+    array([ True, False])
+    """
+    allowed = SHARE * np.abs(changes) + DIGITS * np.abs(scores)
+    return np.abs(sums - changes) <= allowed
 
 
 def one_by_one(images: np.ndarray, method: str, progress: bool) -> Iterable[np.ndarray]:

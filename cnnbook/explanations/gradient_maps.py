@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnbook.checks import check_whole
-from cnnbook.explanations.explanation import Explanation
+from cnnbook.explanations.explanation import Explanation, adds_up
 from cnnbook.explanations.gradients import gradients
 from cnnbook.explanations.logits import all_logits, baseline_of, logits_of
 from cnnbook.explanations.question import Question, ask
@@ -204,8 +204,8 @@ def smooth_grad(
             _add_up(squares, number, exact**2, ones)
     error = None
     if samples > 1:
-        spread = np.maximum(squares - sums**2 / samples, 0) / (samples - 1)
-        error = np.sqrt(_at_largest(means, spread) / samples)
+        variances = np.maximum(squares - sums**2 / samples, 0) / (samples - 1)
+        error = np.sqrt(_at_largest(means, variances) / samples)
     return question.answer(
         _largest(means),
         question.logits(batch_size=batch_size),
@@ -239,26 +239,27 @@ def integrated_gradients(
     baseline : float or array that broadcasts to (H, W, C)
         What stands for "nothing to see", in the images' range.
     steps : int, optional
-        Places on the way, exactly so many.  By default 32, and for images whose map
-        does not add up twice as many again and again, up to 1,024.
+        Places on the way, exactly so many.  By default 32 for each image, and twice as
+        many again and again, up to 1,024, until its map adds up with both the last
+        number of steps and half of it: once could be by chance.
 
     Returns
     -------
     explanation : Explanation
         ``values`` of shape (N, H, W), in logits, summed over the channels.  ``gap``:
-        what they add up to, less the change of the logit; ``converged`` tells whether
-        that is little enough.
+        what they add up to, less the change of the logit; ``converged``: whether that
+        is at most 5 % of the change.
+
+    Raises
+    ------
+    ValueError
+        As `saliency_map`, or if the baseline does not fit the images.
 
     Warns
     -----
     UserWarning
         If the most steps are too few as well.  Where steps are given, none: ``gap`` is
         there to be read.
-
-    Raises
-    ------
-    ValueError
-        As `saliency_map`, or if the baseline does not fit the images.
 
     Notes
     -----
@@ -279,34 +280,25 @@ def integrated_gradients(
     bottom = logits_of(
         all_logits(model, start[None], batch_size=batch_size), question.selectors
     )
-    count = steps or STEPS
-    values = _walk(question, start, count, batch_size)
-
-    def answer():
-        return question.answer(
-            values,
-            logits,
-            method="integrated gradients",
-            units="logits",
-            signed=True,
-            gap=values.sum(axis=(1, 2)) - (logits - bottom),
-        )
-
-    found = answer()
-    while steps is None and not found.converged.all() and count < MOST_STEPS:
-        count, open_ones = 2 * count, np.flatnonzero(~found.converged)
-        some = replace(
-            question,
-            images=question.images[open_ones],
-            indices=question.indices[open_ones],
-        )
-        values[open_ones] = _walk(some, start, count, batch_size)
-        found = answer()
-    if steps is None and not found.converged.all():
-        first = int(np.argmin(found.converged))
+    changes = logits - bottom
+    if steps is None:
+        values = _walk_until(question, start, changes, logits, batch_size)
+    else:
+        values = _walk(question, start, steps, batch_size)
+    found = question.answer(
+        values,
+        logits,
+        method="integrated gradients",
+        units="logits",
+        signed=True,
+        gap=values.sum(axis=(1, 2)) - changes,
+    )
+    fine = adds_up(values.sum(axis=(1, 2)), changes, logits)
+    if steps is None and not fine.all():
+        first = int(np.argmin(fine))
         warnings.warn(
-            f"integrated gradients have not converged in {count:,} steps: the map of "
-            f"image {first} {found.remarks(first)}. Pass more steps, or a baseline "
+            f"integrated gradients have not converged in {MOST_STEPS:,} steps: the map "
+            f"of image {first} {found.remarks(first)}. Pass more steps, or a baseline "
             "nearer to the images",
             stacklevel=2,
         )
@@ -344,6 +336,23 @@ def _at_largest(slopes, values):
     """Return of each pixel the value of the channel that is largest in the slopes."""
     channels = np.abs(slopes).argmax(axis=-1)[..., None]
     return np.take_along_axis(values, channels, axis=-1)[..., 0]
+
+
+def _walk_until(question, start, changes, logits, batch_size):
+    """Return the maps of integrated gradients, with steps until they add up."""
+    steps, left = STEPS // 2, np.arange(len(changes))
+    values = _walk(question, start, steps, batch_size)
+    before = adds_up(values.sum(axis=(1, 2)), changes, logits)
+    while len(left) and steps < MOST_STEPS:
+        steps *= 2
+        some = replace(
+            question, images=question.images[left], indices=question.indices[left]
+        )
+        values[left] = _walk(some, start, steps, batch_size)
+        now = adds_up(values[left].sum(axis=(1, 2)), changes[left], logits[left])
+        unsettled = ~(before & now)
+        left, before = left[unsettled], now[unsettled]
+    return values
 
 
 def _walk(question, start, steps, batch_size):

@@ -153,7 +153,7 @@ def explanations_over_photo(
         _check_size(found, image)
     check_count(titles, len(explanations), "titles")
     aspect = image.shape[0] / image.shape[1]
-    room = (2 if titles else 4) * LINE
+    room = 2 * LINE if titles else _room(explanations)
     figure, axes = panels(len(explanations), columns, aspect, room)
     for i, (axis, found) in enumerate(zip(axes, explanations, strict=True)):
         if titles is None:
@@ -201,7 +201,7 @@ def photos_beside_explanations(
     check_intensities(photos, "photos")
     check_count(explanations, len(photos), "explanations")
     aspect = photos.shape[1] / photos.shape[2]
-    figure, axes = panels(2 * len(photos), columns, aspect, 4 * LINE)
+    figure, axes = panels(2 * len(photos), columns, aspect, _room(explanations))
     for number, (photo, found) in enumerate(zip(photos, explanations, strict=True)):
         _check_size(found, photo)
         beside, over = axes[2 * number : 2 * number + 2]
@@ -343,6 +343,16 @@ def _check_size(explanation, photo):
             f"{explanation.method} explains images of {explanation.image_size} pixels; "
             f"the photo has {photo.shape[:2]}"
         )
+
+
+def _room(explanations):
+    """Return the height of what `_explained` writes round a picture, in inches."""
+    said = (
+        found.remarks(number)
+        for found in explanations
+        for number in range(len(found.values))
+    )
+    return (5 if any(said) else 4) * LINE
 
 
 def _explained(axis, photo, explanation, number):
