@@ -73,8 +73,8 @@ class Explanation:
     def converged(self) -> npt.NDArray[np.bool_] | None:
         """Whether each map adds up to what it ought to: (N,), or None without a gap.
 
-        As `adds_up` judges.  A map with a larger gap is wrong; one with a small gap may
-        have it by chance.
+        A gap of at most 5 % of the change passes, and one that the digits of the logit
+        leave in doubt.  With a larger gap a map is wrong; a small one may be by chance.
         """
         if self.gap is None:
             return None

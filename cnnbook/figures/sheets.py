@@ -27,7 +27,7 @@ from cnnbook.figures.heat import say_if_empty
 from cnnbook.figures.panels import panels
 from cnnbook.figures.style import AMOUNTS, INK, SIGNED, WIDTH, styled
 
-GAP = 190  # between maps on a signed sheet: a light grey
+GAP = 70  # between maps on a signed sheet: dark, as no colour of theirs is
 
 
 @styled
@@ -293,6 +293,8 @@ def feature_map_sheet(
         y, x = (place // columns) * step_y, (place % columns) * step_x
         tile = _coloured(maps[..., channel], signed).repeat(enlarge, axis=0)
         sheet[y : y + step_y - 2, x : x + step_x - 2] = tile.repeat(enlarge, axis=1)
+    if rest := count % columns:  # no map stands there
+        sheet[(rows - 1) * step_y :, rest * step_x - 2 :] = 255
 
     # As much paper whatever the proportions: a tall sheet is a narrower one.
     proportions = sheet.shape[0] / sheet.shape[1]

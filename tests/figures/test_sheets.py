@@ -108,6 +108,8 @@ def test_on_a_sheet_strength_counts_without_its_sign_and_gaps_can_be_seen():
     assert np.all(second == third)
     sheet = figure.axes[0].images[0].get_array()
     assert np.all(sheet[:, first.shape[1]] < 230)
+    sheet = figures.feature_map_sheet(maps, columns=2).axes[0].images[0].get_array()
+    assert np.all(sheet[-1, -1] == 255)  # an empty place stays as white as the page
 
 
 def test_maps_with_negative_values_are_drawn_with_signs_unasked():
