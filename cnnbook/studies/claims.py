@@ -108,12 +108,12 @@ def first_layer_sees_borders(likeness: float, shuffled: Sequence[float]) -> Find
     >>> print(first_layer_sees_borders(0.8, [0.1, -0.2, 0.3]))
     Sobel's borders and the sum of the first layer's maps correlate at 0.80. With the
     layer's weights in 3 random orders it is 0.30 at best. So the first layer answers to
-    borders, and it has learned to.
+    borders, more than chance would.
     """
     best = max(shuffled)
     holds = bool(likeness > max(best, 0))
     if holds:
-        verdict = "So the first layer answers to borders, and it has learned to."
+        verdict = "So the first layer answers to borders, more than chance would."
     elif likeness > 0:
         verdict = "So it answers to borders no better than chance would."
     else:
