@@ -80,8 +80,9 @@ class Provenance:
                 "learned to tell the classes of ImageNet apart, and then to find "
                 f"edges. Three layers of VGG19, {', '.join(most)} and {last}, would "
                 "only repeat the layer before them; they are left out. So this page "
-                "shows what a large trained network looks like inside, and nothing on "
-                "it is a finding about VGG19."
+                "shows what a large trained network looks like inside. Nothing on it "
+                "is a finding about VGG19, and that this network answers to edges is "
+                "what it was trained for."
             )
         weights = {
             "imagenet": "the weights that were trained on ImageNet, as Keras publishes "

@@ -1,4 +1,4 @@
-"""Seven things the article says about CNNs, each decided by a measurement.
+"""Seven things that are said about CNNs, each decided by a measurement.
 
 Every function takes numbers that were measured elsewhere and answers with a `Finding`:
 whether they bear the claim out, and a sentence that says so with the numbers in it.
@@ -29,7 +29,7 @@ class Finding:
     Attributes
     ----------
     claim : str
-        What the article says, in our words.
+        What is said, in our words.
     holds : bool
         Whether the measurement bears it out.
     sentence : str
