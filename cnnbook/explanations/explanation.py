@@ -46,6 +46,12 @@ class Explanation:
     gap : ndarray of shape (N,) or None
         Of a method whose maps ought to add up to a change of the logit: the sum of each
         map less that change, in logits.  None where there is no such promise.
+    baseline_score : ndarray of shape (N,) or None
+        Of a method that puts something in the place of pixels: the logit of the class
+        where that stands in the place of all pixels.  So it is what the map compares
+        ``score`` with: for integrated gradients the baseline's logit, for occlusion
+        that of the image wholly covered, for LIME that of the image with all patches
+        hidden.  None where nothing is put in the place of pixels.
     """
 
     values: np.ndarray
@@ -60,6 +66,7 @@ class Explanation:
     stride: tuple[int, int] | None = None
     error: np.ndarray | None = None
     gap: np.ndarray | None = None
+    baseline_score: np.ndarray | None = None
 
     def __str__(self) -> str:
         """Say in one line what the maps are."""
@@ -82,7 +89,7 @@ class Explanation:
         return adds_up(sums, sums - self.gap, self.score)
 
     def remarks(self, number: int = 0) -> str:
-        """Say how far one of the maps can be relied on, and whether it is empty.
+        """Say what one of the maps compares with, and how far it can be relied on.
 
         Parameters
         ----------
@@ -92,9 +99,9 @@ class Explanation:
         Returns
         -------
         remarks : str
-            "0 everywhere" of a map that is; what a map adds up to, and what it ought
-            to; its standard error, the mean of all places.  Empty where there is
-            nothing to say.
+            "0 everywhere" of a map that is; the baseline's score; what a map adds up
+            to, and what it ought to; its standard error, the mean of all places.  Empty
+            where there is nothing to say.
 
         Examples
         --------
@@ -106,6 +113,8 @@ class Explanation:
         said = []
         if not self.values[number].any():
             said.append("0 everywhere")
+        if self.baseline_score is not None:
+            said.append(f"baseline scores {self.baseline_score[number]:.2f}")
         if self.gap is not None:
             total = float(self.values[number].sum())
             due = f"{total - float(self.gap[number]):.2f}"
