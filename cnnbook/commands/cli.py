@@ -133,6 +133,21 @@ _white = click.option(
 )
 
 
+_ENDINGS = click.Choice(["softmax", "sigmoid"])
+_logits = click.option(
+    "--logits",
+    type=_ENDINGS,
+    help="What makes probabilities of the network's answers, where its layers do not "
+    "show it: softmax for classes of which one is right, sigmoid for classes each "
+    "answered for itself.",
+)
+_probabilities = click.option(
+    "--probabilities",
+    type=_ENDINGS,
+    help="The same of a network that answers with probabilities already.",
+)
+
+
 _as_json = click.option(
     "--json",
     "as_json",
@@ -156,14 +171,21 @@ def _drawn_to(default):
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @_model
 @_white
+@_logits
+@_probabilities
 @_as_json
 def predict(
     photos: tuple[Path, ...],
     model_file: Path | None,
     white: Literal["1", "255"] | None,
+    logits: Literal["softmax", "sigmoid"] | None,
+    probabilities: Literal["softmax", "sigmoid"] | None,
     as_json: bool,
 ) -> None:
     """Say what a network sees in PHOTOS: the probability of each class.
+
+    Those of classes each answered for itself, by a sigmoid of its own, need not add up
+    to 100 %.
 
     With --json: the file of the "network", its "class_names", and "photos", a list.
     Each of them has the "photo" as you gave it, the likeliest "class" by number (from
@@ -172,7 +194,8 @@ def predict(
     """
     from cnnbook.commands import look
 
-    look.predict(photos, model_file, white, as_json=as_json)
+    answers = look.Answers(logits, probabilities)
+    look.predict(photos, model_file, white, answers=answers, as_json=as_json)
 
 
 @main.command()
@@ -216,6 +239,8 @@ class _ListsMethods(click.Command):
 @click.argument("photo", type=click.Path(path_type=Path))
 @_model
 @_white
+@_logits
+@_probabilities
 @click.option(
     "--method",
     "methods",
@@ -236,6 +261,8 @@ def explain(
     photo: Path,
     model_file: Path | None,
     white: Literal["1", "255"] | None,
+    logits: Literal["softmax", "sigmoid"] | None,
+    probabilities: Literal["softmax", "sigmoid"] | None,
     methods: str,
     target: str | None,
     layer: str | None,
@@ -253,7 +280,17 @@ def explain(
     """
     from cnnbook.commands import look
 
-    look.explain(photo, model_file, white, methods, target, layer, out, as_json=as_json)
+    look.explain(
+        photo,
+        model_file,
+        white,
+        methods,
+        target,
+        layer,
+        out,
+        answers=look.Answers(logits, probabilities),
+        as_json=as_json,
+    )
 
 
 @main.command()

@@ -7,7 +7,7 @@ is slow to import is loaded.
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import click
 import numpy as np
@@ -18,11 +18,22 @@ from cnnbook import explanations, networks, pictures, storage
 from cnnbook.commands import outputs
 
 
+class Answers(NamedTuple):
+    """What a network answers with, as `networks.with_answers` takes it; None if shown."""
+
+    logits: Literal["softmax", "sigmoid"] | None = None
+    probabilities: Literal["softmax", "sigmoid"] | None = None
+
+
+SHOWN = Answers()
+
+
 def predict(
     photos: Sequence[Path],
     model_file: Path | None,
     white: Literal["1", "255"] | None,
     *,
+    answers: Answers = SHOWN,
     as_json: bool = False,
 ) -> None:
     """Print the probability of each class, of the likeliest five at most.
@@ -34,6 +45,7 @@ def predict(
         None for the network of this package.
     white : {"1", "255"} or None
         What white is to the network; None where that is known.
+    answers : Answers
     as_json : bool
         Whether to print all of them, as JSON.
 
@@ -46,7 +58,7 @@ def predict(
     size = networks.image_size(model_file)
     loaded = [pictures.load_image(photo, size) for photo in photos]
 
-    network = networks.load_network(model_file)
+    network = _network(model_file, answers)
     batch = np.concatenate([_fitted(network, each, white)[1] for each in loaded])
     probabilities = _probabilities(network, batch, photos)
     names = _names(network, probabilities.shape[1])
@@ -125,6 +137,7 @@ def explain(
     layer: str | None,
     out: Path,
     *,
+    answers: Answers = SHOWN,
     as_json: bool = False,
 ) -> None:
     """Draw explanations of one photo side by side.
@@ -140,6 +153,7 @@ def explain(
     layer : str or None
         For methods that weigh the maps of a layer; the others take none.
     out : pathlib.Path
+    answers : Answers
     as_json : bool
         Whether to print what is known of the explanations as JSON.
 
@@ -156,7 +170,7 @@ def explain(
 
     from cnnbook import figures
 
-    network = networks.load_network(model_file)
+    network = _network(model_file, answers)
     shown, batch = _fitted(network, picture, white)
     (probabilities,) = _probabilities(network, batch, [photo])
     wanted: int | str
@@ -242,6 +256,14 @@ def _methods(names, layer):
             f"it means nothing to {', '.join(without)}"
         )
     return chosen
+
+
+def _network(model_file, answers):
+    """Load a network, and say what it answers with where that was asked for."""
+    network = networks.load_network(model_file)
+    if answers == SHOWN:
+        return network
+    return networks.with_answers(network, **answers._asdict())
 
 
 def _fitted(network, picture, white):
