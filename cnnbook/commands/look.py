@@ -19,7 +19,7 @@ from cnnbook.commands import outputs
 
 
 class Answers(NamedTuple):
-    """What a network answers with, as `networks.with_answers` takes it; None if shown."""
+    """What a network answers with, as for `networks.with_answers`; None if shown."""
 
     logits: Literal["softmax", "sigmoid"] | None = None
     probabilities: Literal["softmax", "sigmoid"] | None = None
