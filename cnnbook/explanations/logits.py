@@ -146,16 +146,18 @@ def _in_batches(function, images, batch_size):
 
 def _try(model, end, function, images):
     """Raise ValueError if logits do not lead to a model's answers, or are none."""
-    rng = np.random.default_rng(0)
-    shape = (8, *images.shape[1:])
-    whole = images.dtype.kind in "iu"
-    wild = rng.integers(0, 256, shape) if whole else rng.normal(0, 1000, shape)
-    several = (images, wild.astype(images.dtype))
+    shown = end.kind in PROBABILITIES
+    if shown:  # upside down they are other images in the same range
+        several = images[:2], images[:2, ::-1]
+    else:
+        rng, shape = np.random.default_rng(0), (8, *images.shape[1:])
+        whole = images.dtype.kind in "iu"
+        wild = rng.integers(0, 256, shape) if whole else rng.normal(0, 1000, shape)
+        several = images, wild.astype(images.dtype)
     logits = np.concatenate([np.asarray(function(batch), float) for batch in several])
     answers = np.concatenate([own_answers(model, batch) for batch in several])
     finite = np.isfinite(logits).all(axis=1) & np.isfinite(answers).all(axis=1)
     logits, answers = logits[finite], answers[finite]
-    shown = end.kind in PROBABILITIES
     expected = end.probabilities(logits)[:, -answers.shape[1] :] if shown else logits
     # The larger logits are, the coarser they are rounded.
     doubt = NEAR + 1e-4 * np.abs(logits).max(axis=1, keepdims=True)

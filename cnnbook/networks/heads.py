@@ -288,7 +288,7 @@ def with_answers(
     return keep_facts(model, shown)
 
 
-def no_probabilities(answers: npt.ArrayLike, kind: Ending) -> str | None:
+def no_probabilities(answers: npt.ArrayLike, kind: str) -> str | None:
     """Say why answers cannot be probabilities, or None if they can.
 
     Parameters
