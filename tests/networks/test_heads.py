@@ -233,6 +233,7 @@ MISLEADING = {
 @pytest.mark.parametrize("end", MISLEADING)
 def test_an_ending_is_known_by_what_it_is_and_not_by_its_name(end):
     model = model_of(MISLEADING[end])
+    model.white = 1
     for call in (
         lambda: explanations.class_probabilities(model, IMAGE),
         lambda: training.predict(model, np.abs(IMAGE)),
@@ -362,6 +363,7 @@ def test_inputs_and_outputs_by_name_are_looked_into():
     image = keras.Input((2, 2, 1), name="image")
     dense = kl.Dense(3, activation="softmax")(kl.Flatten()(image))
     model = keras.Model({"image": image}, {"animal": dense})
+    model.white = 1
     own = model.predict({"image": IMAGE}, verbose=0)["animal"]
     found = explanations.class_probabilities(model, IMAGE)
     np.testing.assert_allclose(found, own, atol=1e-6)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnnbook import training
+from cnnbook import pictures, training
 from cnnbook.pictures import Split
 from cnnbook.training import metrics
 
@@ -97,7 +97,7 @@ def test_probabilities_that_a_network_gives_are_its_own_and_judged_as_its_logits
 def test_one_output_is_the_second_of_two_classes(two_images, activation):
     import keras
 
-    image = keras.Input((2, 2, 1))
+    image = keras.Input((2, 2, 1), name=pictures.INTENSITIES)
     dense = keras.layers.Dense(1, activation=activation)
     network = keras.Model(image, dense(keras.layers.Flatten()(image)))
     dense.set_weights([np.full((4, 1), np.log(3)), np.zeros(1)])
