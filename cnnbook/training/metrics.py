@@ -17,6 +17,7 @@ from cnnbook.explanations.logits import (
     explainable_images,
 )
 from cnnbook.networks.heads import head
+from cnnbook.networks.ranges import scaled_for
 from cnnbook.networks.traits import PROBABILITIES
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ def predict(model: keras.Model, images: npt.ArrayLike) -> npt.NDArray[np.float32
     Parameters
     ----------
     model : keras.Model
-        Takes images in [0, 1]; what it answers with is read from its end, by
-        `networks.head`.
+        What it answers with is read from its end (`networks.head`), and images are
+        given to it in its own range (`networks.picture_range`), which must be known.
     images : ndarray of shape (N, H, W, C)
         8-bit integers, or floating-point numbers in [0, 1].
 
@@ -70,8 +71,8 @@ def predict(model: keras.Model, images: npt.ArrayLike) -> npt.NDArray[np.float32
     Raises
     ------
     ValueError
-        If the images do not fit the network, or are not in one of the two ranges; if
-        the network does not show what it answers with.
+        If the images do not fit the network, or are not in one of the two ranges, or
+        if it is open what white is to the network, or what it answers with.
 
     Examples
     --------
@@ -352,7 +353,10 @@ def _in_parts(function, model, images):
         [
             function(
                 model,
-                as_intensities(images[start : start + PART], images.shape[1:]),
+                scaled_for(
+                    model,
+                    as_intensities(images[start : start + PART], images.shape[1:]),
+                ),
                 batch_size=BATCH_SIZE,
             )
             for start in range(0, len(images), PART)
