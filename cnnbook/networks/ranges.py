@@ -195,7 +195,7 @@ def _read(model):
     if len(network.inputs) != 1 or len(network.inputs[0].shape) != 4:
         return PictureRange(None, "it takes something else than one image")
     if network.inputs[0].name == INTENSITIES:
-        return PictureRange(1, "its input is named for intensities")
+        return PictureRange(1, f"its input is called {INTENSITIES!r}")
     ends = [(name, shades, _whites(*shades)) for name, shades in _ends(network)]
     whites = {white for _, _, found in ends for white in found}
     is_bytes = _dtype_of(model) == "uint8"
