@@ -339,8 +339,12 @@ def _log_probabilities(model, images):
 
 def _answers(model, images, *, batch_size):
     """Compute what a model answers with, once it is known that these are logits."""
+    import keras
+
     compiled_logits(model, explainable_images(model, images[:8]))
-    return model.predict(images, batch_size=batch_size, verbose=0)
+    outputs = model.predict(images, batch_size=batch_size, verbose=0)
+    (logits,) = keras.tree.flatten(outputs)  # may come by name
+    return logits
 
 
 def _in_parts(function, model, images):

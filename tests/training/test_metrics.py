@@ -108,6 +108,15 @@ def test_one_output_is_the_second_of_two_classes(two_images, activation):
     assert measured.loss == pytest.approx(-(np.log(1 / 2) + np.log(1 / 4)) / 2)
 
 
+def test_logits_may_come_by_name(brightness, two_images):
+    import keras
+
+    network = keras.Model(brightness.inputs[0], {"animal": brightness.outputs[0]})
+    np.testing.assert_array_equal(
+        training.predict(network, two_images), training.predict(brightness, two_images)
+    )
+
+
 def test_classes_that_are_answered_for_themselves_have_no_accuracy(
     brightness, two_images
 ):
