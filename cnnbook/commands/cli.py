@@ -332,7 +332,8 @@ def explain(
     the method puts something in the place of pixels, "baseline_logit" is the logit of a
     picture of that alone.  Where it draws at random, "standard_error" is the mean of
     all places; where maps ought to add up to a change of the logit, "gap" is by how
-    much they do not, and "converged" whether that is little.  A number that is not finite is null.
+    much they do not, and "converged" whether that is little.  A number that is not
+    finite is null.
     """
     from cnnbook.commands import look
 

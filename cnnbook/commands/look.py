@@ -248,8 +248,13 @@ def explain(
         f"{names[index]}: probability {probabilities[index]:.1%}, logit {logit:.2f}"
     )
     for explanation in found:
-        remarks = explanation.remarks()
-        click.echo(f"{explanation}; {remarks}" if remarks else f"{explanation}")
+        said = [str(explanation)]
+        if explanation.baseline_score is not None:
+            logit = f"{explanation.baseline_score[0]:.2f}".replace("-", "−")
+            said.append(f"logit of the baseline {logit}")
+        if remarks := explanation.remarks():
+            said.append(remarks)
+        click.echo("; ".join(said))
     click.echo(f"Drawn to {out}")
     _say_how_shown(network, facts)
 

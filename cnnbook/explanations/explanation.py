@@ -89,7 +89,7 @@ class Explanation:
         return adds_up(sums, sums - self.gap, self.score)
 
     def remarks(self, number: int = 0) -> str:
-        """Say what one of the maps compares with, and how far it can be relied on.
+        """Say how far one of the maps can be relied on, and whether it is empty.
 
         Parameters
         ----------
@@ -99,9 +99,9 @@ class Explanation:
         Returns
         -------
         remarks : str
-            "0 everywhere" of a map that is; the baseline's score; what a map adds up
-            to, and what it ought to; its standard error, the mean of all places.  Empty
-            where there is nothing to say.
+            "0 everywhere" of a map that is; what a map adds up to, and what it ought
+            to; its standard error, the mean of all places.  Empty where there is
+            nothing to say.
 
         Examples
         --------
@@ -113,8 +113,6 @@ class Explanation:
         said = []
         if not self.values[number].any():
             said.append("0 everywhere")
-        if self.baseline_score is not None:
-            said.append(f"baseline scores {self.baseline_score[number]:.2f}")
         if self.gap is not None:
             total = float(self.values[number].sum())
             due = f"{total - float(self.gap[number]):.2f}"
