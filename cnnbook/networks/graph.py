@@ -164,6 +164,7 @@ def run(
     names: Container[str],
     given: Mapping[str, tf.Tensor] | None = None,
     instead: Mapping[str, Callable[..., Any]] | None = None,
+    watch: Callable[[tf.Tensor], Any] | None = None,
 ) -> dict[str, tf.Tensor]:
     """Compute what layers answer, in inference mode, from a batch of images.
 
@@ -182,6 +183,9 @@ def run(
     instead : dict of str to callable, optional
         What takes the place of these layers: called with the layer and what the layer
         would be called with.
+    watch : callable, optional
+        Called with what each of ``names`` answers, before any layer goes on with it:
+        `tf.GradientTape.watch`, for gradients that start there.
 
     Returns
     -------
@@ -205,6 +209,8 @@ def run(
         outputs = keras.tree.flatten(outputs)
         if name in names:
             found[name] = outputs[0]
+            if watch:
+                watch(outputs[0])
         return outputs
 
     follow(network, [images], call)
