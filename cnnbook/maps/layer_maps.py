@@ -44,8 +44,8 @@ def feature_maps(
     The model sees the images exactly as given, in inference mode.  The function
     that extracts the maps is compiled at the first call for a model and these
     layers, and reused for as long as the model lives, whatever the number of
-    images: change weights freely in between.  (Other attributes of the layers, such
-    as an activation function, are read at the first call alone.)
+    images: change weights freely in between.  Where anything else of the layers was
+    changed, such as an activation function, it is compiled anew.
 
     Parameters
     ----------

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from cnnbook.networks.compiled import refresh_predict
+
 if TYPE_CHECKING:
     import keras
 
@@ -307,6 +309,7 @@ def check_labels(
 def _log_probabilities(model, images):
     """Return the logarithm of the softmax of the logits, shape (N, K)."""
     images = check_images(images, model.input_shape[1:])
+    refresh_predict(model)
     # In parts, as the pictures may lie on the disk, for want of memory.
     logits = np.concatenate(
         [
