@@ -13,7 +13,14 @@ from cnnbook.explanations.gradients import gradients
 from cnnbook.explanations.logits import image_spec, logits_by_layer, logits_of
 from cnnbook.explanations.question import ask
 from cnnbook.networks.compiled import compiled_once
-from cnnbook.networks.graph import connections, follow, layer_calls, unknown_layer
+from cnnbook.networks.graph import (
+    axes_in,
+    check_axes,
+    connections,
+    follow,
+    layer_calls,
+    unknown_layer,
+)
 from cnnbook.networks.heads import Targets
 from cnnbook.networks.traits import CONVOLUTIONS, POOLS, traits_of
 
@@ -308,12 +315,13 @@ def maps_layer(model: keras.Model, layer: str | None = None) -> str:
     ValueError
         If the layer is unknown, has no maps, or there is none.
     """
-    calls = layer_calls(model)
-    spatial = [name for name, node in calls.items() if _has_places(node)]
+    calls, axes = layer_calls(model), axes_in(model)
+    spatial = [name for name in calls if _has_places(calls[name], axes.get(name))]
     listed = ", ".join(spatial)
     if layer is not None:
         if layer not in calls:
             raise unknown_layer(model, layer, calls)
+        check_axes(model, layer)
         if layer not in spatial:
             raise ValueError(
                 f"layer {layer!r} has no maps, since its output has shape "
@@ -326,10 +334,9 @@ def maps_layer(model: keras.Model, layer: str | None = None) -> str:
             f"model {model.name!r} has no layer with maps, (N, H, W, F), to be "
             "explained; occlusion_map needs none"
         )
-    finding = [name for name in _found_in_places(model) if name in spatial]
     shown = [
         name
-        for name in finding
+        for name in _found_in_places(model, spatial)
         if traits_of(calls[name].operation).role not in _COARSER
     ]
     if not shown:
@@ -340,8 +347,8 @@ def maps_layer(model: keras.Model, layer: str | None = None) -> str:
     return shown[-1]
 
 
-def _found_in_places(model):
-    """Name the layers that show what was found in a picture, place by place.
+def _found_in_places(model, spatial):
+    """Name those of the layers with maps that show what was found in a picture.
 
     In the order of computation.  What has been a row of numbers has lost its places,
     and does not get them back by being given rows and columns again.
@@ -358,9 +365,10 @@ def _found_in_places(model):
         ]
         seen = "found" if "found" in sources or _finds(node) else "picture"
         shape = tuple(node.outputs[0].shape)
-        if set(sources) <= {"lost"} or len(shape) < 3 or set(shape[1:-1]) == {1}:
+        flat = len(shape) < 3 or (len(shape) == 4 and name not in spatial)
+        if flat or set(sources) <= {"lost"}:
             seen = "lost"
-        if seen == "found":
+        if seen == "found" and name in spatial:
             names.append(name)
         return [seen] * len(node.outputs)
 
@@ -476,15 +484,16 @@ def _ablation(model, network, end, layer):
         return logits_by_layer(network, end, images, given={layer: several})[0]
 
     (maps,) = layer_calls(model)[layer].outputs
+    sides = [maps.shape[axis] for axis in axes_in(model)[layer]]
     function = tf.function(compute, autograph=False)
     return function.get_concrete_function(
         image_spec(model),
-        tf.TensorSpec(maps.shape, maps.dtype),
+        tf.TensorSpec((None, *sides), maps.dtype),
         tf.TensorSpec((None,), tf.int64),
     )
 
 
-def _has_places(node):
+def _has_places(node, axes):
     """Tell whether a call answers with maps of more than one place."""
     shape = node.outputs[0].shape
-    return len(shape) == 4 and tuple(shape[1:3]) != (1, 1)
+    return axes is not None and any(shape[axis] != 1 for axis in axes[:2])

@@ -7,6 +7,7 @@ Both what the layers compute (`maps.feature_maps`) and what they see
 from __future__ import annotations
 
 import difflib
+import weakref
 from collections import defaultdict
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,11 +15,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from cnnbook.networks.layouts import Axes, Layout, Mixed, NoMaps, layout_behind
 from cnnbook.networks.traits import CONVOLUTIONS, POOLS, traits_of
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
+
+
+CHANNELS_LAST: Axes = (1, 2, 3)
 
 
 class Connections(NamedTuple):
@@ -158,6 +163,71 @@ def layer_calls(model: keras.Model) -> dict[str, Any]:
     return calls
 
 
+def axes_of_maps(network: Connections) -> dict[str, Axes | None]:
+    """Find where the maps of each layer have rows, columns and channels.
+
+    Parameters
+    ----------
+    network : Connections
+
+    Returns
+    -------
+    axes : dict of str to tuple
+        (1, 2, 3) where channels are last and (2, 3, 1) where they are first, for each
+        layer whose output has four axes, inputs included.  None where layers
+        contradict each other, so that axes are no longer those of the image.
+
+    Examples
+    --------
+    >>> import keras
+    >>> model = keras.Sequential([keras.Input((8, 8, 3), name="image"),
+    ...     keras.layers.Permute((3, 1, 2), name="turned")])
+    >>> axes_of_maps(connections(model))
+    {'image': (1, 2, 3), 'turned': (2, 3, 1)}
+    """
+    import keras
+
+    layouts = {}
+
+    def look(name, node, args, kwargs):
+        values = keras.tree.flatten((args, kwargs))
+        sources = [own for own in values if isinstance(own, Layout | Mixed | NoMaps)]
+        layouts[name] = layout_behind(node, sources)
+        return [layouts[name]] * len(node.outputs)
+
+    follow(network, [NoMaps()] * len(network.inputs), look)
+    return {
+        name: layout.axes if isinstance(layout, Layout) else None
+        for name, layout in layouts.items()
+        if not isinstance(layout, NoMaps)
+    }
+
+
+# model -> (outputs, axes); the outputs are kept, so that no others get their address.
+_axes_known: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
+
+def axes_in(model: keras.Model) -> dict[str, Axes | None]:
+    """Find, once for a model, where the maps of each layer have which axes.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or Sequential.
+
+    Returns
+    -------
+    axes : dict of str to tuple
+        As `axes_of_maps`.
+    """
+    network = connections(model)
+    outputs, axes = _axes_known.get(model, ([], None))
+    if [*map(id, outputs)] != [*map(id, network.outputs)]:
+        axes = axes_of_maps(network)
+        _axes_known[model] = network.outputs, axes
+    return axes
+
+
 def run(
     network: Connections,
     images: tf.Tensor,
@@ -169,7 +239,8 @@ def run(
     """Compute what layers answer, in inference mode, from a batch of images.
 
     Plain TensorFlow from end to end, so that gradients flow and `tf.function` can
-    compile it; what no chosen layer needs is then left out.
+    compile it; what no chosen layer needs is then left out.  Maps are given and
+    answered with channels last, wherever the layers have them.
 
     Parameters
     ----------
@@ -195,11 +266,16 @@ def run(
     import keras
 
     found = {}
+    moved = {
+        name: (0, *axes)
+        for name, axes in axes_of_maps(network).items()
+        if axes not in (None, CHANNELS_LAST)
+    }
 
     def call(name, node, args, kwargs):
         operation = node.operation
         if given and name in given:
-            outputs = [given[name]]
+            outputs = [_moved_back(given[name], moved.get(name))]
         elif instead and name in instead:
             outputs = instead[name](operation, *args)
         elif traits_of(operation).role == "input":
@@ -209,12 +285,25 @@ def run(
         outputs = keras.tree.flatten(outputs)
         if name in names:
             found[name] = outputs[0]
+            if name in moved:
+                found[name] = keras.ops.transpose(outputs[0], moved[name])
             if watch:
-                watch(outputs[0])
+                watch(found[name])
+            # What follows goes on from the same numbers, so that gradients arrive.
+            outputs[0] = _moved_back(found[name], moved.get(name))
         return outputs
 
     follow(network, [images], call)
     return found
+
+
+def _moved_back(maps, order):
+    """Return maps with channels last as a layer has them, if it orders axes so."""
+    import keras
+
+    if order is None:
+        return maps
+    return keras.ops.transpose(maps, [order.index(axis) for axis in range(4)])
 
 
 def answer(operation: keras.Operation, *args: Any, **kwargs: Any) -> Any:
@@ -293,6 +382,23 @@ def refuse_unknown(model: keras.Model, holding: str) -> None:
                 "unknown; build the model of Keras's own layers, or derive this one "
                 "from the one of them that it is like"
             )
+
+
+def check_axes(model: keras.Model, layer: str) -> None:
+    """Raise ValueError if nobody can tell where a layer's maps have rows and columns.
+
+    Parameters
+    ----------
+    model : keras.Model
+    layer : str
+        One of its layers.
+    """
+    if axes_in(model).get(layer, CHANNELS_LAST) is None:
+        raise ValueError(
+            f"layer {layer!r} of model {model.name!r} has no rows and columns of the "
+            "image: a layer before it takes for channels an axis that another takes "
+            "for rows or columns; choose a layer before that one"
+        )
 
 
 def unknown_layer(model: keras.Model, layer: str, names: Collection[str]) -> ValueError:

@@ -8,6 +8,8 @@ What is not in the table is unknown, which never means that it does nothing.
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 Role = Literal[
     "input", "inert", "scaling", "normalisation", "activation", "dense", "convolution",
     "depthwise convolution", "separable convolution", "transposed convolution",
@@ -249,3 +251,39 @@ def activation_of(operation: object) -> str:
     function = getattr(operation, "activation", None)
     name = "linear" if function is None else getattr(function, "__name__", "?")
     return name.removesuffix("_v2")  # as TensorFlow calls its own softmax
+
+
+def permutation_of(operation: object) -> tuple[int, ...] | None:
+    """Look up in which order a layer or an operation puts the four axes of maps.
+
+    Parameters
+    ----------
+    operation : keras.Operation
+
+    Returns
+    -------
+    order : tuple of int or None
+        For each axis of its output, N included, that of its input.  None if it is
+        nothing that permutes axes.
+
+    Examples
+    --------
+    >>> import keras
+    >>> permutation_of(keras.layers.Permute((3, 1, 2)))
+    (0, 3, 1, 2)
+    """
+    axes = np.empty((0, 1, 2, 3))  # each is as long as its number says
+    match type(operation).__name__ if traits_of(operation) != UNKNOWN else "":
+        case "Permute":
+            moved = axes.transpose(0, *operation.dims)  # type: ignore[attr-defined]
+        case "Transpose":
+            moved = axes.transpose(operation.axes)  # type: ignore[attr-defined]
+        case "Moveaxis":
+            ends = operation.source, operation.destination  # type: ignore[attr-defined]
+            moved = np.moveaxis(axes, *ends)
+        case "Swapaxes":
+            ends = operation.axis1, operation.axis2  # type: ignore[attr-defined]
+            moved = np.swapaxes(axes, *ends)
+        case _:
+            return None
+    return moved.shape
