@@ -113,7 +113,8 @@ def draw_maps(
         raise ValueError(f"--layer must be one layer; {layer} fits {', '.join(found)}")
     ((layer, values),) = found.items()
     figures.feature_map_sheet(values[0]).savefig(out, dpi=200)
-    click.echo(f"{values.shape[-1]} maps of {layer}: {out}")
+    signs = " (blue below zero, orange above)" if (values < 0).any() else ""
+    click.echo(f"{values.shape[-1]} maps of {layer}{signs}: {out}")
 
 
 def explain(
@@ -176,7 +177,8 @@ def explain(
         found.append(
             explanations.explain(method.name, network, batch, wanted, **options)
         )
-    figures.explanations_over_photo(shown, found).savefig(out, dpi=200)
+    drawn = figures.explanations_over_photo(shown, found)
+    drawn.savefig(out, dpi=200, bbox_inches="tight")  # with all that stands below
     names = _names(network, len(probabilities))
     index = wanted if isinstance(wanted, int) else names.index(wanted)
     logit = found[0].score[0]
@@ -198,7 +200,8 @@ def explain(
         f"{names[index]}: probability {probabilities[index]:.1%}, logit {logit:.2f}"
     )
     for explanation in found:
-        click.echo(f"{explanation}")
+        remarks = explanation.remarks()
+        click.echo(f"{explanation}; {remarks}" if remarks else f"{explanation}")
     click.echo(f"Drawn to {out}")
 
 
@@ -301,7 +304,19 @@ def _facts(explanation):
         "map_size": list(values.shape),
         "lowest": _number(values.min()),
         "highest": _number(values.max()),
+        **_exactness(explanation),
     }
+
+
+def _exactness(explanation):
+    """Say how far a map can be relied on, if the method has something to say."""
+    found = {}
+    if explanation.gap is not None:
+        found["gap"] = _number(explanation.gap[0])
+        found["converged"] = bool(explanation.converged[0])
+    if explanation.error is not None:
+        found["standard_error"] = _number(explanation.error[0].mean())
+    return found
 
 
 def _number(value):

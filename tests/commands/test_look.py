@@ -1,6 +1,7 @@
 """Photos are looked at from a shell, with our network or any other."""
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -240,6 +241,32 @@ def test_explain_as_json_says_all_but_the_maps(photo, tmp_path):
             }
         ],
     }
+
+
+def test_explain_says_how_exact_each_method_is(photo, tmp_path):
+    given = [photo, "--out", tmp_path / "explained.png", "--target", "dog", "--method"]
+    names = "integrated-gradients,smooth-grad,grad-cam"
+    result = run("explain", *given, names)
+    assert result.exit_code == 0, result.output
+    _, walked, drawn, exact, _ = result.stdout.splitlines()
+    assert re.search(r"in logits; adds up to −?\d\.\d\d of −?\d\.\d\d$", walked)
+    assert re.search(r"; standard error \S+$", drawn)
+    assert exact.endswith("in weighted activations")
+    walked, drawn, exact = document(run("explain", *given, names, "--json"))[
+        "explanations"
+    ]
+    assert walked["converged"] is True and isinstance(walked["gap"], float)
+    assert drawn["standard_error"] > 0 and "gap" not in drawn
+    assert not {"gap", "converged", "standard_error"} & exact.keys()
+
+
+def test_maps_below_zero_are_said_to_be_drawn_with_signs(photo, tmp_path):
+    out = tmp_path / "maps.png"
+    assert (
+        "(blue below zero"
+        in run("maps", photo, "--layer", "block1_conv", "--out", out).stdout
+    )
+    assert "below zero" not in run("maps", photo, "--out", out).stdout
 
 
 def test_a_number_that_json_cannot_write_is_null(photo, tmp_path, monkeypatch):
