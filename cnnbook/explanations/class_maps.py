@@ -15,7 +15,7 @@ from cnnbook.explanations.question import ask
 from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import (
     axes_in,
-    check_axes,
+    checked_axes,
     connections,
     follow,
     layer_calls,
@@ -324,7 +324,7 @@ def maps_layer(model: keras.Model, layer: str | None = None) -> str:
     if layer is not None:
         if layer not in calls:
             raise unknown_layer(model, layer, calls)
-        check_axes(model, layer)
+        checked_axes(model, layer)
         if layer not in spatial:
             raise ValueError(
                 f"layer {layer!r} has no maps, since its output has shape "
@@ -487,7 +487,7 @@ def _ablation(model, network, end, layer):
         return logits_by_layer(network, end, images, given={layer: several})[0]
 
     (maps,) = layer_calls(model)[layer].outputs
-    sides = [maps.shape[axis] for axis in axes_in(model)[layer]]
+    sides = [maps.shape[axis] for axis in checked_axes(model, layer)]
     function = tf.function(compute, autograph=False)
     return function.get_concrete_function(
         image_spec(model),

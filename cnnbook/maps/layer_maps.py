@@ -15,7 +15,7 @@ from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import (
     Connections,
     axes_in,
-    check_axes,
+    checked_axes,
     connections,
     follow,
     layer_calls,
@@ -309,7 +309,7 @@ def _chosen(model, layers):
         matching = [layer] if layer in calls else fnmatch.filter(calls, layer)
         if not matching:
             raise unknown_layer(model, layer, calls)
-        check_axes(model, matching[0])
+        checked_axes(model, matching[0])
         if not set(matching) & set(spatial):
             raise ValueError(
                 f"layer {matching[0]!r} has no feature maps: its output has shape "

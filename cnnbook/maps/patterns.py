@@ -13,8 +13,7 @@ import numpy.typing as npt
 from cnnbook.checks import check_whole, is_whole
 from cnnbook.maps.receptive_fields import layer_without_room, receptive_field
 from cnnbook.networks.graph import (
-    axes_in,
-    check_axes,
+    checked_axes,
     connections,
     layer_calls,
     run,
@@ -349,7 +348,7 @@ def _checked_channels(
     if layer not in calls:
         raise unknown_layer(model, layer, calls)
     output = calls[layer].outputs[0].shape
-    check_axes(model, layer)
+    *_, channels_axis = checked_axes(model, layer)
     if len(output) != 4:
         raise ValueError(
             f"layer {layer!r} has no feature maps: its output has shape {output}. "
@@ -359,7 +358,7 @@ def _checked_channels(
             )
         )
     chosen = tuple(channels) if isinstance(channels, Iterable) else (channels,)
-    last = output[axes_in(model)[layer][2]] - 1
+    last = output[channels_axis] - 1
     if not chosen or not all(is_whole(c, most=last) for c in chosen):
         raise ValueError(
             f"channels must be whole numbers from 0 to {last}, at least one, "

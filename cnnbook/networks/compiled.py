@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
+import sysconfig
 import types
 import weakref
 from collections.abc import Callable, Hashable
@@ -91,7 +93,7 @@ def refresh_predict(model: keras.Model) -> None:
         )
 
 
-# What these libraries define is the same for as long as a program runs.
+# Objects of theirs, Keras's apart, are told from others by nothing but themselves.
 _LIBRARIES = frozenset({"keras", "tensorflow", "numpy", "builtins"})
 
 # Of what Keras notes about every layer, this changes what a layer answers.
@@ -174,7 +176,8 @@ def frozen(network: Connections) -> Frozen:
 
 def _list(thing: Any, found: Frozen, met: dict[int, int]) -> None:
     """List one thing and what it refers to, each once: ``met`` knows addresses."""
-    kind, parts, address = type(thing), found.parts, id(thing)
+    parts, address = found.parts, id(thing)
+    kind: Any = type(thing)  # mypy takes none for hashable
     if address in met:
         parts.append(met[address])
         return
@@ -238,7 +241,7 @@ def _of_array(array):
 
 def _of_function(function):
     """Return what a function refers to."""
-    if _library(function.__module__):
+    if _is_installed(function.__module__):
         return None
     known = function.__globals__
     told = [function.__code__, function.__defaults__, function.__kwdefaults__]
@@ -253,7 +256,7 @@ def _of_class(own):
     return [
         part
         for base in own.__mro__
-        if not _library(base.__module__)
+        if not _is_installed(base.__module__)
         for name, value in vars(base).items()
         if name == "__call__" or not name.startswith("__")
         for part in (name, value)
@@ -262,15 +265,16 @@ def _of_class(own):
 
 def _of_keras(thing):
     """Return what a layer of Keras's, or something like it, refers to."""
-    own = vars(thing)
-    return [own[name] for name in _telling(type(thing), tuple(own))]
+    own, kind = getattr(thing, "__dict__", {}), type(thing)  # type: dict[str, Any], Any
+    return [own[name] for name in _telling(kind, tuple(own))] or None
 
 
 def _of_own(thing):
     """Return what an object of a class of one's own refers to, and the class."""
-    kind, own = type(thing), getattr(thing, "__dict__", {})
-    names = [*_telling(kind, tuple(own)), *_slots(kind)]
-    told = [(name, getattr(thing, name)) for name in names if hasattr(thing, name)]
+    own, kind = getattr(thing, "__dict__", {}), type(thing)  # type: dict[str, Any], Any
+    told = [(name, own[name]) for name in _telling(kind, tuple(own))]
+    slots = [name for name in _slots(kind) if hasattr(thing, name)]
+    told += [(name, getattr(thing, name)) for name in slots]
     return [kind, *(part for pair in told for part in pair)] if told else None
 
 
@@ -306,3 +310,14 @@ def _library(module):
     """Return the name of the library that a module is of, if it is of one."""
     root = str(module).partition(".")[0]
     return root if root in _LIBRARIES else None
+
+
+@functools.cache
+def _is_installed(module):
+    """Tell whether a module is of Python or of a package, and no code of one's own."""
+    root = str(module).partition(".")[0]
+    file = getattr(sys.modules.get(root), "__file__", None)
+    places = {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}
+    return root in sys.builtin_module_names or (
+        file is not None and any(file.startswith(place) for place in places)
+    )

@@ -411,21 +411,32 @@ def refuse_unknown(model: keras.Model, holding: str) -> None:
             )
 
 
-def check_axes(model: keras.Model, layer: str) -> None:
-    """Raise ValueError if nobody can tell where a layer's maps have rows and columns.
+def checked_axes(model: keras.Model, layer: str) -> Axes:
+    """Return where a layer's maps have rows, columns and channels.
 
     Parameters
     ----------
     model : keras.Model
     layer : str
-        One of its layers.
+        One of its layers; of one without maps the axes mean nothing.
+
+    Returns
+    -------
+    axes : (int, int, int)
+
+    Raises
+    ------
+    ValueError
+        If layers contradict each other, so that nobody can tell.
     """
-    if axes_in(model).get(layer, CHANNELS_LAST) is None:
+    axes = axes_in(model).get(layer, CHANNELS_LAST)
+    if axes is None:
         raise ValueError(
             f"layer {layer!r} of model {model.name!r} has no rows and columns of the "
             "image: a layer before it takes for channels an axis that another takes "
             "for rows or columns; choose a layer before that one"
         )
+    return axes
 
 
 def unknown_layer(model: keras.Model, layer: str, names: Collection[str]) -> ValueError:
