@@ -8,6 +8,7 @@ a part of the function, which is right for as long as none of it changes.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import functools
 import sys
 import sysconfig
@@ -36,8 +37,11 @@ class _Kept(NamedTuple):
 
     def is_right(self, now):
         """Tell whether nothing that the function has frozen was changed."""
-        changed = now.changed_since(self.frozen)
-        return changed is not None and changed <= self.own
+        parts, before = now.parts, self.frozen.parts
+        if parts == before or len(parts) != len(before):
+            return parts == before
+        pairs = enumerate(zip(parts, before, strict=True))
+        return all(new == old or place in self.own for place, (new, old) in pairs)
 
 
 def compiled_once(
@@ -75,7 +79,7 @@ def compiled_once(
         known.pop(key, None)  # and its constants, before others take their room
         function = make(network)
         after = frozen(network)
-        known[key] = _Kept(function, network, after, after.changed_since(now) or set())
+        known[key] = _Kept(function, network, after, after.unlike(now))
     return known[key].function
 
 
@@ -120,14 +124,14 @@ class Frozen:
     parts: list[Any] = field(default_factory=list)
     held: list[Any] = field(default_factory=list, compare=False, repr=False)
 
-    def changed_since(self, other: Frozen) -> set[int] | None:
-        """Return the places of what has changed; None if not even the places agree."""
+    def unlike(self, other: Frozen) -> set[int]:
+        """Return the places of the parts that another has not."""
         if self.parts == other.parts:
             return set()
-        if len(self.parts) != len(other.parts):
-            return None
-        pairs = enumerate(zip(self.parts, other.parts, strict=True))
-        return {place for place, (own, before) in pairs if own != before}
+        matcher = difflib.SequenceMatcher(None, other.parts, self.parts)
+        blocks = matcher.get_matching_blocks()
+        same = {place for _, first, n in blocks for place in range(first, first + n)}
+        return set(range(len(self.parts))) - same
 
 
 def frozen(network: Connections) -> Frozen:

@@ -10,20 +10,30 @@ import difflib
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from cnnbook.networks.layouts import Axes, Layout, Mixed, NoMaps, layout_behind
-from cnnbook.networks.traits import CONVOLUTIONS, POOLS, traits_of
+from cnnbook.networks.traits import (
+    CONVOLUTIONS,
+    POOLS,
+    channels_taken,
+    permutation_of,
+    traits_of,
+)
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
 
+Axes = tuple[int, int, int]  # those of rows, columns and channels
 CHANNELS_LAST: Axes = (1, 2, 3)
+
+# What may order axes anew, so that only layers behind it can tell.
+_REORDERING = frozenset({"unknown", "reshaping", "rearrangement", "product"})
 
 
 class Connections(NamedTuple):
@@ -163,6 +173,103 @@ def layer_calls(model: keras.Model) -> dict[str, Any]:
     return calls
 
 
+@dataclass(eq=False)
+class _Source:
+    """Maps that a layer makes, whose channels are found when a layer says where."""
+
+    channels: int | None = None
+    before: _Layout | None = None  # has the same order if no layer says
+
+    @property
+    def channels_axis(self) -> int:
+        if self.channels is None and self.before is not None:
+            return self.before.axes[2]
+        return self.channels or 3
+
+
+class _Layout:
+    """The axes of one tensor, as an order of those of the maps that it comes from."""
+
+    def __init__(self, before: _Layout | None = None) -> None:
+        self.source = _Source(before=before)
+        self.order: tuple[int, ...] = (0, 1, 2, 3)
+
+    def permuted(self, order: Sequence[int]) -> _Layout | _Mixed:
+        """Return the layout with its axes in another order."""
+        if order[0] != 0:
+            return _Mixed()
+        moved = _Layout()
+        moved.source = self.source
+        moved.order = tuple(self.order[axis] for axis in order)
+        return moved
+
+    def agrees(self, channels: int) -> bool:
+        """Tell whether channels can be on this axis, and remember that they are."""
+        axis = self.order[channels]
+        if self.source.channels is None:
+            self.source.channels = axis
+        return self.source.channels == axis
+
+    @property
+    def axes(self) -> Axes:
+        """Which axes are rows, columns and channels."""
+        channels = self.source.channels_axis
+        rows, columns = sorted({1, 2, 3} - {channels})
+        return (
+            self.order.index(rows),
+            self.order.index(columns),
+            self.order.index(channels),
+        )
+
+
+class _Mixed:
+    """Of maps one axis of which is channels to a layer, and places to another."""
+
+
+class _NoMaps:
+    """Of a tensor that has not four axes."""
+
+
+def _layout_behind(node, sources):
+    """Tell which axes the output of a call has, from those of its inputs."""
+    operation = node.operation
+    before = _joined(node, sources)
+    order, channels = permutation_of(operation), channels_taken(operation)
+    if isinstance(before, _Layout):
+        if order is not None and len(node.outputs[0].shape) == 4:
+            before = before.permuted(order)
+        elif channels is not None and not before.agrees(channels):
+            before = _Mixed()
+    if len(node.outputs[0].shape) != 4:
+        return _NoMaps()
+    if isinstance(before, _NoMaps):
+        return _Layout()
+    if isinstance(before, _Layout) and order is None and channels is None:
+        if traits_of(operation).role in _REORDERING:
+            return _Layout(before)
+    return before
+
+
+def _joined(node, sources):
+    """Return the layout of a call's inputs, which has to be one where maps meet."""
+    if any(isinstance(source, _Mixed) for source in sources):
+        return _Mixed()
+    layouts = [source for source in sources if isinstance(source, _Layout)]
+    if len(layouts) < 2:
+        return layouts[0] if layouts else _NoMaps()
+    # What is broadcast, such as a gate for each channel, has no places of its own.
+    tensors = [tensor for tensor in node.input_tensors if len(tensor.shape) == 4]
+    whole = [
+        layout
+        for layout, tensor in zip(layouts, tensors, strict=True)
+        if list(tensor.shape[1:]).count(1) < 2
+    ]
+    first, *others = whole or layouts
+    if any(other.axes != first.axes for other in others):
+        return _Mixed()
+    return first
+
+
 def axes_of_maps(network: Connections) -> dict[str, Axes | None]:
     """Find where the maps of each layer have rows, columns and channels.
 
@@ -191,15 +298,15 @@ def axes_of_maps(network: Connections) -> dict[str, Axes | None]:
 
     def look(name, node, args, kwargs):
         values = keras.tree.flatten((args, kwargs))
-        sources = [own for own in values if isinstance(own, Layout | Mixed | NoMaps)]
-        layouts[name] = layout_behind(node, sources)
+        sources = [own for own in values if isinstance(own, _Layout | _Mixed | _NoMaps)]
+        layouts[name] = _layout_behind(node, sources)
         return [layouts[name]] * len(node.outputs)
 
-    follow(network, [NoMaps()] * len(network.inputs), look)
+    follow(network, [_NoMaps()] * len(network.inputs), look)
     return {
-        name: layout.axes if isinstance(layout, Layout) else None
+        name: layout.axes if isinstance(layout, _Layout) else None
         for name, layout in layouts.items()
-        if not isinstance(layout, NoMaps)
+        if not isinstance(layout, _NoMaps)
     }
 
 

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnbook.networks.graph import CHANNELS_LAST, axes_in, layer_calls
-from cnnbook.networks.layouts import channels_taken
-from cnnbook.networks.traits import CONVOLUTIONS, traits_of
+from cnnbook.networks.traits import CONVOLUTIONS, channels_taken, traits_of
 from cnnbook.pictures.images import INTENSITIES
 
 if TYPE_CHECKING:

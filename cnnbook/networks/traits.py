@@ -252,7 +252,7 @@ def activation_of(operation: object) -> str:
     -------
     activation : str
         The name of a function, as in `keras.activations`; "linear" if there is none,
-        "?" if the option is something without a name.
+        "?" if the option is a function of somebody else's, whatever its name.
 
     Examples
     --------
@@ -265,8 +265,7 @@ def activation_of(operation: object) -> str:
     if own := traits_of(operation).activation:
         return own
     function = getattr(operation, "activation", None)
-    name = "linear" if function is None else getattr(function, "__name__", "?")
-    return name.removesuffix("_v2")  # as TensorFlow calls its own softmax
+    return "linear" if function is None else _name_of(function)
 
 
 def permutation_of(operation: object) -> tuple[int, ...] | None:
@@ -303,3 +302,52 @@ def permutation_of(operation: object) -> tuple[int, ...] | None:
         case _:
             return None
     return moved.shape
+
+
+def channels_taken(operation: object) -> int | None:
+    """Look up the axis on which a layer or an operation takes channels to be.
+
+    Parameters
+    ----------
+    operation : keras.Operation
+        A layer of one's own says what those in it say.
+
+    Returns
+    -------
+    axis : int or None
+        1 or 3 of maps with four axes; None if it does not say.
+
+    Examples
+    --------
+    >>> import keras
+    >>> channels_taken(keras.layers.Conv2D(1, 1, data_format="channels_first"))
+    1
+    """
+    if traits_of(operation).role == "dense":
+        return 3
+    inside = getattr(operation, "_flatten_layers", lambda: [operation])()
+    formats = {
+        getattr(layer, "data_format", None)
+        for layer in inside
+        if traits_of(layer).role not in _SAME_EITHER_WAY
+    } - {None}
+    if len(formats) != 1:
+        return None
+    return 1 if formats == {"channels_first"} else 3
+
+
+# Whose data_format says nothing of maps: they do the same with either.
+_SAME_EITHER_WAY = frozenset({"input", "inert", "reshaping"})
+
+
+def _name_of(function):
+    """Return the name of a function of Keras's or TensorFlow's; "?" of any other."""
+    import keras
+    import tensorflow as tf
+
+    name = getattr(function, "__name__", "?")
+    for room in (keras.activations, keras.ops, tf.nn, tf.math):
+        short = name.removesuffix("_v2")  # as TensorFlow calls its own softmax
+        if getattr(room, short, None) is function:
+            return short
+    return "?"

@@ -226,6 +226,7 @@ def test_keras_itself_is_told_of_what_was_changed(rng):
     model = classifier(keras.layers.Normalization())
     adapted(model)
     images = rng.random((2, 4, 4, 3), np.float32)
+    model.white = 1
     training.predict(model, images)
     first(model).adapt(images)
     right = keras.ops.softmax(model(images))
