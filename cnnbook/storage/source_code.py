@@ -334,7 +334,9 @@ class _Package:
         Of each folder, by its full name: its code, and the stub of its face.
     """
 
-    def __init__(self, files, texts) -> None:
+    def __init__(
+        self, files: dict[str, Path], texts: dict[str, tuple[str, str]]
+    ) -> None:
         self.files, self.texts = files, texts
         self.faces = {name: _handed_on(name, stub) for name, (_, stub) in texts.items()}
         self._reached: dict[str, set[str]] = {}
