@@ -55,7 +55,7 @@ def conv2d_gradient(
     ----------
     images : ndarray of shape (N, H, W, C)
     map_gradients : ndarray of shape (N, H', W', F)
-        By how much the loss grows for each bit that a value of the maps grows.
+        By how much the loss grows per unit that a value of the maps grows.
     window : int or (int, int)
         Rows K_h and columns K_w of the kernels.
     stride, padding, dilation
@@ -64,7 +64,7 @@ def conv2d_gradient(
     Returns
     -------
     gradient : ndarray of shape (K_h, K_w, C, F)
-        By how much the loss grows for each bit that a weight grows.
+        By how much the loss grows per unit that a weight grows.
 
     Raises
     ------

@@ -52,6 +52,56 @@ class LongTraining:
     history: dict[str, list[float]]
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """What trainings with augmentation and without ended in.
+
+    The loss is that on the pictures kept aside.  It turns at the epoch after which it is
+    lowest, and rises from there to the last.
+
+    Attributes
+    ----------
+    learned, judged, epochs : int
+        Pictures learned from, pictures kept aside, and rounds.
+    first_turn, last_turn : int
+        Without augmentation, the epochs after which the loss turned first and last.
+    least_rise, most_rise : float
+        Without augmentation, by how much the loss rose.
+    changed_rise : float
+        With augmentation, by how much the loss rose at most.
+    known : float
+        Without augmentation, the share of the learned pictures that was right in the end.
+    right, changed_right : float
+        Share of the pictures kept aside that was right in the end, on average, without
+        augmentation and with it.
+    always_better : bool
+        Whether more of them were right with augmentation for every seed.
+    """
+
+    learned: int
+    judged: int
+    epochs: int
+    first_turn: int
+    last_turn: int
+    least_rise: float
+    most_rise: float
+    changed_rise: float
+    known: float
+    right: float
+    changed_right: float
+    always_better: bool
+
+    @property
+    def overfits(self) -> bool:
+        """Whether each training overfitted without augmentation, and less with it.
+
+        That is to say: the loss turned in the first half and rose, for every seed at
+        least twice as much as with augmentation for any.
+        """
+        turned = self.last_turn < self.epochs / 2
+        return turned and self.least_rise > 2 * self.changed_rise
+
+
 def measure(source: AnyPath = "photos", *, progress: bool = True) -> list[LongTraining]:
     """Train with augmentation and without, on a few of the pictures for training.
 
@@ -136,25 +186,76 @@ def recorded() -> list[LongTraining]:
     return [LongTraining(**training) for training in trainings]
 
 
-def mean_history(
-    trainings: list[LongTraining], measure: str, *, augmented: bool
-) -> np.ndarray:
-    """Average a measure over the seeds, epoch by epoch.
+def mean_curves(trainings: list[LongTraining]) -> dict[str, np.ndarray]:
+    """Average the losses over the seeds, epoch by epoch.
 
     Parameters
     ----------
     trainings : list of LongTraining
-    measure : str
-        A key of their histories.
-    augmented : bool
-        Of which of them.
 
     Returns
     -------
-    means : ndarray of shape (epochs,)
+    curves : dict of str to ndarray of shape (epochs,)
+        On pictures learned from and kept aside, always alike and changed each time.
+
+    Examples
+    --------
+    >>> list(mean_curves(recorded()))
+    ['learned, alike', 'aside, alike', 'learned, changed', 'aside, changed']
     """
-    chosen = [one.history[measure] for one in trainings if one.augmented == augmented]
-    return np.mean(chosen, axis=0)
+    return {
+        f"{whose}, {how}": np.mean(
+            [one.history[key] for one in trainings if one.augmented == augmented],
+            axis=0,
+        )
+        for how, augmented in (("alike", False), ("changed", True))
+        for whose, key in (("learned", "loss"), ("aside", "val_loss"))
+    }
+
+
+def compare(trainings: list[LongTraining]) -> Comparison:
+    """Tell what trainings with augmentation and without ended in.
+
+    Parameters
+    ----------
+    trainings : list of LongTraining
+        For each seed one of each kind, as from `measure`.
+
+    Returns
+    -------
+    comparison : Comparison
+
+    Examples
+    --------
+    >>> compare(recorded()).overfits
+    True
+    """
+    alike, changed = (
+        [one.history for one in trainings if one.augmented == augmented]
+        for augmented in (False, True)
+    )
+    turns = [int(np.argmin(history["val_loss"])) + 1 for history in alike]
+    rises, changed_rises = (
+        [history["val_loss"][-1] - min(history["val_loss"]) for history in kind]
+        for kind in (alike, changed)
+    )
+    right, changed_right = (
+        [history["val_accuracy"][-1] for history in kind] for kind in (alike, changed)
+    )
+    return Comparison(
+        learned=trainings[0].learned,
+        judged=trainings[0].judged,
+        epochs=len(alike[0]["loss"]),
+        first_turn=min(turns),
+        last_turn=max(turns),
+        least_rise=min(rises),
+        most_rise=max(rises),
+        changed_rise=max(changed_rises),
+        known=min(history["accuracy"][-1] for history in alike),
+        right=float(np.mean(right)),
+        changed_right=float(np.mean(changed_right)),
+        always_better=all(a < b for a, b in zip(right, changed_right, strict=True)),
+    )
 
 
 def _some(split: Split, seed: int) -> Split:

@@ -40,8 +40,7 @@ def loss_slope(
     loss : float
         The mean cross-entropy, as `evaluate` measures it.
     slope : ndarray of the shape of the layer's kernel
-        By how much the loss grows for each bit that a weight grows.  Biases are left
-        out.
+        By how much the loss grows per unit that a weight grows.  Biases are left out.
 
     Raises
     ------

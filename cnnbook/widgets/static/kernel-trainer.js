@@ -1,7 +1,7 @@
 // A kernel that learns: a loss, its slope for each weight, and steps against the slope.
 (() => {
 "use strict";
-const { div, forward, h, lookOf, paint, panel, pointable, range, show, signed } = cnnbook;
+const { div, forward, h, paint, panel, pointable, range, show, signed } = cnnbook;
 
 const MOST = 200; // steps
 const DIVERGED = 1000; // times the loss at first
@@ -38,7 +38,7 @@ cnnbook.define("kernel-trainer", class extends cnnbook.Widget {
       this.problem,
       div("result", this.status, div("panels six",
         panel("The picture", picture), panel("The kernel", kernel), panel("Its map", map),
-        panel("The slope for each weight", slope), panel("The map that is wanted", wanted),
+        panel("The slope", slope), panel("The wanted map", wanted),
         div("panel", this.top, this.curve))),
     ];
   }
@@ -98,7 +98,7 @@ cnnbook.define("kernel-trainer", class extends cnnbook.Widget {
     if (!Number.isFinite(losses[step]))
       throw new Error("The loss is more than a number can hold: start over with a smaller learning rate.");
     const shown = [this.picture, { shape, data: weights }, map, this.wanted, { shape, data: slope }];
-    this.canvases.forEach((canvas, n) => this.write(canvas, shown[n], n > 0));
+    this.canvases.forEach((canvas, n) => this.write(canvas, shown[n], n > 0 || this.picture.data.some((pixel) => pixel < 0)));
     this.button.textContent = this.timer ? "Pause" : "Play";
     this.status.ariaLive = this.timer ? "off" : "polite"; // four sentences a second are too many
     this.status.textContent = `Learning rate ${show(rate)}, after ${step} step${step === 1 ? "" : "s"}: ` +
@@ -110,7 +110,7 @@ cnnbook.define("kernel-trainer", class extends cnnbook.Widget {
   write(canvas, map, isSigned) {
     const rounded = { ...map, data: Float64Array.from(map.data, (number) => Number(number.toFixed(2))) };
     const most = Math.max(...rounded.data.map(Math.abs)) || 1;
-    paint(canvas, rounded, isSigned ? { colour: signed, low: -most, high: most } : lookOf(rounded));
+    paint(canvas, rounded, isSigned ? { colour: signed, low: -most, high: most } : {});
     const across = map.shape[1], rows = range(map.shape[0]).map((row) =>
       Array.from(rounded.data.slice(row * across, (row + 1) * across), (number) => show(number)).join(", "));
     canvas.ariaLabel = `${canvas.ariaLabel.split(":")[0]}: ${rows.join("; ")}`;
