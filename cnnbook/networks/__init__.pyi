@@ -35,6 +35,7 @@ from .graph import (
 from .heads import (
     Head as Head,
     head as head,
+    with_answers as with_answers,
 )
 from .imagenet import (
     before_imagenet as before_imagenet,
@@ -44,6 +45,12 @@ from .imagenet import (
 from .inputs import (
     fitting_images as fitting_images,
     one_image_input as one_image_input,
+)
+from .ranges import (
+    OTHERWISE as OTHERWISE,
+    PictureRange as PictureRange,
+    picture_range as picture_range,
+    scaled_for as scaled_for,
 )
 from .traits import (
     TRAITS as TRAITS,

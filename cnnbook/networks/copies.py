@@ -10,7 +10,7 @@ from cnnbook.networks.graph import connections
 if TYPE_CHECKING:
     import keras
 
-_KEPT = ("class_names", "provenance")  # what else we know of a network
+_KEPT = ("class_names", "provenance", "white")  # what else we know of a network
 
 
 def copy_network(
@@ -29,7 +29,8 @@ def copy_network(
     Returns
     -------
     copy : keras.Model
-        With the ``class_names`` and the ``provenance`` of the model, if it has them.
+        With the ``class_names``, the ``provenance`` and the ``white`` of the model, if
+        it has them.
 
     Raises
     ------
@@ -59,7 +60,12 @@ def copy_network(
     for original, replaced in pairs:
         if replaced.weights:
             replaced.set_weights(original.get_weights())
+    return keep_facts(model, copy)
+
+
+def keep_facts(model: keras.Model, other: keras.Model) -> keras.Model:
+    """Give another network what else we know of a model; return that network."""
     for name in _KEPT:
         if hasattr(model, name):
-            setattr(copy, name, getattr(model, name))
-    return copy
+            setattr(other, name, getattr(model, name))
+    return other

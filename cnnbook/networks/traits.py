@@ -65,6 +65,7 @@ _ROWS = {
     # What stands before the network
     "InputLayer": Traits("input", "place", exported="input"),
     "Rescaling": Traits("scaling", "place", exported="rescaling"),
+    "Normalization": Traits("scaling", "place", alike=False),
     "LayerScale": Traits("scaling", "place"),
     # The borders of maps, and their size
     "ZeroPadding2D": Traits("padding", "shift", exported="zero_padding2d"),
@@ -85,7 +86,6 @@ _ROWS = {
     # Normalisations
     "BatchNormalization":
         Traits("normalisation", "place", exported="batch_normalization"),
-    "Normalization": Traits("normalisation", "place", alike=False),
     "LayerNormalization RMSNormalization UnitNormalization":
         Traits("normalisation", "channels"),
     "GroupNormalization": Traits("normalisation", "everything"),
@@ -190,6 +190,22 @@ CONVOLUTIONS = frozenset(
     {"convolution", "depthwise convolution", "separable convolution"}
 )
 POOLS = frozenset({"max pooling", "average pooling"})
+# What brings pictures into the form that a network was trained on.
+PREPARES = frozenset(
+    {
+        "inert",
+        "scaling",
+        "padding",
+        "cropping",
+        "resizing",
+        "reshaping",
+        "rearrangement",
+        "joining",
+        "conversion",
+        "arithmetic",
+        "function",
+    }
+)
 PROBABILITIES = frozenset({"softmax", "sigmoid"})
 RECTIFIERS = frozenset({"relu", "relu6"})
 
@@ -234,7 +250,7 @@ def activation_of(operation: object) -> str:
     -------
     activation : str
         The name of a function, as in `keras.activations`; "linear" if there is none,
-        "?" if the option is something without a name.
+        "?" if the option is a function of somebody else's, whatever its name.
 
     Examples
     --------
@@ -247,5 +263,17 @@ def activation_of(operation: object) -> str:
     if own := traits_of(operation).activation:
         return own
     function = getattr(operation, "activation", None)
-    name = "linear" if function is None else getattr(function, "__name__", "?")
-    return name.removesuffix("_v2")  # as TensorFlow calls its own softmax
+    return "linear" if function is None else _name_of(function)
+
+
+def _name_of(function):
+    """Return the name of a function of Keras's or TensorFlow's; "?" of any other."""
+    import keras
+    import tensorflow as tf
+
+    name = getattr(function, "__name__", "?")
+    for room in (keras.activations, keras.ops, tf.nn, tf.math):
+        short = name.removesuffix("_v2")  # as TensorFlow calls its own softmax
+        if getattr(room, short, None) is function:
+            return short
+    return "?"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnnbook import training
+from cnnbook import pictures, training
 from cnnbook.pictures import Split
 from cnnbook.training import metrics
 
@@ -13,7 +13,7 @@ def brightness():
     """A network of 2 × 2 grey images whose logits are (0, ln 3 × the sum)."""
     import keras
 
-    inputs = keras.Input((2, 2, 1))
+    inputs = keras.Input((2, 2, 1), name=pictures.INTENSITIES)
     dense = keras.layers.Dense(2)
     model = keras.Model(inputs, dense(keras.layers.Flatten()(inputs)))
     dense.set_weights([np.array([[0, np.log(3)]] * 4), np.zeros(2)])
@@ -65,6 +65,80 @@ def test_accuracy_and_loss_are_those_worked_out_on_paper(brightness, two_images)
     assert measured.accuracy == 0.5
     assert measured.loss == pytest.approx(-(np.log(1 / 2) + np.log(3 / 4)) / 2)
     assert measured.count == 2
+
+
+def ended(model, activation):
+    """The network with an activation behind its last layer."""
+    import keras
+
+    layer = keras.layers.Activation(activation)
+    return keras.Model(model.inputs[0], layer(model.outputs[0]))
+
+
+def test_probabilities_that_a_network_gives_are_its_own_and_judged_as_its_logits(
+    brightness, rng
+):
+    images = rng.random((2 * metrics.BATCH_SIZE + 1, 2, 2, 1), np.float32)
+    labels = rng.integers(0, 2, len(images))
+    network = ended(brightness, "softmax")
+    np.testing.assert_allclose(
+        training.predict(network, images),
+        network.predict(images, verbose=0),
+        rtol=1e-6,
+    )
+    expected, found = (
+        training.evaluate(one, Split(images, labels)) for one in (brightness, network)
+    )
+    assert found.accuracy == expected.accuracy
+    assert found.loss == pytest.approx(expected.loss, rel=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "linear"])
+def test_one_output_is_the_second_of_two_classes(two_images, activation):
+    import keras
+
+    image = keras.Input((2, 2, 1), name=pictures.INTENSITIES)
+    dense = keras.layers.Dense(1, activation=activation)
+    network = keras.Model(image, dense(keras.layers.Flatten()(image)))
+    dense.set_weights([np.full((4, 1), np.log(3)), np.zeros(1)])
+    found = training.predict(network, two_images)
+    np.testing.assert_allclose(found, [[0.5, 0.5], [0.25, 0.75]], rtol=1e-6)
+    measured = training.evaluate(network, Split(two_images, np.array([0, 0])))
+    assert measured.accuracy == 0.5
+    assert measured.loss == pytest.approx(-(np.log(1 / 2) + np.log(1 / 4)) / 2)
+
+
+def test_logits_may_come_by_name(brightness, two_images):
+    import keras
+
+    network = keras.Model(brightness.inputs[0], {"animal": brightness.outputs[0]})
+    np.testing.assert_array_equal(
+        training.predict(network, two_images), training.predict(brightness, two_images)
+    )
+
+
+def test_classes_that_are_answered_for_themselves_have_no_accuracy(
+    brightness, two_images
+):
+    network = ended(brightness, "sigmoid")
+    np.testing.assert_allclose(
+        training.predict(network, two_images), [[0.5, 0.5], [0.5, 0.75]], rtol=1e-6
+    )
+    with pytest.raises(ValueError, match=r"each of its 2 classes for itself.*\[:, k\]"):
+        training.evaluate(network, Split(two_images, np.array([0, 1])))
+
+
+def test_probabilities_are_not_taken_for_logits(brightness, two_images):
+    import keras
+
+    twice = [keras.layers.Softmax()(brightness.outputs[0]) for _ in "ab"]
+    network = keras.Model(brightness.inputs[0], keras.layers.Average()(twice))
+    for call in (
+        lambda: training.predict(network, two_images),
+        lambda: training.evaluate(network, Split(two_images, np.array([0, 1]))),
+    ):
+        with pytest.raises(ValueError, match="with_answers"):
+            call()
 
 
 @pytest.mark.parametrize(
@@ -133,12 +207,38 @@ def test_answers_that_are_no_classes_are_refused(labels, predicted, message):
         training.confusion_matrix(np.array(labels), np.array(predicted), 2)
 
 
+def test_images_are_given_to_a_network_in_its_own_range(brightness, rng):
+    import keras
+
+    images = rng.integers(0, 256, (5, 2, 2, 1), np.uint8)
+    expected = training.predict(brightness, images)
+    inputs = keras.Input((2, 2, 1))
+    scaled = keras.layers.Rescaling(1 / 255)(inputs)
+    bytes_taken = keras.Model(inputs, brightness(scaled))
+    for given in (images, images / 255):
+        answers = training.predict(bytes_taken, given)
+        np.testing.assert_allclose(answers, expected, rtol=1e-5)
+
+
+def test_a_network_that_does_not_tell_what_white_is_to_it_is_asked(brightness, rng):
+    import keras
+
+    images = rng.integers(0, 256, (5, 2, 2, 1), np.uint8)
+    expected = training.predict(brightness, images)
+    inputs = keras.Input((2, 2, 1))
+    network = keras.Model(inputs, brightness.layers[-1](brightness.layers[-2](inputs)))
+    with pytest.raises(ValueError, match=r"model\.white = 1 or model\.white = 255"):
+        training.predict(network, images)
+    network.white = 1
+    np.testing.assert_allclose(training.predict(network, images), expected, rtol=1e-6)
+
+
 def test_a_network_for_any_size_takes_images_of_any_size():
     import keras
 
     network = keras.Sequential(
         [
-            keras.Input((None, None, 3)),
+            keras.Input((None, None, 3), name=pictures.INTENSITIES),
             keras.layers.Conv2D(2, 3),
             keras.layers.GlobalAveragePooling2D(),
         ]

@@ -3,9 +3,11 @@
 (() => {
 "use strict";
 const { bar, div, fit, forward, grey, h, inWorker, mapSheet, network, paint, panel, parse, percent,
-  pictures, pointable, show, signed } = cnnbook;
+  pictures, pointable, scaledTo, show, shownTo, signed } = cnnbook;
 
 const MOST = 1024; // pixels of a photo's longer side: more than a network takes
+
+const PROBABLE = /^(softmax|sigmoid)$/; // activations that make probabilities of scores
 
 // Lay signed numbers over a photo, which shows through where they are small; roots, since
 // a few large ones would hide all others.
@@ -23,12 +25,12 @@ const likeliest = (shares) => [...shares.keys()].sort((a, b) => shares[b] - shar
 cnnbook.define("photo-lab", class extends cnnbook.Widget {
   start() {
     this.pictures = pictures(this, { most: MOST, grid: {}, reads: (file) => this.reads(file) });
-    this.white = this.choice("white", "White is", { 1: "1", 255: "255" });
+    this.white = this.choice("white", "White is", { 1: "1", 255: "255", "": "not said" });
     this.choices = [this.choice("layer", "Layer", {}, (layer) => this.set({ layer, channel: 0 })), this.choice("target", "Class", {})];
     this.facts = h("span");
     this.known = {};
     const { picture } = this.pictures.first;
-    return { picture, white: "1", order: "number", stride: 8, hide: "mean", ...this.use(this.given("network").classifier) };
+    return { picture, white: "", order: "number", stride: 8, hide: "mean", ...this.use(this.given("network").classifier) };
   }
 
   build() {
@@ -68,13 +70,13 @@ cnnbook.define("photo-lab", class extends cnnbook.Widget {
   // Take a network, whose last layer then gives scores in place of probabilities; answer
   // with what has to change in the state.
   use(data) {
-    const { input, layers, output, name, range, classes } = network(data), last = data.layers.at(-1);
-    const [count, ...more] = last.shape, kind = last.activation?.kind, { layer } = this.state ?? {};
+    const { input, layers, output, name, range, classes } = network(data), last = this.end(data.layers);
+    const [count, ...more] = data.layers.at(-1).shape, kind = last.activation?.kind, { layer } = this.state ?? {};
     if (more.length || ![1, 3].includes(input[2])) throw new Error("This network does not give scores to photos.");
-    const end = /softmax|sigmoid/.test(kind) ? { ...last, activation: null } : last;
-    const worker = inWorker({ ...data, layers: [...data.layers.slice(0, -1), end] });
+    const end = PROBABLE.test(kind) ? { ...last, activation: null } : last;
+    const worker = inWorker({ ...data, layers: data.layers.map((layer) => layer === last ? end : layer) });
     this.worker?.stop();
-    const names = count > 1 && classes || [...Array(Math.max(count, 2)).keys()].map(String);
+    const names = [...Array(Math.max(count, 2)).keys()].map((k, _, { length }) => classes?.length === length ? classes[k] : String(k));
     const maps = layers.filter(({ shape, kind }) => shape[2] && kind !== "train_only");
     this.offer("layer", maps.map(({ name, shape }) => [name, `${name}: ` + shape.join(" × ")]));
     this.offer("target", [["likeliest", "the likeliest"], ...names.map((name, k) => [k, name])]);
@@ -84,6 +86,17 @@ cnnbook.define("photo-lab", class extends cnnbook.Widget {
       kind: count === 1 || kind === "sigmoid" ? "sigmoid" : "softmax" });
     return maps.some(({ name }) => name === layer) ? {} : { channel: 0, silent: "", target: "likeliest",
       layer: (maps.find((one) => one.activation) ?? maps[0]).name, window: Math.min(16, ...input.slice(0, 2)) };
+  }
+
+  // The layer whose activation gives the answers: behind it, layers only train, or flatten one row.
+  end(layers) {
+    let at = layers.length - 1;
+    const same = ({ kind }) => kind === "train_only" || (kind === "flatten" && layers[at - 1].shape.at(-1) === layers[at].shape[0]);
+    while (at && same(layers[at])) at--;
+    const made = layers.slice(layers.findLastIndex(({ arrays }) => arrays), at);
+    if (made.some(({ activation }) => PROBABLE.test(activation?.kind)))
+      throw new Error("This network changes its probabilities further, so that they are no scores.");
+    return layers[at];
   }
 
   async reads(file) {
@@ -117,11 +130,12 @@ cnnbook.define("photo-lab", class extends cnnbook.Widget {
     const picture = this.pictures.current(), { input, range, off } = this;
     this.counts = input.slice(0, 2).map((side) => forward.places(side, window, stride, "valid")[0]);
     if (this.isNew("image", picture, this.worker, white)) {
-      const { shape, data } = this.photo = fit(input[2] === 1 ? grey(picture) : picture, input);
+      this.photo = fit(shownTo(this, picture), input);
       this.high = range ? range[1] : Number(white);
-      this.image = { shape, data: data.map((number) => number * this.high) };
+      this.image = scaledTo(this.high, this.photo);
       paint(this.seen, this.photo);
     }
+    if (!this.high) throw new Error("Say what white is to this network, 1 or 255: it does not tell, and a wrong guess gives wrong answers.");
     if (this.isNew("asked", this.image, silent)) { // and draw again with the answers
       const asked = this.asked = {}, all = silent ? [{}, off] : [{}];
       Promise.all(all.map((off) => this.answer(this.image, off))).then((answers) => { asked.answers = answers; },
