@@ -1,4 +1,4 @@
-"""How a kernel learns: a loss, its slope for each weight, and steps against the slope."""
+"""How a kernel learns: a loss, its slope for each weight, and steps against it."""
 
 import math
 

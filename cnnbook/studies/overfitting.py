@@ -1,11 +1,10 @@
-"""What a network learns by heart: few photographs shown often, changed or always alike."""
+"""What a network learns by heart: few photographs, shown often, changed or not."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,9 +16,6 @@ from cnnbook.studies import held_out, records
 from cnnbook.training import checkpoints
 from cnnbook.training.loop import CHOSEN, train
 from cnnbook.training.recipes import recipe_for
-
-if TYPE_CHECKING:
-    from cnnbook.training.recipes import Recipe
 
 # So few, small and often that it takes minutes, and shows what it is meant to show.
 PICTURES = 400
@@ -56,8 +52,8 @@ class LongTraining:
 class Comparison:
     """What trainings with augmentation and without ended in.
 
-    The loss is that on the pictures kept aside.  It turns at the epoch after which it is
-    lowest, and rises from there to the last.
+    The loss is that on the pictures kept aside.  It turns at the epoch after which it
+    is lowest, and rises from there to the last.
 
     Attributes
     ----------
@@ -70,7 +66,8 @@ class Comparison:
     changed_rise : float
         With augmentation, by how much the loss rose at most.
     known : float
-        Without augmentation, the share of the learned pictures that was right in the end.
+        Without augmentation, the share of the learned pictures that was right in the
+        end, the lowest of all seeds.
     right, changed_right : float
         Share of the pictures kept aside that was right in the end, on average, without
         augmentation and with it.
@@ -264,7 +261,7 @@ def _some(split: Split, seed: int) -> Split:
     return Split(split.images[order], split.labels[order])
 
 
-def _trained_once(learned, judged, classes, recipe: Recipe, seed, augmented, source):
+def _trained_once(learned, judged, classes, recipe, seed, augmented, source):
     """Train, or find that it was done."""
     key = build_folder.key_of(
         "studies.overfitting",

@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cnnbook.explanations.logits import compiled_logits, explainable_images
 from cnnbook.networks.graph import layer_calls
 from cnnbook.networks.heads import head
-from cnnbook.training import batches, metrics
+from cnnbook.networks.ranges import scaled_for
+from cnnbook.training.metrics import (
+    BATCH_SIZE,
+    as_intensities,
+    check_images,
+    check_labels,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -27,10 +34,10 @@ def loss_slope(
     Parameters
     ----------
     model : keras.Model
-        Functional or Sequential; takes images in [0, 1] and returns logits, as for
-        `predict`.
+        Functional or Sequential, as for `evaluate`, but it must return logits, one for
+        each of two classes or more.
     split : pictures.Split
-        Or anything else with ``images`` and ``labels``, as for `evaluate`.
+        As for `evaluate`.
     layer : str
         The name of a layer with a kernel, such as a convolution; ``"inner/conv"``
         inside a nested model.
@@ -63,21 +70,18 @@ def loss_slope(
     >>> slope.shape
     (3, 3, 3, 4)
     """
+    import keras
     import tensorflow as tf
 
     kernel = _kernel_of(model, layer)
-    if (end := head(model)).kind != "logits":
-        raise ValueError(
-            f"model {model.name!r} must return logits, one for each class; it returns "
-            f"what its {end.kind} gives; end it in a layer without activation"
-        )
-    images, labels = batches.checked(split, model)
+    images = check_images(split.images, model.input_shape[1:])
+    labels = _labels_of(model, split.labels, images)
     total, slope = 0.0, np.zeros(kernel.shape)
-    for start in range(0, len(labels), metrics.BATCH_SIZE):
-        part = slice(start, start + metrics.BATCH_SIZE)
-        intensities = metrics.as_intensities(images[part], images.shape[1:])
+    for start in range(0, len(labels), BATCH_SIZE):
+        part = slice(start, start + BATCH_SIZE)
+        inputs = _as_taken(model, images[part])
         with tf.GradientTape() as tape:
-            logits = model(intensities, training=False)
+            (logits,) = keras.tree.flatten(model(inputs, training=False))
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
                 labels[part], tf.cast(logits, "float32")
             )
@@ -85,12 +89,29 @@ def loss_slope(
         gradient = tape.gradient(loss, kernel.value)
         if gradient is None:
             raise ValueError(
-                f"the loss of model {model.name!r} has no slope for the kernel of layer "
-                f"{layer!r}; choose a layer between the image and the logits"
+                f"the loss of model {model.name!r} has no slope for the kernel of "
+                f"layer {layer!r}; choose a layer between the image and the logits"
             )
         total += float(loss)
         slope += np.asarray(gradient)
     return total / len(labels), (slope / len(labels)).astype("float32")
+
+
+def _labels_of(model, labels, images):
+    """Return labels, once it is known that the model answers with logits for them."""
+    end = head(model)
+    if end.kind != "logits":
+        raise ValueError(
+            f"model {model.name!r} must return logits, one for each class; its answers "
+            f"are of the kind {end.kind!r}; pass a model that ends before that"
+        )
+    compiled_logits(model, explainable_images(model, _as_taken(model, images[:8])))
+    return check_labels(labels, end.num_classes, images=len(images))
+
+
+def _as_taken(model, images):
+    """Return images in the range that the model takes."""
+    return scaled_for(model, as_intensities(images, images.shape[1:]))
 
 
 def _kernel_of(model, layer):

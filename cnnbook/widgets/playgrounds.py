@@ -143,7 +143,7 @@ def activation_explorer(maps: dict[str, np.ndarray] | None = None) -> Widget:
 def kernel_trainer(
     picture: npt.ArrayLike = _STEP, kernel: npt.ArrayLike = _UPRIGHT[:, :, 0, 0]
 ) -> Widget:
-    """Let a kernel learn to give the map of another, at a learning rate of the reader's.
+    """Let a kernel learn to give the map of another, at the reader's learning rate.
 
     It starts from zero, and learns as by `layers.gradient_descent`.
 
@@ -170,15 +170,15 @@ def kernel_trainer(
     >>> kernel_trainer().tag
     'kernel-trainer'
     """
-    picture, kernel = _lesson(picture, kernel)
-    data = {"facts": {"picture": picture.tolist(), "kernel": kernel.tolist()}}
-    image, weights = picture[None, :, :, None], kernel[:, :, None, None]
+    pixels, weights = _lesson(picture, kernel)
+    data = {"facts": {"picture": pixels.tolist(), "kernel": weights.tolist()}}
+    image, weights = pixels[None, :, :, None], weights[:, :, None, None]
     wanted = operations.conv2d(image, weights)
     learned, _ = learning.gradient_descent(
         image, 0 * weights, wanted, learning_rate=0.1, steps=10
     )
     grids = {
-        "the picture": picture,
+        "the picture": pixels,
         "the map wanted": wanted[0, :, :, 0],
         "after 1 step": learned[1, :, :, 0, 0],
         "after 10 steps": learned[10, :, :, 0, 0],
@@ -251,9 +251,10 @@ def _lesson(picture, kernel):
             (kernel, "(K_h, K_w)", "kernel"),
         )
     )
-    if max(picture.shape) > MOST_WRITTEN or (
-        np.array(kernel.shape) > picture.shape
-    ).any():
+    if (
+        max(picture.shape) > MOST_WRITTEN
+        or (np.array(kernel.shape) > picture.shape).any()
+    ):
         raise ValueError(
             f"the picture must have at most {MOST_WRITTEN} rows and columns, and the "
             f"kernel no more than the picture; got shapes {picture.shape} and "

@@ -1,4 +1,4 @@
-"""The slope of a classifier's loss is the one on paper, and the one that is measured."""
+"""The slope of a classifier's loss is that on paper, and that which is measured."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,9 @@ def split(rng, count=6, shape=(8, 7, 3), classes=2):
 def model_of(*stack, shape=(8, 7, 3)):
     import keras
 
-    return keras.Sequential([keras.Input(shape), *stack])
+    model = keras.Sequential([keras.Input(shape), *stack])
+    model.white = 1
+    return model
 
 
 def vary(model, rng):
@@ -115,14 +117,34 @@ def test_a_layer_inside_a_nested_model_is_found(rng):
         [keras.Input((8, 7, 3)), keras.layers.Conv2D(2, 3, name="conv")], name="inner"
     )
     model = vary(
-        model_of(
-            inner, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)
-        ),
+        model_of(inner, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)),
         rng,
     )
     _, slope = training.loss_slope(model, split(rng), "inner/conv")
     assert slope.shape == (3, 3, 3, 2)
     assert slope.any()
+
+
+def test_a_network_that_takes_numbers_to_255_gets_them(rng):
+    import keras
+
+    model = model_of(keras.layers.Flatten(), keras.layers.Dense(2, name="votes"))
+    pets = split(rng)
+    _, slope = training.loss_slope(model, pets, "votes")
+    model.white = 255
+    model.layers[-1].kernel.assign(model.layers[-1].kernel / 255)
+    loss, brighter = training.loss_slope(model, pets, "votes")
+    np.testing.assert_allclose(brighter, 255 * slope, rtol=1e-3, atol=1e-4)
+    assert loss == pytest.approx(training.evaluate(model, pets).loss, rel=1e-5)
+
+
+def test_where_white_is_open_it_is_asked_for(rng):
+    import keras
+
+    model = model_of(keras.layers.Flatten(), keras.layers.Dense(2, name="votes"))
+    del model.white
+    with pytest.raises(ValueError, match="white"):
+        training.loss_slope(model, split(rng), "votes")
 
 
 @pytest.mark.parametrize("end", ["softmax", "sigmoid"])
