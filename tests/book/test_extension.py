@@ -696,7 +696,7 @@ def test_arrays_are_computed_for_the_widgets_that_pages_have_alone(tmp_path):
     assert widgets.jobs(tmp_path, ["# Plain\n"]) == []
 
 
-PLAYGROUNDS = {"convolution-playground", "pooling-playground"}
+PLAYGROUNDS = {"convolution-playground", "pooling-playground", "kernel-trainer"}
 
 
 def keys():
