@@ -19,7 +19,7 @@ from cnnbook.maps.axes import (
 )
 from cnnbook.networks.graph import connections, follow, unknown_layer
 from cnnbook.networks.inputs import one_image_input
-from cnnbook.networks.traits import POOLS, traits_of
+from cnnbook.networks.traits import POOLS, reach_of, traits_of
 
 if TYPE_CHECKING:
     import keras
@@ -229,6 +229,7 @@ def layer_without_room(network: Connections, size: Sequence[int | None]) -> str 
 @dataclass(frozen=True, eq=False)  # a tuple would be taken apart by keras.tree
 class _Field:
     axes: tuple[Axis, ...]  # rows, columns
+    rank: int = 4  # of the tensor; maps have four axes
 
     @property
     def is_whole(self):
@@ -258,7 +259,7 @@ def _fields(network, size, source=None):
     """
     import keras
 
-    fields = {}
+    fields: dict[str, _Field | NoWindowError] = {}
     seen = _Field(tuple(Axis.of_image(length) for length in size))
     if tuple(size) == (1, 1):  # a single position is all there is
         seen = _Field(tuple(map(whole, seen.axes)))
@@ -269,10 +270,10 @@ def _fields(network, size, source=None):
             for value in keras.tree.flatten((args, kwargs))
             if isinstance(value, _Field | NoWindowError)
         ]
-        if name == source:
-            fields[name] = seen
-        else:
-            fields[name] = _field_of(name, node.operation, sources)
+        if not sources:  # an input of a model inside the model that is always the same
+            fields[name] = NoWindowError(f"{name!r} is given a constant, and no image")
+            return [None] * len(node.outputs)
+        fields[name] = seen if name == source else _field_of(name, node, args, sources)
         return [fields[name]] * len(node.outputs)
 
     around = NoWindowError(f"sees the image not only through {source!r}")
@@ -280,44 +281,64 @@ def _fields(network, size, source=None):
     return fields
 
 
-def _field_of(name, operation, sources):
+def _field_of(name, node, args, sources):
     """Return what a call's output sees, given what its inputs see."""
     for source in sources:
         if isinstance(source, NoWindowError):
             return source
+    operation, shape = node.operation, node.outputs[0].shape
     everything = all(source.is_whole for source in sources)
     try:
-        step = united if everything else _step(operation)
+        step = united if everything else _step(operation, args, sources)
         axes = zip(*(source.axes for source in sources), strict=True)
-        return _Field(tuple(step(side, each) for side, each in enumerate(axes)))
+        sides = (step(side, each) for side, each in enumerate(axes))
+        field = _Field(tuple(sides), len(shape))
+        _check_size(field, shape)
+        return field
     except NoWindowError as error:
         return type(error)(f"{name!r} ({type(operation).__name__}) {error}")
 
 
-def _step(layer):
+def _check_size(field, shape):
+    """Insist that maps are as large as Keras says, which an array may have widened."""
+    if field.is_whole or field.rank != 4:
+        return
+    for axis, length in zip(field.axes, shape[1:3], strict=True):
+        if axis.windows is None or length in (None, len(axis.windows)):
+            continue
+        raise NoWindowError(
+            f"has maps of {length} rows or columns where {len(axis.windows)} come in, "
+            "widened by an array"
+        )
+
+
+def _step(layer, args, sources):
     """Return the function (side, axes of the inputs) -> axis of the output."""
     if getattr(layer, "data_format", None) == "channels_first":
         raise NoWindowError("puts channels first; only channels last is supported")
-    traits = traits_of(layer)
-    if traits.reach == "window" and traits.role in POOLS:
+    role, reach = traits_of(layer).role, reach_of(layer, args)
+    ranks = {source.rank for source in sources if not source.is_whole}
+    fits = ranks == {3 if reach == "new channels" else 4}
+    if reach is not None and not (fits or (reach == "place" and len(ranks) == 1)):
+        raise NoWindowError("takes maps of other axes than rows, columns and channels")
+    if reach == "window" and role in POOLS:
         return _sliding(layer.pool_size, layer, (1, 1))
-    if traits.reach == "window":
+    if reach == "window":
         return _sliding(layer.kernel_size, layer, layer.dilation_rate)
-    if traits.reach == "shift" and traits.role == "padding":
+    if reach == "shift" and role == "padding":
         return lambda side, axes: slide(axes[0], 1, padding=layer.padding[side])
-    if traits.reach == "shift":
+    if reach == "shift":
         return lambda side, axes: slide(
             axes[0], 1, padding=[-pixels for pixels in layer.cropping[side]]
         )
-    if traits.reach == "everything":
+    if reach == "everything":
         return lambda side, axes: whole(axes[0])
-    along_channels = np.ravel(getattr(layer, "axis", -1)).tolist() in ([-1], [3])
-    if traits.reach == "place" or (traits.reach == "channels" and along_channels):
+    if reach in ("place", "channels", "new channels"):
         return united
     raise NoWindowError(
         "looks at a part of its input that is unknown or has no fixed shape; known are "
         "convolutions, pools, padding, cropping, element-wise layers, sums and "
-        "concatenations of channels"
+        "concatenations of channels, all with activations of Keras"
     )
 
 
