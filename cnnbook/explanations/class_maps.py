@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 WEIGHTED = "weighted activations"
 
-# Layers that show nothing that the layer before them does not show more finely.
+# Layers that add nothing: the layer before them shows the same in finer detail.
 _COARSER = POOLS | {"global pooling", "inert"}
 
 

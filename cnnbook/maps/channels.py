@@ -74,9 +74,9 @@ def top_patches(
 ) -> TopPatches:
     """Find the patches of real images that excite each channel of a layer most.
 
-    An image has one place at most, for its strongest position: nine patches are nine
-    pictures [1]_ [2]_.  Equally strong ones keep the order of the images, and of the
-    positions row by row.
+    At most one place per image: where the channel is strongest.  So nine patches are
+    of nine pictures [1]_ [2]_.  Equally strong ones keep the order of the images, and
+    of the positions row by row.
 
     Parameters
     ----------

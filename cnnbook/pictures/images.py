@@ -150,9 +150,9 @@ def model_cat_parts(
     Returns
     -------
     parts : dict of str to (slice, slice)
-        Rows and columns of "ear", "left eye", "right eye" and "nose", as the reader
-        sees them, in pixels of that picture.  A part of which less than half is in
-        the picture is left out.
+        Rows and columns of "ear", "right eye", "left eye" and "nose", in pixels of that
+        picture.  Right and left are hers: her right eye is on the left of the picture.
+        A part of which less than half is in the picture is left out.
 
     Examples
     --------
@@ -180,8 +180,8 @@ def model_cat_parts(
 # Rows and columns of the photograph, from and to.
 _CAT_PARTS = {
     "ear": (0, 75, 340, 408),
-    "left eye": (85, 150, 132, 212),
-    "right eye": (105, 167, 290, 347),
+    "right eye": (85, 150, 132, 212),
+    "left eye": (105, 167, 290, 347),
     "nose": (222, 270, 235, 295),
 }
 
