@@ -200,7 +200,7 @@ def run(
         if given and name in given:
             outputs = [given[name]]
         elif instead and name in instead:
-            outputs = instead[name](operation, *args, **kwargs)
+            outputs = instead[name](operation, *args)
         elif traits_of(operation).role == "input":
             outputs = keras.ops.cast(args[0], operation.dtype)
         else:
