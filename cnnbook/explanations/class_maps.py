@@ -219,6 +219,9 @@ def ablation_cam(
 ) -> Explanation:
     """Weigh each map by how far the logit drops without it; no gradients [1]_.
 
+    Every map of the layer is left out once, and nothing is drawn at random: the weights
+    are exact.
+
     Parameters
     ----------
     model, images, target, layer
