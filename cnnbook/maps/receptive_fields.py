@@ -338,7 +338,7 @@ def _step(layer, args, sources):
     raise NoWindowError(
         "looks at a part of its input that is unknown or has no fixed shape; known are "
         "convolutions, pools, padding, cropping, element-wise layers, sums and "
-        "concatenations of channels, all with activations of Keras"
+        "concatenations of channels, with activations made of operations of Keras"
     )
 
 

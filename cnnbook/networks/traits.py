@@ -7,6 +7,7 @@ What is not in the table is unknown, which never means that it does nothing.
 
 import inspect
 import math
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -278,7 +279,8 @@ def reach_of(operation: object, args: Sequence[Any] = ()) -> Reach | None:
     -------
     reach : str or None
         As in `Traits`, for maps of shape (N, H, W, C).  None, too, if it acts along
-        rows or columns, or if it ends with an activation that does or is not known.
+        rows or columns, or if it ends with an activation that does or is not known;
+        one of somebody's own is known by the operations of Keras that it consists of.
 
     Examples
     --------
@@ -327,7 +329,7 @@ def is_alike(operation: object) -> bool:
         and reach_of(operation) is not None
         and _axes(operation) in ([-1], [3])
         and all(math.prod(np.shape(each)[:-1]) == 1 for each in numbers)
-        and (ending is None or inspect.isfunction(ending) or is_alike(ending))
+        and (ending is None or _name_of(ending) in TRAITS or is_alike(ending))
     )
 
 
@@ -343,7 +345,7 @@ def activation_of(operation: object) -> str:
     -------
     activation : str
         The name of a function, as in `keras.activations`; "linear" if there is none,
-        "?" if the option is something without a name.
+        "?" if the option is a function of somebody else's, whatever its name.
 
     Examples
     --------
@@ -356,8 +358,20 @@ def activation_of(operation: object) -> str:
     if own := traits_of(operation).activation:
         return own
     function = getattr(operation, "activation", None)
-    name = "linear" if function is None else getattr(function, "__name__", "?")
-    return name.removesuffix("_v2")  # as TensorFlow calls its own softmax
+    return "linear" if function is None else _name_of(function)
+
+
+def _name_of(function):
+    """Return the name of a function of Keras's or TensorFlow's; "?" of any other."""
+    import keras
+    import tensorflow as tf
+
+    name = getattr(function, "__name__", "?")
+    for room in (keras.activations, keras.ops, tf.nn, tf.math):
+        short = name.removesuffix("_v2")  # as TensorFlow calls its own softmax
+        if getattr(room, short, None) is function:
+            return short
+    return "?"
 
 
 def _root(thing):
@@ -405,6 +419,10 @@ def _is_whole(part):
     )
 
 
+# What has been found of functions of one's own, for as long as they live.
+_reaches: weakref.WeakKeyDictionary[Any, Reach | None] = weakref.WeakKeyDictionary()
+
+
 def _ending(operation):
     """Return the activation that a layer has as its option; None if it has none."""
     return getattr(operation, "activation", None)
@@ -412,8 +430,36 @@ def _ending(operation):
 
 def _reach_of_ending(ending):
     """Return the reach of an activation given as an option, a function or a layer."""
-    if not inspect.isfunction(ending):
+    import keras
+
+    if isinstance(ending, keras.Operation):
         return reach_of(ending)
-    if _root(ending) not in ("keras", "tensorflow"):  # it only bears the name
-        return None
-    return TRAITS.get(ending.__name__.removesuffix("_v2"), UNKNOWN).reach
+    name = _name_of(ending)
+    if name in TRAITS:
+        return TRAITS[name].reach
+    if ending not in _reaches:
+        _reaches[ending] = "place" if _stays_in_place(ending) else None
+    return _reaches[ending]
+
+
+def _stays_in_place(function):
+    """Tell whether a function of one's own is seen to consist of steps that do.
+
+    It is called on maps without numbers, so that Keras notes each operation in it.
+    """
+    import keras
+
+    maps = keras.Input((5, 4, None))
+    try:
+        operations = keras.Model(maps, function(maps)).operations
+    except Exception:  # what it does is not written in operations of Keras
+        return False
+    calls = [call for operation in operations for call in operation._inbound_nodes]
+    return all(
+        reach_of(call.operation, call.arguments.args) in ("place", "channels")
+        and all(
+            len(found.shape) == 4 and found.shape[:3] == maps.shape[:3]
+            for found in call.outputs
+        )
+        for call in calls
+    )

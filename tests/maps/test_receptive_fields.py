@@ -411,7 +411,7 @@ def test_arithmetic_with_constants_and_a_choice_of_channels_keep_the_field(step)
         ),
         (
             lambda x: kl.Conv2D(1, 1, activation=lambda maps: maps[:, ::-1])(x),
-            r"\(Conv2D\) looks at a part .* all with activations of Keras",
+            r"\(Conv2D\) looks at a part .* with activations made of op",
         ),
     ],
 )

@@ -1,5 +1,6 @@
 """The table of traits has all of Keras in it, and what it says of each can be seen."""
 
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -304,6 +305,18 @@ def relu(maps):
     return maps[:, ::-1]
 
 
+def hard_tanh_times(maps):
+    return keras.ops.clip(maps, -1, 1) * np.float32(2)
+
+
+def less_the_mean(maps):
+    return maps - keras.ops.mean(maps, axis=(1, 2), keepdims=True)
+
+
+def summed(maps):
+    return maps + tf.reduce_sum(maps, axis=1, keepdims=True)
+
+
 ROWS = np.zeros((4, 1, 1))
 LAYERS_WITH_OPTIONS = [
     # layer, reach, whether it does the same everywhere
@@ -317,6 +330,18 @@ LAYERS_WITH_OPTIONS = [
     (keras.layers.Conv2D(1, 3, activation=relu), None, False),
     (keras.layers.Conv2D(1, 3, activation=keras.layers.Softmax(1)), None, False),
     (keras.layers.Conv2D(1, 3, activation=keras.layers.Softmax()), "window", True),
+    (keras.layers.Conv2D(1, 3, activation=hard_tanh_times), "window", False),
+    (keras.layers.Conv2D(1, 3, activation=lambda x: x[..., ::-1]), "window", False),
+    (
+        keras.layers.Conv2D(
+            1, 3, activation=functools.partial(keras.activations.relu, max_value=6)
+        ),
+        "window",
+        False,
+    ),
+    (keras.layers.Conv2D(1, 3, activation=less_the_mean), None, False),
+    (keras.layers.Conv2D(1, 3, activation=summed), None, False),
+    (keras.layers.Conv2D(1, 3, activation=lambda x: x[..., 0]), None, False),
     (keras.layers.Activation(own), None, False),
     (keras.layers.Dense(2, activation=own), None, False),
     (keras.layers.Rescaling(2.0, [1.0, 2.0, 3.0]), "place", True),
