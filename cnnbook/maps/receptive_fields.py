@@ -17,9 +17,15 @@ from cnnbook.maps.axes import (
     united,
     whole,
 )
-from cnnbook.networks.graph import connections, follow, unknown_layer
+from cnnbook.networks.graph import (
+    CHANNELS_LAST,
+    axes_of_maps,
+    connections,
+    follow,
+    unknown_layer,
+)
 from cnnbook.networks.inputs import one_image_input
-from cnnbook.networks.traits import POOLS, reach_of, traits_of
+from cnnbook.networks.traits import POOLS, permutation_of, reach_of, traits_of
 
 if TYPE_CHECKING:
     import keras
@@ -260,6 +266,7 @@ def _fields(network, size, source=None):
     import keras
 
     fields: dict[str, _Field | NoWindowError] = {}
+    places = axes_of_maps(network)
     seen = _Field(tuple(Axis.of_image(length) for length in size))
     if tuple(size) == (1, 1):  # a single position is all there is
         seen = _Field(tuple(map(whole, seen.axes)))
@@ -273,7 +280,11 @@ def _fields(network, size, source=None):
         if not sources:  # an input of a model inside the model that is always the same
             fields[name] = NoWindowError(f"{name!r} is given a constant, and no image")
             return [None] * len(node.outputs)
-        fields[name] = seen if name == source else _field_of(name, node, args, sources)
+        if name == source:
+            fields[name] = seen
+        else:
+            axes = places.get(name, CHANNELS_LAST)
+            fields[name] = _field_of(name, node, args, sources, axes)
         return [fields[name]] * len(node.outputs)
 
     around = NoWindowError(f"sees the image not only through {source!r}")
@@ -281,29 +292,32 @@ def _fields(network, size, source=None):
     return fields
 
 
-def _field_of(name, node, args, sources):
-    """Return what a call's output sees, given what its inputs see."""
+def _field_of(name, node, args, sources, places):
+    """Return what a call's output sees, given what its inputs see.
+
+    ``places`` are the axes of its rows, columns and channels, None if nobody knows.
+    """
     for source in sources:
         if isinstance(source, NoWindowError):
             return source
     operation, shape = node.operation, node.outputs[0].shape
     everything = all(source.is_whole for source in sources)
     try:
-        step = united if everything else _step(operation, args, sources)
+        step = united if everything else _step(operation, args, sources, places)
         axes = zip(*(source.axes for source in sources), strict=True)
         sides = (step(side, each) for side, each in enumerate(axes))
         field = _Field(tuple(sides), len(shape))
-        _check_size(field, shape)
+        _check_size(field, shape, places)
         return field
     except NoWindowError as error:
         return type(error)(f"{name!r} ({type(operation).__name__}) {error}")
 
 
-def _check_size(field, shape):
+def _check_size(field, shape, places):
     """Insist that maps are as large as Keras says, which an array may have widened."""
     if field.is_whole or field.rank != 4:
         return
-    for axis, length in zip(field.axes, shape[1:3], strict=True):
+    for axis, length in zip(field.axes, (shape[at] for at in places[:2]), strict=True):
         if axis.windows is None or length in (None, len(axis.windows)):
             continue
         raise NoWindowError(
@@ -312,15 +326,29 @@ def _check_size(field, shape):
         )
 
 
-def _step(layer, args, sources):
+def _step(layer, args, sources, places):
     """Return the function (side, axes of the inputs) -> axis of the output."""
-    if getattr(layer, "data_format", None) == "channels_first":
-        raise NoWindowError("puts channels first; only channels last is supported")
-    role, reach = traits_of(layer).role, reach_of(layer, args)
+    if places is None:
+        raise NoWindowError(
+            "takes for channels an axis that another layer takes for rows or columns"
+        )
+    rows, columns, channels = places
+    reach = reach_of(layer, args, channels=channels)
     ranks = {source.rank for source in sources if not source.is_whole}
     fits = ranks == {3 if reach == "new channels" else 4}
     if reach is not None and not (fits or (reach == "place" and len(ranks) == 1)):
         raise NoWindowError("takes maps of other axes than rows, columns and channels")
+    step = _step_upright(layer, reach)
+    if rows < columns:
+        return step
+    return lambda side, axes: step(1 - side, axes)  # its rows are the image's columns
+
+
+def _step_upright(layer, reach):
+    """Return the step of a layer that has rows before columns."""
+    if permutation_of(layer):
+        return united
+    role = traits_of(layer).role
     if reach == "window" and role in POOLS:
         return _sliding(layer.pool_size, layer, (1, 1))
     if reach == "window":

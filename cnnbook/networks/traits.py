@@ -266,7 +266,9 @@ def traits_of(operation: object) -> Traits:
     return UNKNOWN
 
 
-def reach_of(operation: object, args: Sequence[Any] = ()) -> Reach | None:
+def reach_of(
+    operation: object, args: Sequence[Any] = (), *, channels: int = 3
+) -> Reach | None:
     """Tell what a place of a layer's output maps depends on, its options included.
 
     Parameters
@@ -274,11 +276,13 @@ def reach_of(operation: object, args: Sequence[Any] = ()) -> Reach | None:
     operation : keras.Operation
     args : sequence, optional
         What it is called with, by position; what is cut out of maps is said there.
+    channels : {1, 2, 3}
+        The axis on which its maps have their channels.
 
     Returns
     -------
     reach : str or None
-        As in `Traits`, for maps of shape (N, H, W, C).  None, too, if it acts along
+        As in `Traits`.  None, too, if it acts along
         rows or columns, or if it ends with an activation that does or is not known;
         one of somebody's own is known by the operations of Keras that it consists of.
 
@@ -291,13 +295,13 @@ def reach_of(operation: object, args: Sequence[Any] = ()) -> Reach | None:
     """
     traits = traits_of(operation)
     if traits is TRAITS["GetItem"]:
-        along_channels = len(args) > 1 and _picks_channels(args[1])
+        along_channels = len(args) > 1 and channels == 3 and _picks_channels(args[1])
     else:
-        along_channels = _axes(operation) in ([-1], [3])
+        along_channels = _axes(operation) in ([channels - 4], [channels])
     if traits.reach in ("channels", "new channels") and not along_channels:
         return None
     ending = _ending(operation)
-    if ending is not None and _reach_of_ending(ending) not in ("place", "channels"):
+    if ending is not None and not _stays_in_place(ending, channels):
         return None
     return traits.reach
 
@@ -359,6 +363,78 @@ def activation_of(operation: object) -> str:
         return own
     function = getattr(operation, "activation", None)
     return "linear" if function is None else _name_of(function)
+
+
+def permutation_of(operation: object) -> tuple[int, ...] | None:
+    """Look up in which order a layer or an operation puts the four axes of maps.
+
+    Parameters
+    ----------
+    operation : keras.Operation
+
+    Returns
+    -------
+    order : tuple of int or None
+        For each axis of its output, N included, that of its input.  None if it is
+        nothing that permutes axes.
+
+    Examples
+    --------
+    >>> import keras
+    >>> permutation_of(keras.layers.Permute((3, 1, 2)))
+    (0, 3, 1, 2)
+    """
+    axes = np.empty((0, 1, 2, 3))  # each is as long as its number says
+    match type(operation).__name__ if traits_of(operation) != UNKNOWN else "":
+        case "Permute":
+            moved = axes.transpose(0, *operation.dims)  # type: ignore[attr-defined]
+        case "Transpose":
+            moved = axes.transpose(operation.axes)  # type: ignore[attr-defined]
+        case "Moveaxis":
+            ends = operation.source, operation.destination  # type: ignore[attr-defined]
+            moved = np.moveaxis(axes, *ends)
+        case "Swapaxes":
+            ends = operation.axis1, operation.axis2  # type: ignore[attr-defined]
+            moved = np.swapaxes(axes, *ends)
+        case _:
+            return None
+    return moved.shape
+
+
+def channels_taken(operation: object) -> int | None:
+    """Look up the axis on which a layer or an operation takes channels to be.
+
+    Parameters
+    ----------
+    operation : keras.Operation
+        A layer of one's own says what those in it say.
+
+    Returns
+    -------
+    axis : int or None
+        1 or 3 of maps with four axes; None if it does not say.
+
+    Examples
+    --------
+    >>> import keras
+    >>> channels_taken(keras.layers.Conv2D(1, 1, data_format="channels_first"))
+    1
+    """
+    if traits_of(operation).role == "dense":
+        return 3
+    inside = getattr(operation, "_flatten_layers", lambda: [operation])()
+    formats = {
+        getattr(layer, "data_format", None)
+        for layer in inside
+        if traits_of(layer).role not in _SAME_EITHER_WAY
+    } - {None}
+    if len(formats) != 1:
+        return None
+    return 1 if formats == {"channels_first"} else 3
+
+
+# Whose data_format says nothing of maps: they do the same with either.
+_SAME_EITHER_WAY = frozenset({"input", "inert", "reshaping"})
 
 
 def _name_of(function):
@@ -428,24 +504,27 @@ def _ending(operation):
     return getattr(operation, "activation", None)
 
 
-def _reach_of_ending(ending):
-    """Return the reach of an activation given as an option, a function or a layer."""
+def _stays_in_place(ending, channels):
+    """Tell whether an activation, a function or a layer, takes each place alone."""
     import keras
 
     if isinstance(ending, keras.Operation):
-        return reach_of(ending)
+        return reach_of(ending, channels=channels) in ("place", "channels")
     name = _name_of(ending)
     if name in TRAITS:
-        return TRAITS[name].reach
-    if ending not in _reaches:
-        _reaches[ending] = "place" if _stays_in_place(ending) else None
-    return _reaches[ending]
+        reach = TRAITS[name].reach
+    else:
+        if ending not in _reaches:
+            _reaches[ending] = _reach_of_own(ending)
+        reach = _reaches[ending]
+    # Functions along channels take the last axis for them.
+    return reach == "place" or (reach == "channels" and channels == 3)
 
 
-def _stays_in_place(function):
-    """Tell whether a function of one's own is seen to consist of steps that do.
+def _reach_of_own(function):
+    """Return the reach of a function of one's own, read from the operations in it.
 
-    It is called on maps without numbers, so that Keras notes each operation in it.
+    It is called on maps without numbers, so that Keras notes each of them.
     """
     import keras
 
@@ -453,13 +532,14 @@ def _stays_in_place(function):
     try:
         operations = keras.Model(maps, function(maps)).operations
     except Exception:  # what it does is not written in operations of Keras
-        return False
+        return None
     calls = [call for operation in operations for call in operation._inbound_nodes]
-    return all(
-        reach_of(call.operation, call.arguments.args) in ("place", "channels")
-        and all(
-            len(found.shape) == 4 and found.shape[:3] == maps.shape[:3]
-            for found in call.outputs
-        )
+    kept = all(
+        len(found.shape) == 4 and found.shape[:3] == maps.shape[:3]
         for call in calls
+        for found in call.outputs
     )
+    reaches = {reach_of(call.operation, call.arguments.args) for call in calls}
+    if not kept or not reaches <= {"place", "channels"}:
+        return None
+    return "channels" if "channels" in reaches else "place"

@@ -421,3 +421,22 @@ def test_options_decide_what_a_place_sees_and_whether_places_are_alike(
 def test_what_is_cut_out_of_maps_has_every_place_or_its_reach_is_unknown(key, channels):
     cut = ops.numpy.GetItem()
     assert reach_of(cut, (None, key)) == ("channels" if channels else None)
+
+
+@pytest.mark.parametrize(
+    ("layer", "reach"),
+    [
+        (keras.layers.Softmax(axis=1), "channels"),
+        (keras.layers.Softmax(), None),
+        (keras.layers.Conv2D(1, 3, activation="relu"), "window"),
+        (keras.layers.Conv2D(1, 3, activation="softmax"), None),
+        (keras.layers.Conv2D(1, 3, activation=lambda x: x[..., ::-1]), None),
+        (keras.layers.Conv2D(1, 3, activation=keras.layers.Softmax(1)), "window"),
+        (keras.layers.Conv2D(1, 3, activation=hard_tanh_times), "window"),
+    ],
+)
+def test_where_channels_are_first_what_acts_along_the_last_axis_mixes_places(
+    layer, reach
+):
+    assert reach_of(layer, channels=1) == reach
+    assert reach_of(ops.numpy.GetItem(), (None, np.s_[..., ::-1]), channels=1) is None
