@@ -376,7 +376,7 @@ def permutation_of(operation: object) -> tuple[int, ...] | None:
     -------
     order : tuple of int or None
         For each axis of its output, N included, that of its input.  None if it is
-        nothing that permutes axes.
+        nothing that permutes axes, or only those of tensors with more or fewer.
 
     Examples
     --------
@@ -385,19 +385,22 @@ def permutation_of(operation: object) -> tuple[int, ...] | None:
     (0, 3, 1, 2)
     """
     axes = np.empty((0, 1, 2, 3))  # each is as long as its number says
-    match type(operation).__name__ if traits_of(operation) != UNKNOWN else "":
-        case "Permute":
-            moved = axes.transpose(0, *operation.dims)  # type: ignore[attr-defined]
-        case "Transpose":
-            moved = axes.transpose(operation.axes)  # type: ignore[attr-defined]
-        case "Moveaxis":
-            ends = operation.source, operation.destination  # type: ignore[attr-defined]
-            moved = np.moveaxis(axes, *ends)
-        case "Swapaxes":
-            ends = operation.axis1, operation.axis2  # type: ignore[attr-defined]
-            moved = np.swapaxes(axes, *ends)
-        case _:
-            return None
+    kind = type(operation).__name__ if traits_of(operation) != UNKNOWN else ""
+    turn: Any = operation
+    try:
+        match kind:
+            case "Permute":
+                moved = axes.transpose(0, *turn.dims)
+            case "Transpose":
+                moved = axes.transpose(turn.axes)
+            case "Moveaxis":
+                moved = np.moveaxis(axes, turn.source, turn.destination)
+            case "Swapaxes":
+                moved = np.swapaxes(axes, turn.axis1, turn.axis2)
+            case _:
+                return None
+    except ValueError:  # it counts other axes than these four
+        return None
     return moved.shape
 
 
