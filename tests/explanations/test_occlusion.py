@@ -324,3 +324,19 @@ def test_layers_that_are_the_same_everywhere_are_cut_by_keyword_too(layer):
         shapes = {each: (12, 10) for each, _ in calls}
         made = partial_runs.plan(calls, shapes, starts, (2, 2))
         assert [step.operation for step in made.steps] == [layer]
+
+
+@pytest.mark.parametrize(
+    "across",
+    [
+        lambda maps: maps / keras.ops.max(keras.ops.abs(maps)),
+        lambda maps: maps - keras.ops.mean(maps, axis=0, keepdims=True),
+    ],
+)
+def test_answers_that_depend_on_the_images_beside_are_refused(across, rng):
+    image = keras.Input((8, 10, 3))
+    maps = layers.Conv2D(4, 3, activation=across)(image)
+    model = keras.Model(image, layers.Dense(3)(layers.Flatten()(maps)))
+    photo = rng.random((1, 8, 10, 3), np.float32)
+    with pytest.raises(ValueError, match="to an image alone than to one among others"):
+        occlusion_map(model, photo, 1, window=2)
