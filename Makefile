@@ -68,7 +68,7 @@ bench: $(FOR_WORK)  ## measure speed and size: all, or one group with GROUP=laye
 	PYTHONPATH=book/_ext $(BIN)/python -m tests.bench $(if $(filter command line,$(origin GROUP)),$(GROUP))
 
 results: $(FOR_BOOK)  ## measure anew what chapters quote (photographs; two or three hours)
-	$(BIN)/cnnbook results
+	$(BIN)/cnnbook results --force
 
 # The newest versions that pyproject.toml allows, for all systems and Pythons.
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header

@@ -1,4 +1,4 @@
-"""How TensorFlow starts: with quick convolutions, and without its greeting.
+"""How TensorFlow starts: under Keras, with quick convolutions, without its greeting.
 
 While it is imported, TensorFlow writes some six lines to stderr, from C++ and before
 its own log is set up, so that no setting silences them; one more follows when it finds
@@ -6,6 +6,7 @@ no driver for a GPU.  Nothing is wrong then.
 """
 
 import faulthandler
+import json
 import os
 import re
 import sys
@@ -13,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 
 # What is no news, line by line, from TensorFlow 2.18 to 2.21.  All else is shown.
@@ -45,6 +47,35 @@ def prepare() -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if "tensorflow" not in sys.modules and _QuietStart not in sys.meta_path:
         sys.meta_path.insert(0, _QuietStart)
+
+
+def keras_backend() -> str:
+    """Tell which backend Keras takes, by its own rules, without loading it.
+
+    Returns
+    -------
+    backend : str
+    """
+    if named := os.environ.get("KERAS_BACKEND"):
+        return named
+    home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+    try:
+        settings = (home / "keras.json").read_text(encoding="utf8")
+        return json.loads(settings)["backend"]
+    except (OSError, ValueError, KeyError, TypeError):  # none, or none to be read
+        return "tensorflow"
+
+
+def refuse_other_backends() -> None:
+    """Raise ValueError unless Keras runs on TensorFlow, or will."""
+    keras = sys.modules.get("keras")
+    backend = keras.config.backend() if keras else keras_backend()
+    if backend != "tensorflow":
+        raise ValueError(
+            f"Keras runs on {backend!r}, and cnnbook opens networks on TensorFlow "
+            "alone; start again with KERAS_BACKEND=tensorflow in the environment (the "
+            "files of networks are the same for all backends)"
+        )
 
 
 @contextmanager

@@ -59,6 +59,11 @@ def fetch(name: str) -> None:
     click.echo(places[0])
 
 
+_force = click.option(
+    "--force", is_flag=True, help="Replace what is there already under that name."
+)
+
+
 @main.command()
 @click.argument("source")
 @click.option(
@@ -90,6 +95,7 @@ def fetch(name: str) -> None:
     type=click.FloatRange(min=0, min_open=True),
     help="How large the steps get at most; 0.004 if you do not say.",
 )
+@_force
 def train(
     source: str,
     out: Path,
@@ -97,11 +103,13 @@ def train(
     epochs: int | None,
     seed: int,
     learning_rate: float | None,
+    force: bool,
 ) -> None:
     """Train a classifier on the pictures of SOURCE, and save it.
 
     SOURCE is a folder with one folder of pictures for each class, or with train and
     validation (and perhaps test) around those; or "drawn", "photos" or "oxford-pets".
+    Of each picture the largest centred square is taken.
 
     Ctrl-C stops the training; the same command goes on from there, to the same network
     as if it had never stopped.
@@ -115,23 +123,39 @@ def train(
         epochs=epochs,
         seed=seed,
         learning_rate=learning_rate,
+        force=force,
     )
 
 
 _model = click.option(
     "--model",
     "model_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     help="A network in Keras's format (.keras); by default the one in this package, "
     "which tells cats from dogs.",
 )
 _white = click.option(
     "--white",
     type=click.Choice(["1", "255"]),
-    help="What white is to the network.  Networks of this package take 1; of others "
-    "it has to be said.",
+    help="What white is to the network, where neither its file nor its first layers "
+    "say so; what is printed says what is known.",
 )
-
+_fit = click.option(
+    "--fit",
+    type=click.Choice(["crop", "stretch", "pad"]),
+    default="crop",
+    show_default=True,
+    help="How a photo of other proportions gets the network's size: the largest "
+    "centred part of it is cut out; all of it is stretched, as Keras's loaders do; or "
+    "all of it is put on black.",
+)
+_trust_code = click.option(
+    "--trust-code",
+    is_flag=True,
+    help="Run the Python code that the network's file holds, if any (in a Lambda "
+    "layer).  It may do anything on this machine: only for files whose makers you "
+    "trust.",
+)
 
 _as_json = click.option(
     "--json",
@@ -155,43 +179,60 @@ def _drawn_to(default):
 @main.command()
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @_model
+@_trust_code
 @_white
+@_fit
 @_as_json
 def predict(
     photos: tuple[Path, ...],
     model_file: Path | None,
+    trust_code: bool,
     white: Literal["1", "255"] | None,
+    fit: "pictures.Fit",
     as_json: bool,
 ) -> None:
     """Say what a network sees in PHOTOS: the probability of each class.
 
-    With --json: the file of the "network", its "class_names", and "photos", a list.
+    With --json: the file of the "network", its "class_names", what the photos were
+    "shown_as", and "photos", a list.
     Each of them has the "photo" as you gave it, the likeliest "class" by number (from
     0), its "class_name" and "probability", and the "probabilities" of all classes, in
-    the order of "class_names".  A network without names has numbers for names.
+    the order of "class_names".  A network without names has numbers for names.  Photos
+    are shown as images of so many "rows", "columns" and "channels" (rows and columns
+    are null if each keeps its own), by "fit", with so much for "white".
     """
     from cnnbook.commands import look
 
-    look.predict(photos, model_file, white, as_json=as_json)
+    shown_as = look.ShownAs(white, fit)
+    look.predict(photos, model_file, shown_as, trust_code=trust_code, as_json=as_json)
 
 
 @main.command()
 @click.argument("photo", type=click.Path(path_type=Path))
 @_model
+@_trust_code
 @_white
+@_fit
 @click.option("--layer", help="Whose maps; by default the first convolution's.")
 @_drawn_to("maps.png")
+@_force
 def maps(
     photo: Path,
     model_file: Path | None,
+    trust_code: bool,
     white: Literal["1", "255"] | None,
+    fit: "pictures.Fit",
     layer: str | None,
     out: Path,
+    force: bool,
 ) -> None:
     """Draw the feature maps of a layer on PHOTO, the strongest first."""
     from cnnbook.commands import look
 
-    look.draw_maps(photo, model_file, white, layer, out)
+    shown_as = look.ShownAs(white, fit)
+    look.draw_maps(
+        photo, model_file, shown_as, layer, out, trust_code=trust_code, force=force
+    )
 
 
 class _ListsMethods(click.Command):
@@ -215,7 +256,9 @@ class _ListsMethods(click.Command):
 @main.command(cls=_ListsMethods)
 @click.argument("photo", type=click.Path(path_type=Path))
 @_model
+@_trust_code
 @_white
+@_fit
 @click.option(
     "--method",
     "methods",
@@ -231,35 +274,52 @@ class _ListsMethods(click.Command):
     "--layer", help="For methods that take one; by default the last with maps."
 )
 @_drawn_to("explanation.png")
+@_force
 @_as_json
 def explain(
     photo: Path,
     model_file: Path | None,
+    trust_code: bool,
     white: Literal["1", "255"] | None,
+    fit: "pictures.Fit",
     methods: str,
     target: str | None,
     layer: str | None,
     out: Path,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Draw which parts of PHOTO the score of a class depends on.
 
-    With --json: the file of the "network", the "photo" as you gave it, the "class"
+    With --json: the file of the "network", the "photo" as you gave it, what it was
+    "shown_as" (as for predict), the "class"
     explained by number, its "class_name", "probability" and "logit", the "image_size"
     that the network takes (rows, columns), the "picture" drawn, and "explanations", a
     list.  Each of them has its "method", the "layer" or null, the "units" of its map,
-    whether it is "signed", its "map_size", and its "lowest" and "highest" value.  A
-    number that is not finite is null.
+    whether it is "signed", its "map_size", and its "lowest" and "highest" value.  Where
+    the method draws at random, "standard_error" is the mean of all places; where maps
+    ought to add up to a change of the logit, "gap" is by how much they do not, and
+    "converged" whether that is little.  A number that is not finite is null.
     """
     from cnnbook.commands import look
 
-    look.explain(photo, model_file, white, methods, target, layer, out, as_json=as_json)
+    look.explain(
+        photo,
+        model_file,
+        look.ShownAs(white, fit),
+        methods,
+        target,
+        layer,
+        out,
+        trust_code=trust_code,
+        force=force,
+        as_json=as_json,
+    )
 
 
 @main.command()
-@click.argument(
-    "model_file", metavar="MODEL", type=click.Path(path_type=Path, dir_okay=False)
-)
+@click.argument("model_file", metavar="MODEL", type=click.Path(path_type=Path))
+@_trust_code
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -273,8 +333,13 @@ def explain(
     show_default=True,
     help="How weights are stored; float16 halves the file and keeps three digits.",
 )
+@_force
 def export(
-    model_file: Path, out: Path | None, dtype: Literal["float32", "float16"]
+    model_file: Path,
+    trust_code: bool,
+    out: Path | None,
+    dtype: Literal["float32", "float16"],
+    force: bool,
 ) -> None:
     """Write the network MODEL (.keras) as a script that runs in a page.
 
@@ -283,7 +348,8 @@ def export(
     """
     from cnnbook.commands import look
 
-    look.export(model_file, out or model_file.with_suffix(".js"), dtype)
+    out = out or model_file.with_suffix(".js")
+    look.export(model_file, out, dtype, trust_code=trust_code, force=force)
 
 
 @main.command()
@@ -339,14 +405,18 @@ def train_cheats() -> None:
 @click.argument(
     "names", nargs=-1, type=click.Choice(list(_RESULTS)), metavar="[NAMES]..."
 )
-def results(names: tuple[str, ...]) -> None:
+@_force
+def results(names: tuple[str, ...], force: bool) -> None:
     """Measure the recorded results of the book anew, on photographs and drawings.
 
     It takes two or three hours; after an interruption the same command goes on.  Of
     "trust", methods whose code has not changed keep their figures.
     """
     from cnnbook import studies
+    from cnnbook.commands import outputs
 
+    for name in names or _RESULTS:
+        outputs.check_new_file(studies.record_file(name), force=force)
     for name in names or _RESULTS:
         study, function = _RESULTS[name].split(".")
         record = getattr(getattr(studies, study), function)

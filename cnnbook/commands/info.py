@@ -10,7 +10,7 @@ from typing import Any
 import click
 from tabulate import tabulate
 
-from cnnbook import __version__, networks, pictures, storage
+from cnnbook import __version__, networks, pictures, storage, tensorflow_start
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "matplotlib", "scikit-image")
 
@@ -26,7 +26,7 @@ def run(*, as_json: bool = False) -> None:
     places = {"weights": weights(), "pictures": kept_pictures(), "folders": folders()}
     facts: dict[str, Any] = {
         "versions": versions(),
-        "keras_backend": keras_backend(),
+        "keras_backend": tensorflow_start.keras_backend(),
         "training_pictures": training_pictures(),
     }
     if as_json:
@@ -60,22 +60,6 @@ def versions() -> dict[str, str | None]:
         except metadata.PackageNotFoundError:
             found[package] = None
     return found
-
-
-def keras_backend() -> str:
-    """Tell which backend Keras takes, by its own rules.
-
-    Returns
-    -------
-    backend : str
-    """
-    if named := os.environ.get("KERAS_BACKEND"):
-        return named
-    try:
-        settings = (_keras_home() / "keras.json").read_text(encoding="utf8")
-        return json.loads(settings)["backend"]
-    except (OSError, ValueError, KeyError, TypeError):  # none, or none to be read
-        return "tensorflow"
 
 
 def training_pictures() -> str:

@@ -6,6 +6,7 @@ is slow to import is loaded.
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,11 +19,28 @@ from cnnbook import explanations, networks, pictures, storage
 from cnnbook.commands import outputs
 
 
+@dataclass(frozen=True)
+class ShownAs:
+    """How photos are to be shown to a network.
+
+    Attributes
+    ----------
+    white : {"1", "255"} or None
+        What white is to it; None where that is known.
+    fit : {"crop", "stretch", "pad"}
+        As in `pictures.load_image`.
+    """
+
+    white: Literal["1", "255"] | None = None
+    fit: "pictures.Fit" = "crop"
+
+
 def predict(
     photos: Sequence[Path],
     model_file: Path | None,
-    white: Literal["1", "255"] | None,
+    shown_as: ShownAs,
     *,
+    trust_code: bool = False,
     as_json: bool = False,
 ) -> None:
     """Print the probability of each class, of the likeliest five at most.
@@ -32,8 +50,9 @@ def predict(
     photos : sequence of path
     model_file : path or None
         None for the network of this package.
-    white : {"1", "255"} or None
-        What white is to the network; None where that is known.
+    shown_as : ShownAs
+    trust_code : bool
+        Whether to run the Python code in the network's file.
     as_json : bool
         Whether to print all of them, as JSON.
 
@@ -43,11 +62,11 @@ def predict(
         If a file cannot be read, or the network is no image classifier.
     """
     model_file = networks.find_network(model_file)
-    size = networks.image_size(model_file)
-    loaded = [pictures.load_image(photo, size) for photo in photos]
+    loaded = [_loaded(photo, model_file, shown_as) for photo in photos]
 
-    network = networks.load_network(model_file)
-    batch = np.concatenate([_fitted(network, each, white)[1] for each in loaded])
+    network = networks.load_network(model_file, safe_mode=not trust_code)
+    facts = _facts_of_images(network, shown_as)
+    batch = np.concatenate([_fitted(network, each, shown_as)[1] for each in loaded])
     probabilities = _probabilities(network, batch, photos)
     names = _names(network, probabilities.shape[1])
     order = np.argsort(-probabilities, axis=1)
@@ -55,6 +74,7 @@ def predict(
         _print_json(
             network=str(model_file),
             class_names=names,
+            shown_as=facts,
             photos=[
                 {
                     "photo": str(photo),
@@ -70,25 +90,31 @@ def predict(
         for photo, row, best in zip(photos, probabilities, order, strict=True)
     ]
     click.echo(tabulate(rows, tablefmt="plain"))
+    _say_how_shown(network, facts)
 
 
 def draw_maps(
     photo: Path,
     model_file: Path | None,
-    white: Literal["1", "255"] | None,
+    shown_as: ShownAs,
     layer: str | None,
     out: Path,
+    *,
+    trust_code: bool = False,
+    force: bool = False,
 ) -> None:
     """Draw the feature maps of a layer.
 
     Parameters
     ----------
-    photo, model_file, white
+    photo, model_file, shown_as, trust_code
         As for `predict`.
     layer : str or None
         None for the first convolution, behind its activation where that is a layer of
         its own.
     out : pathlib.Path
+    force : bool
+        Whether to replace a picture that is there.
 
     Raises
     ------
@@ -96,13 +122,14 @@ def draw_maps(
         As `predict`, or if there is no such layer, or nothing can be written there.
     """
     model_file = networks.find_network(model_file)
-    picture = pictures.load_image(photo, networks.image_size(model_file))
-    outputs.check_picture(out)
+    picture = _loaded(photo, model_file, shown_as)
+    outputs.check_picture(out, reads=[photo, model_file], force=force)
 
     from cnnbook import figures, maps
 
-    network = networks.load_network(model_file)
-    _, batch = _fitted(network, picture, white)
+    network = networks.load_network(model_file, safe_mode=not trust_code)
+    facts = _facts_of_images(network, shown_as)
+    _, batch = _fitted(network, picture, shown_as)
     if layer is None:
         names = list(maps.feature_maps(network, batch))
         calls = networks.layer_calls(network)
@@ -113,25 +140,29 @@ def draw_maps(
         raise ValueError(f"--layer must be one layer; {layer} fits {', '.join(found)}")
     ((layer, values),) = found.items()
     figures.feature_map_sheet(values[0]).savefig(out, dpi=200)
-    click.echo(f"{values.shape[-1]} maps of {layer}: {out}")
+    signs = " (blue below zero, orange above)" if (values < 0).any() else ""
+    click.echo(f"{values.shape[-1]} maps of {layer}{signs}: {out}")
+    _say_how_shown(network, facts)
 
 
 def explain(
     photo: Path,
     model_file: Path | None,
-    white: Literal["1", "255"] | None,
+    shown_as: ShownAs,
     methods: str,
     target: str | None,
     layer: str | None,
     out: Path,
     *,
+    trust_code: bool = False,
+    force: bool = False,
     as_json: bool = False,
 ) -> None:
     """Draw explanations of one photo side by side.
 
     Parameters
     ----------
-    photo, model_file, white
+    photo, model_file, shown_as, trust_code
         As for `predict`.
     methods : str
         Names out of `explanations.METHODS` with commas between them, or "all".
@@ -140,6 +171,8 @@ def explain(
     layer : str or None
         For methods that weigh the maps of a layer; the others take none.
     out : pathlib.Path
+    force : bool
+        Whether to replace a picture that is there.
     as_json : bool
         Whether to print what is known of the explanations as JSON.
 
@@ -151,13 +184,14 @@ def explain(
     """
     chosen = _methods(methods, layer)
     model_file = networks.find_network(model_file)
-    picture = pictures.load_image(photo, networks.image_size(model_file))
-    outputs.check_picture(out)
+    picture = _loaded(photo, model_file, shown_as)
+    outputs.check_picture(out, reads=[photo, model_file], force=force)
 
     from cnnbook import figures
 
-    network = networks.load_network(model_file)
-    shown, batch = _fitted(network, picture, white)
+    network = networks.load_network(model_file, safe_mode=not trust_code)
+    facts = _facts_of_images(network, shown_as)
+    shown, batch = _fitted(network, picture, shown_as)
     (probabilities,) = _probabilities(network, batch, [photo])
     wanted: int | str
     if target is None:
@@ -176,7 +210,8 @@ def explain(
         found.append(
             explanations.explain(method.name, network, batch, wanted, **options)
         )
-    figures.explanations_over_photo(shown, found).savefig(out, dpi=200)
+    drawn = figures.explanations_over_photo(shown, found)
+    drawn.savefig(out, dpi=200, bbox_inches="tight")  # with all that stands below
     names = _names(network, len(probabilities))
     index = wanted if isinstance(wanted, int) else names.index(wanted)
     logit = found[0].score[0]
@@ -184,6 +219,7 @@ def explain(
         _print_json(
             network=str(model_file),
             photo=str(photo),
+            shown_as=facts,
             **_class(names, probabilities, index),
             logit=_number(logit),
             image_size=list(shown.shape[:2]),
@@ -198,11 +234,20 @@ def explain(
         f"{names[index]}: probability {probabilities[index]:.1%}, logit {logit:.2f}"
     )
     for explanation in found:
-        click.echo(f"{explanation}")
+        remarks = explanation.remarks()
+        click.echo(f"{explanation}; {remarks}" if remarks else f"{explanation}")
     click.echo(f"Drawn to {out}")
+    _say_how_shown(network, facts)
 
 
-def export(model_file: Path, out: Path, dtype: Literal["float32", "float16"]) -> None:
+def export(
+    model_file: Path,
+    out: Path,
+    dtype: Literal["float32", "float16"],
+    *,
+    trust_code: bool = False,
+    force: bool = False,
+) -> None:
     """Write a network as a script that runs in a page.
 
     Parameters
@@ -211,6 +256,10 @@ def export(model_file: Path, out: Path, dtype: Literal["float32", "float16"]) ->
     out : pathlib.Path
         Ends in ``.js``.
     dtype : {"float32", "float16"}
+    trust_code : bool
+        As for `predict`.
+    force : bool
+        Whether to replace a script that is there.
 
     Raises
     ------
@@ -220,13 +269,20 @@ def export(model_file: Path, out: Path, dtype: Literal["float32", "float16"]) ->
     model_file = networks.find_network(model_file)
     if out.suffix != ".js":
         raise ValueError(f"--out must end in .js; got {out.name}")
-    outputs.check_new_file(out)
+    outputs.check_new_file(out, reads=[model_file], force=force)
 
-    network = networks.load_network(model_file)
+    network = networks.load_network(model_file, safe_mode=not trust_code)
     networks.export_network(network, out, dtype=dtype)
     size = storage.in_units(out.stat().st_size)
     classes = ", ".join(_names(network, network.output_shape[-1])[:10])
     click.echo(f"{size}, classes {classes}: {out}")
+    found = networks.picture_range(network)
+    white = (
+        f"White is {found.white:g} to it, as {found.reason}."
+        if found.white is not None
+        else "What white is to it is open, so that a page will ask for it."
+    )
+    click.echo(white, err=True)
 
 
 def _methods(names, layer):
@@ -244,22 +300,65 @@ def _methods(names, layer):
     return chosen
 
 
-def _fitted(network, picture, white):
+def _loaded(photo, model_file, shown_as):
+    """Read a photo, in the network's size where the file tells it, without Keras."""
+    size = networks.image_size(model_file)
+    return pictures.load_image(photo, size, fit=shown_as.fit)
+
+
+def _facts_of_images(network, shown_as):
+    """Say as what photos are shown to a network; ValueError if that cannot be known."""
+    _, rows, columns, channels = networks.one_image_input(network)
+    if channels not in (1, 3, None):
+        raise ValueError(
+            f"the network takes images of {channels} channels; photos have 3, or 1 as "
+            "grey: build one that does, and derive the other channels inside it"
+        )
+    if shown_as.white is not None:
+        network.white = int(shown_as.white)
+    found = networks.picture_range(network)
+    if found.white is None:
+        raise ValueError(
+            "it has to be said whether this network takes numbers from 0 to 1 or from "
+            f"0 to 255, as {found.reason}: --white 1 or --white 255; if it takes "
+            f"others, {networks.OTHERWISE}"
+        )
+    size = rows and columns
+    return {
+        "rows": rows if size else None,
+        "columns": columns if size else None,
+        "channels": channels or 3,
+        "fit": shown_as.fit,
+        "white": found.white,
+    }
+
+
+def _fitted(network, picture, shown_as):
     """Give a picture as people see it, (H, W, 3), and as the network takes it."""
     _, rows, columns, channels = networks.one_image_input(network)
-    if channels != 3:
-        raise ValueError(
-            f"the network takes images of {channels} channels; photos have 3"
-        )
     size = (rows, columns) if rows and columns else None
-    shown = pictures.load_image(picture, size)
-    own = network.inputs[0].name == pictures.INTENSITIES
-    if white is None and not own:
-        raise ValueError(
-            "this network is not one of cnnbook's, so that it has to be said whether "
-            "it takes numbers from 0 to 1 or from 0 to 255: --white 1 or --white 255"
-        )
-    return shown, shown[None] * (255 if white == "255" else 1)
+    shown = pictures.load_image(picture, size, fit=shown_as.fit)
+    taken = pictures.as_grey(shown) if channels == 1 else shown
+    return shown, networks.scaled_for(network, taken[None])
+
+
+_FITTED = {"crop": "cropped", "stretch": "stretched", "pad": "padded with black"}
+
+
+def _say_how_shown(network, facts):
+    """Print as what photos were shown, beside the results."""
+    size = (
+        f"{_FITTED[facts['fit']]} to {facts['rows']} × {facts['columns']}"
+        if facts["rows"]
+        else "in their own size"
+    )
+    grey = ", as grey, since it takes one channel" if facts["channels"] == 1 else ""
+    reason = networks.picture_range(network).reason
+    click.echo(
+        f"Photos were shown to the network {size}{grey}, white as {facts['white']:g} "
+        f"({reason}).",
+        err=True,
+    )
 
 
 def _probabilities(network, batch, photos):
@@ -301,7 +400,19 @@ def _facts(explanation):
         "map_size": list(values.shape),
         "lowest": _number(values.min()),
         "highest": _number(values.max()),
+        **_exactness(explanation),
     }
+
+
+def _exactness(explanation):
+    """Say how far a map can be relied on, if the method has something to say."""
+    found = {}
+    if explanation.gap is not None:
+        found["gap"] = _number(explanation.gap[0])
+        found["converged"] = bool(explanation.converged[0])
+    if explanation.error is not None:
+        found["standard_error"] = _number(explanation.error[0].mean())
+    return found
 
 
 def _number(value):

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from tabulate import tabulate
 
-from cnnbook import networks, pictures, storage, training
+from cnnbook import networks, pictures, storage, tensorflow_start, training
 from cnnbook.commands import outputs
 
 MOST_REMARKS = 20  # of a kind, so that the last ones are seen
@@ -20,6 +20,7 @@ def run(
     epochs: int | None,
     seed: int,
     learning_rate: float | None,
+    force: bool = False,
 ) -> None:
     """Train on the pictures of a source; go on if this was begun before.
 
@@ -36,20 +37,21 @@ def run(
     seed : int
     learning_rate : float or None
         The highest that it gets; None takes the recipe's.
+    force : bool
+        Whether to replace a file that is there.
 
     Raises
     ------
     ValueError
-        If the pictures cannot be learned from, or the file is there already.
+        If the pictures cannot be learned from.
     OSError
-        If the network or its checkpoint cannot be written.
+        If the network or its checkpoint cannot be written, or is there already.
     SystemExit
         After Ctrl-C, once it has said how to go on.
     """
     networks.keras_file(out)
-    if out.exists():
-        raise ValueError(f"{out} is there already; choose another --out, or remove it")
-    outputs.check_new_file(out)
+    outputs.check_new_file(out, reads=[Path(source)], force=force)
+    tensorflow_start.refuse_other_backends()
     checkpoint = out.with_suffix(".checkpoint.npz")
     if checkpoint.exists():
         training.epochs_in(checkpoint)
@@ -112,6 +114,8 @@ def _train(pets, out, checkpoint, chief, epochs, seed, learning_rate):
     kind = "test" if pets.test else "validation"
     click.echo(_report(network, judged, kind, pets.class_names))
     click.echo(f"Saved as {out}")
+    sides = " × ".join(map(str, pets.train.images.shape[1:3]))
+    click.echo(f"It sees photos cropped to {sides}, white as 1.", err=True)
 
 
 def _report(network, judged, kind, class_names):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 WEIGHTED = "weighted activations"
 
-# Layers that show nothing that the layer before them does not show more finely.
+# Layers that add nothing: the layer before them shows the same in finer detail.
 _COARSER = POOLS | {"global pooling", "inert"}
 
 
@@ -218,6 +218,9 @@ def ablation_cam(
     progress: bool = False,
 ) -> Explanation:
     """Weigh each map by how far the logit drops without it; no gradients [1]_.
+
+    Every map of the layer is left out once, and nothing is drawn at random: the weights
+    are exact.
 
     Parameters
     ----------

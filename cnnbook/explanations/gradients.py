@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cnnbook.checks import check_whole
-from cnnbook.explanations.logits import before_activation, image_spec, logits_by_layer
+from cnnbook.explanations.logits import image_spec, logits_by_layer
 from cnnbook.networks.compiled import compiled_once
-from cnnbook.networks.graph import answer, layer_calls, refuse_unknown
+from cnnbook.networks.graph import (
+    answer,
+    before_activation,
+    layer_calls,
+    refuse_unknown,
+)
 from cnnbook.networks.heads import head
 from cnnbook.networks.traits import RECTIFIERS, activation_of
 
@@ -111,7 +116,7 @@ def _rules(model, rule):
     return dict.fromkeys(relus, _guided if rule == "guided" else _deconvoluted)
 
 
-def _guided(operation, *args):
+def _guided(operation, *args, **kwargs):
     """Let gradients pass a ReLU where they and its answer are above zero."""
     import tensorflow as tf
 
@@ -119,17 +124,17 @@ def _guided(operation, *args):
     def only_above_zero(value):
         return tf.identity(value), tf.nn.relu
 
-    return only_above_zero(answer(operation, *args))
+    return only_above_zero(answer(operation, *args, **kwargs))
 
 
-def _deconvoluted(operation, *args):
+def _deconvoluted(operation, *args, **kwargs):
     """Let gradients pass a ReLU where they are above zero, whatever it answers."""
     import tensorflow as tf
 
-    own = tf.stop_gradient(answer(operation, *args))
+    own = tf.stop_gradient(answer(operation, *args, **kwargs))
 
     @tf.custom_gradient
     def rectified(before):
         return tf.identity(own), tf.nn.relu
 
-    return rectified(before_activation(operation, *args))
+    return rectified(before_activation(operation, *args, **kwargs))

@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.networks.compiled import compiled_once
-from cnnbook.networks.graph import Connections, answer, connections, run
+from cnnbook.networks.graph import Connections, before_activation, connections, run
 from cnnbook.networks.heads import Head, head
 from cnnbook.networks.inputs import fitting_images, one_image_input
-from cnnbook.networks.traits import PROBABILITIES, traits_of
+from cnnbook.networks.traits import PROBABILITIES
 
 if TYPE_CHECKING:
     import keras
@@ -221,30 +221,6 @@ def logits_by_layer(
     found = run(network, images, {*names, end.layer}, given, instead)
     rows = tf.reshape(found[end.layer], (-1, found[end.layer].shape[-1]))
     return tf.cast(rows, tf.float32), found
-
-
-def before_activation(layer: keras.Operation, *args: Any) -> tf.Tensor:
-    """Compute what a layer answers without its activation, with the layer's weights."""
-    import keras
-
-    if not hasattr(layer, "activation") or traits_of(layer).role == "activation":
-        return args[0]  # it is nothing but an activation
-    return changed(layer, {"activation": keras.activations.linear}, *args)
-
-
-def changed(layer: keras.Layer, options: Mapping[str, Any], *args: Any) -> tf.Tensor:
-    """Compute what a layer would answer with other options, but its own weights.
-
-    Only while a function is compiled: the layer has its own options back at once.
-    """
-    own = {name: getattr(layer, name) for name in options}
-    try:
-        for name, value in options.items():
-            setattr(layer, name, value)
-        return answer(layer, *args)
-    finally:
-        for name, value in own.items():
-            setattr(layer, name, value)
 
 
 def _logits_function(model, network, end):

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnbook.explanations.logits import changed, logits_by_layer
+from cnnbook.explanations.logits import logits_by_layer
 from cnnbook.layers.windows import padding_of
-from cnnbook.networks.graph import answer, follow
+from cnnbook.networks.graph import answer, changed, follow
 from cnnbook.networks.traits import traits_of
 
 if TYPE_CHECKING:

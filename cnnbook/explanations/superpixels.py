@@ -62,7 +62,8 @@ def lime(
     -------
     explanation : Explanation
         ``values`` of shape (N, H, W), in logits: what each pixel's patch adds to the
-        logit, by weighted ridge regression.
+        logit, by weighted ridge regression.  ``error``: the standard error of that, how
+        far other sets of hidden patches would move it [3]_.
 
     Raises
     ------
@@ -77,6 +78,9 @@ def lime(
        https://doi.org/10.1145/2939672.2939778
     .. [2] R. Achanta et al., "SLIC superpixels compared to state-of-the-art superpixel
        methods", TPAMI 34, 2012.  https://doi.org/10.1109/TPAMI.2012.120
+    .. [3] J. G. MacKinnon and H. White, "Some heteroskedasticity-consistent covariance
+       matrix estimators with improved finite sample properties", Journal of
+       Econometrics 29, 1985.  https://doi.org/10.1016/0304-4076(85)90158-7
     """
     check_whole(segments, "segments", least=2)
     check_whole(samples, "samples", least=2)
@@ -84,7 +88,7 @@ def lime(
     check_whole(batch_size, "batch_size")
     question = ask(model, images, target)
     filling = None if baseline is None else baseline_of(baseline, question.images)
-    values = []
+    values, errors = [], []
     for image, selector in zip(
         one_by_one(question.images, "LIME", progress), question.selectors, strict=True
     ):
@@ -96,13 +100,16 @@ def lime(
             copies = np.where(part[:, patches][..., None], image, hidden)
             outputs = all_logits(model, copies, batch_size=batch_size)
             logits.append(logits_of(outputs, selector))
-        values.append(_fit(shown, np.concatenate(logits))[patches])
+        adds, error = _fit(shown, np.concatenate(logits))
+        values.append(adds[patches])
+        errors.append(error[patches])
     return question.answer(
         np.stack(values),
         question.logits(batch_size=batch_size),
         method="LIME",
         units="logits",
         signed=True,
+        error=np.stack(errors),
     )
 
 
@@ -158,10 +165,13 @@ def _means_of(image, patches):
 
 
 def _fit(shown, logits):
-    """Return what each patch adds to the logit: weighted ridge regression.
+    """Return what each patch adds to the logit, and its standard error.
 
-    Copies that show more of the image count more: exp(−d² / width²), with d the cosine
-    distance between what is shown and all.
+    By weighted ridge regression.  Copies that show more of the image count more:
+    exp(−d² / width²), with d the cosine distance between what is shown and all.
+
+    The errors are the jackknife's: how far each copy, left out, moves the result.  They
+    hold where the logit is no sum of patches, and grow where copies are few.
     """
     on = shown.astype(float)
     distance = 1 - np.sqrt(on.mean(axis=1))
@@ -172,4 +182,8 @@ def _fit(shown, logits):
     )
     apart, rest = on - middle, logits - mean
     gram = apart.T @ (weights[:, None] * apart) + PENALTY * np.eye(on.shape[1])
-    return np.linalg.solve(gram, apart.T @ (weights * rest))
+    adds = np.linalg.solve(gram, apart.T @ (weights * rest))
+    pull = np.linalg.solve(gram, apart.T * weights)  # (patches, copies)
+    lever = weights / weights.sum() + (apart.T * pull).sum(axis=0)
+    moved = pull * ((rest - apart @ adds) / (1 - lever))
+    return adds, np.sqrt((moved**2).sum(axis=1))

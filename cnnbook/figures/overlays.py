@@ -23,9 +23,10 @@ from cnnbook.figures.drawable import (
     check_some,
     check_window,
 )
+from cnnbook.figures.heat import glow, say_if_empty
 from cnnbook.figures.panels import panels
 from cnnbook.figures.scales import kernel_colours, limits
-from cnnbook.figures.style import HEAT, QUIET, SIGNED, styled
+from cnnbook.figures.style import QUIET, SIGNED, styled
 
 LINE = 0.25  # of a title: its height in inches
 
@@ -53,7 +54,7 @@ def heat_over_photos(
     maps : sequence of N ndarrays of shape (H', W')
         None below zero, unless signed; may be coarser than the photos.  Each has its
         own scale, from zero, where the photo shines through, to its largest value;
-        brightness grows with the square root.
+        brightness grows with the square root.  One that is zero everywhere says so.
     titles : sequence of str, optional
         One for each photo.
     windows : sequence of sequences of (slice, slice), optional
@@ -93,7 +94,7 @@ def heat_over_photos(
     room = 0 if titles is None else LINE
     figure, axes = panels(len(images), columns, height / width, room)
     for i, axis in enumerate(axes):
-        _glow(axis, images[i], heats[i], signed)
+        glow(axis, images[i], heats[i], signed)
         for window in windows[i] if windows is not None else ():
             _outline(axis, window, (height, width))
         axis.set_title(titles[i] if titles is not None else "")
@@ -117,7 +118,8 @@ def explanations_over_photo(
         Intensities in [0, 1].
     explanations : sequence of explanations.Explanation
         Each has its own scale.  Amounts: the brighter, the more.  Where parts may
-        speak against the class: orange for it, blue against it.
+        speak against the class: orange for it, blue against it.  What
+        `Explanation.remarks` says stands below, unless there are titles.
     titles : sequence of str, optional
         One for each explanation.
     number : int
@@ -151,13 +153,13 @@ def explanations_over_photo(
         _check_size(found, image)
     check_count(titles, len(explanations), "titles")
     aspect = image.shape[0] / image.shape[1]
-    room = (2 if titles else 4) * LINE
+    room = 2 * LINE if titles else _room(explanations)
     figure, axes = panels(len(explanations), columns, aspect, room)
     for i, (axis, found) in enumerate(zip(axes, explanations, strict=True)):
         if titles is None:
             _explained(axis, image, found, number)
         else:
-            _glow(axis, image, found.on_pixels()[number], found.signed)
+            glow(axis, image, found.on_pixels()[number], found.signed)
             axis.set_title(titles[i], fontsize="medium")
     return figure
 
@@ -199,7 +201,7 @@ def photos_beside_explanations(
     check_intensities(photos, "photos")
     check_count(explanations, len(photos), "explanations")
     aspect = photos.shape[1] / photos.shape[2]
-    figure, axes = panels(2 * len(photos), columns, aspect, 4 * LINE)
+    figure, axes = panels(2 * len(photos), columns, aspect, _room(explanations))
     for number, (photo, found) in enumerate(zip(photos, explanations, strict=True)):
         _check_size(found, photo)
         beside, over = axes[2 * number : 2 * number + 2]
@@ -230,7 +232,9 @@ def trace_strip(
     -------
     figure : matplotlib.figure.Figure
         In the order of computation, each titled with its layer, or "image", and the
-        rows and columns of the window.
+        rows and columns of the window.  What `Step.remark` says stands below: that a
+        ReLU is closed.  Maps with values below zero are blue there, white at zero and
+        orange above.
 
     Raises
     ------
@@ -270,12 +274,14 @@ def trace_strip(
             check_intensities(array, "the image")
             axis.imshow(array)
         else:
-            axis.imshow(array[..., _strongest(step)])
+            _draw_map(axis, array[..., _strongest(step)])
         if step.values.size:  # else it sees only padding
             _outline(axis, (step.rows, step.columns), array.shape)
         rows, sides = step.values.shape[:2]
         name = "image" if step is steps[-1] else step.layer
         axis.set_title(f"{name}\n{rows} × {sides}")
+        if step.remark:
+            _write_below(axis, step.remark)
     return figure
 
 
@@ -339,42 +345,55 @@ def _check_size(explanation, photo):
         )
 
 
+def _room(explanations):
+    """Return the height of what `_explained` writes round a picture, in inches."""
+    said = (
+        found.remarks(number)
+        for found in explanations
+        for number in range(len(found.values))
+    )
+    return (5 if any(said) else 4) * LINE
+
+
 def _explained(axis, photo, explanation, number):
     """Lay one map of an explanation over its photo, and write what it is round it."""
-    _glow(axis, photo, explanation.on_pixels()[number], explanation.signed)
+    glow(axis, photo, explanation.on_pixels()[number], explanation.signed)
     target = explanation.target
     if isinstance(target, tuple):
         target = target[number]
     below = f"score {explanation.score[number]:.1f}, map in {explanation.units}"
     if explanation.layer:
         below += f", {explanation.layer}"
+    if remarks := explanation.remarks(number):
+        below += f", {remarks}"
+    _write_below(axis, below.replace("-", "−"))
+    # Long names of two words would run into the title beside them.
+    method = textwrap.fill(explanation.method, 15)
+    axis.set_title(f"{method}\nfor {target}", fontsize="medium")
+
+
+def _draw_map(axis, values):
+    """Draw a map of its own range; with signs, if some values are below zero."""
+    look = {}
+    if (values < 0).any():
+        low, high = limits(values, signed=True)
+        look = {"cmap": SIGNED, "vmin": low, "vmax": high}
+    axis.imshow(values, **look)
+    say_if_empty(axis, values)
+
+
+def _write_below(axis, text):
+    """Write small print below a picture."""
     axis.text(
         0.5,
         -0.04,
-        textwrap.fill(below.replace("-", "−"), 22),
+        textwrap.fill(text, 22),
         transform=axis.transAxes,
         ha="center",
         va="top",
         fontsize="x-small",
         color=QUIET,
     )
-    # Long names of two words would run into the title beside them.
-    method = textwrap.fill(explanation.method, 15)
-    axis.set_title(f"{method}\nfor {target}", fontsize="medium")
-
-
-def _glow(axis, image, heat, signed):
-    """Lay a map over a grey photo, so that the photo shows through where it is 0."""
-    height, width = image.shape[:2]
-    axis.imshow(image.mean(axis=-1), cmap="grey", vmin=0, vmax=1)
-    # Roots, since a few large amounts would hide all others.
-    strength = np.sqrt(np.abs(heat) / (np.abs(heat).max() or 1))
-    extent = -0.5, width - 0.5, height - 0.5, -0.5
-    look = {"vmax": 1, "extent": extent, "alpha": 0.9 * np.sqrt(strength)}
-    if signed:
-        axis.imshow(np.sign(heat) * strength, cmap=SIGNED, vmin=-1, **look)
-    else:
-        axis.imshow(strength, cmap=HEAT, vmin=0, **look)
 
 
 def _strongest(step):

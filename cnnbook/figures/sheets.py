@@ -23,8 +23,11 @@ from cnnbook.figures.drawable import (
     check_some,
     check_window,
 )
+from cnnbook.figures.heat import say_if_empty
 from cnnbook.figures.panels import panels
 from cnnbook.figures.style import AMOUNTS, INK, SIGNED, WIDTH, styled
+
+GAP = 70  # between maps on a signed sheet: dark, as no colour of theirs is
 
 
 @styled
@@ -167,6 +170,7 @@ def photo_beside_map(image: npt.ArrayLike, values: npt.ArrayLike) -> Figure:
     alpha = (np.abs(values) / high).clip(0, 1) ** 0.5 * 0.9
     extent = -0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5
     right.imshow(values, cmap=SIGNED, vmin=low, vmax=high, alpha=alpha, extent=extent)
+    say_if_empty(right, values)
     return figure
 
 
@@ -181,6 +185,9 @@ def feature_map_grid(
 ) -> Figure:
     """Show a few feature maps large, each with its title.
 
+    Black is zero, and brighter is more.  If some values are below zero, all maps are
+    drawn with signs: blue below, white at zero, orange above.
+
     Parameters
     ----------
     maps : ndarray of shape (H, W, F) or sequence of F ndarrays of shape (H, W)
@@ -189,11 +196,10 @@ def feature_map_grid(
     columns : int
         Maps in a row.
     signed : bool
-        Whether values below zero matter: blue below, white at zero, orange above.
-        Otherwise black at zero and brighter for larger values.
+        Whether to draw maps with signs even if no value is below zero.
     limits : (float, float), optional
-        Values of the darkest and the brightest colour, for all maps alike.  By
-        default each map uses its own range, from zero.
+        Values of the darkest and the brightest colour, for all maps alike; what lies
+        beyond is cut off.  By default each map uses its own range, from zero.
 
     Returns
     -------
@@ -216,11 +222,13 @@ def feature_map_grid(
     check_some(maps, "maps", "map")
     maps = [check_shape(values, "(H, W)", "each of the maps") for values in maps]
     check_count(titles, len(maps), "titles")
+    signed = signed or (limits is None and any((each < 0).any() for each in maps))
     aspect = maps[0].shape[0] / maps[0].shape[1]
     figure, axes = panels(len(maps), columns, aspect, 0.3 if titles is not None else 0)
     for i, (axis, values) in enumerate(zip(axes, maps, strict=True)):
         low, high = limits or scales.limits(values, signed)
         axis.imshow(values, cmap=SIGNED if signed else AMOUNTS, vmin=low, vmax=high)
+        say_if_empty(axis, values)
         axis.set_title("" if titles is None else titles[i])
     return figure
 
@@ -236,12 +244,15 @@ def feature_map_sheet(
 
     Each map uses its own range, from zero (dark) to its largest value (bright), and
     brightness grows with the square root of the value, so that weak answers can be
-    read too.  Silent maps come last, crossed out.
+    read too.  If some values of the layer are below zero, all maps are drawn with
+    signs: blue below, white at zero, orange above, the colour of the farthest value
+    full.  Silent maps come last, crossed out.
 
     Parameters
     ----------
     maps : ndarray of shape (H, W, F)
-        After the activation; at most some hundreds of maps.
+        At most some hundreds of maps.  The strongest is the one with the largest
+        mean, of amounts without their signs.
     columns : int, optional
         Maps in a row.  By default about as many as make a sheet of 3 : 2.
     silent : ndarray of shape (F,), bool, optional
@@ -266,7 +277,7 @@ def feature_map_sheet(
     crossed = np.asarray(~maps.any(axis=(0, 1)) if silent is None else silent, bool)
     # Stable, so that equally strong maps keep their order.
     order = np.argsort(
-        np.where(crossed, np.inf, -maps.mean(axis=(0, 1))), kind="stable"
+        np.where(crossed, np.inf, -np.abs(maps).mean(axis=(0, 1))), kind="stable"
     )
     columns = _columns_of_sheet(count) if columns is None else columns
     check_whole(columns, "columns")
@@ -275,14 +286,15 @@ def feature_map_sheet(
     # One picture, not F axes: several hundred axes would take a minute to draw.
     enlarge = max(1, round(1100 / (columns * width)))
     step_y, step_x = height * enlarge + 2, width * enlarge + 2
-    sheet = np.full((rows * step_y - 2, columns * step_x - 2, 3), 255, np.uint8)
-    colours = plt.get_cmap(AMOUNTS)
-    largest = maps.max(axis=(0, 1))
+    signed = bool((maps < 0).any())
+    gap = GAP if signed else 255  # white is zero there, and would have no end
+    sheet = np.full((rows * step_y - 2, columns * step_x - 2, 3), gap, np.uint8)
     for place, channel in enumerate(order):
         y, x = (place // columns) * step_y, (place % columns) * step_x
-        values = (maps[..., channel] / (largest[channel] or 1)).clip(0, 1)
-        tile = colours(np.sqrt(values), bytes=True)[..., :3].repeat(enlarge, axis=0)
+        tile = _coloured(maps[..., channel], signed).repeat(enlarge, axis=0)
         sheet[y : y + step_y - 2, x : x + step_x - 2] = tile.repeat(enlarge, axis=1)
+    if rest := count % columns:  # no map stands there
+        sheet[(rows - 1) * step_y :, rest * step_x - 2 :] = 255
 
     # As much paper whatever the proportions: a tall sheet is a narrower one.
     proportions = sheet.shape[0] / sheet.shape[1]
@@ -293,7 +305,8 @@ def feature_map_sheet(
     for place in np.flatnonzero(crossed[order]).tolist():
         y, x = (place // columns) * step_y, (place % columns) * step_x
         right, low = x + step_x - 3, y + step_y - 3
-        axis.plot([x, right, np.nan, x, right], [y, low, np.nan, low, y], "w", lw=0.8)
+        cross = [x, right, np.nan, x, right], [y, low, np.nan, low, y]
+        axis.plot(*cross, color=INK if signed else "white", lw=0.8)
     return figure
 
 
@@ -329,6 +342,15 @@ def kernel_grid(kernels: npt.ArrayLike, *, columns: int = 8) -> Figure:
     for axis, picture in zip(axes, pictures, strict=True):
         axis.imshow(picture)
     return figure
+
+
+def _coloured(values, signed):
+    """Return a map in colours, (H, W, 3) uint8, by square roots on its own scale."""
+    amounts = np.abs(values)
+    shares = np.sqrt((amounts / (amounts.max() or 1)).clip(0, 1))
+    if signed:  # from [-1, 1] to [0, 1]
+        shares = (1 + np.sign(values) * shares) / 2
+    return plt.get_cmap(SIGNED if signed else AMOUNTS)(shares, bytes=True)[..., :3]
 
 
 def _columns_of_sheet(count):

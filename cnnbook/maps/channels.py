@@ -2,7 +2,7 @@
 
 The pictures pass in batches, and of their maps only what is asked for is kept: the
 strongest answers, or sums.  So a whole data set will do, in the bytes that it holds:
-for a network that takes intensities (``pictures.INTENSITIES``), each batch of uint8 is
+for a network that takes intensities (`networks.picture_range`), each batch of uint8 is
 divided by 255 on its way.  Any other network gets the numbers as they are.
 """
 
@@ -20,7 +20,7 @@ from cnnbook.maps.layer_maps import feature_maps
 from cnnbook.maps.receptive_fields import receptive_field
 from cnnbook.networks.graph import checked_channels, layer_calls, unknown_layer
 from cnnbook.networks.inputs import fitting_images, one_image_input
-from cnnbook.pictures.images import INTENSITIES
+from cnnbook.networks.ranges import picture_range
 
 if TYPE_CHECKING:
     import keras
@@ -74,9 +74,9 @@ def top_patches(
 ) -> TopPatches:
     """Find the patches of real images that excite each channel of a layer most.
 
-    An image has one place at most, for its strongest position: nine patches are nine
-    pictures [1]_ [2]_.  Equally strong ones keep the order of the images, and of the
-    positions row by row.
+    At most one place per image: where the channel is strongest.  So nine patches are
+    of nine pictures [1]_ [2]_.  Equally strong ones keep the order of the images, and
+    of the positions row by row.
 
     Parameters
     ----------
@@ -362,7 +362,7 @@ def _batches(model, images, layers, batch_size):
 
 def _as_seen(model, images):
     """Return images in the numbers that the model takes."""
-    if images.dtype == np.uint8 and model.inputs[0].name == INTENSITIES:
+    if images.dtype == np.uint8 and picture_range(model).white == 1:
         return images / np.float32(255)
     return images
 

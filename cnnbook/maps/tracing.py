@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +11,16 @@ import numpy.typing as npt
 
 from cnnbook.checks import check_whole, is_whole
 from cnnbook.maps.receptive_fields import field_on, receptive_field
-from cnnbook.networks.graph import connections, follow, run
+from cnnbook.networks.graph import (
+    answer,
+    before_activation,
+    connections,
+    follow,
+    layer_calls,
+    run,
+)
 from cnnbook.networks.inputs import fitting_images, one_image_input
-from cnnbook.networks.traits import traits_of
+from cnnbook.networks.traits import activation_of, traits_of
 
 if TYPE_CHECKING:
     import keras
@@ -41,6 +48,9 @@ class Step:
         What comes in between there and the number: biases, each as much as it counts.
     value : float
         The number that was traced.
+    before : float or None
+        What the number was before the layer's activation; None in all steps but the
+        first, and where the layer has none.
     """
 
     layer: str
@@ -50,6 +60,22 @@ class Step:
     weights: np.ndarray
     constant: float
     value: float
+    before: float | None = None
+
+    def __str__(self) -> str:
+        """Say in one line what the number is made of, and why nothing counts."""
+        products = f"{self.products.sum():.3g} + {self.constant:.3g} = {self.value:.3g}"
+        remark = f"; {self.remark}" if self.remark else ""
+        return f"{self.layer}: {products}{remark}".replace("-", "−")
+
+    @property
+    def remark(self) -> str:
+        """Why nothing passes on: "0, since −1.3 is below zero"; else empty."""
+        if self.before is not None and self.before < 0 == self.value:
+            return f"0, since {self.before:.2g} is below zero".replace("-", "−")
+        if self.weights.size and not self.weights.any():
+            return "nothing of it counts"
+        return ""
 
     @property
     def products(self) -> np.ndarray:
@@ -96,8 +122,8 @@ def trace(
     its kernel; further back, the kernel that all layers make together for this image.
 
     A closed ReLU passes nothing on.  A number that is 0 for that reason has no
-    weights but 0; trace what its layer computed before the ReLU, if that is a layer
-    of its own.
+    weights but 0, and its first step says so; trace what its layer computed before the
+    ReLU, if that is a layer of its own.
 
     Through layers that are not linear between kinks (GELU, sigmoid, softmax, maps
     times gates), the weights tell what a small change would do, and the constant
@@ -162,19 +188,29 @@ def trace(
     images = _fitting_floats(model, np.asarray(image)[None])
     receptive_field(model, layer, input_size=images.shape[1:3])  # or says why not
     names = _layers_passed(network, layer)
+    bent = activation_of(layer_calls(model)[layer].operation) != "linear"
 
     def compute(images):
+        before = []
+
+        def look(operation, *args, **kwargs):
+            before.append(before_activation(operation, *args, **kwargs))
+            return answer(operation, *args, **kwargs)
+
         with tf.GradientTape() as tape:
             tape.watch(images)
-            maps = list(run(network, images, names).values())
+            instead = {layer: look} if bent else None
+            maps = list(run(network, images, names, instead=instead).values())
             _check_position(place, layer, maps[-1].shape[1:])
             number = maps[-1][(0, *place)]
-        return maps, tape.gradient(number, maps, unconnected_gradients="zero")
+        weights = tape.gradient(number, maps, unconnected_gradients="zero")
+        return maps, weights, [values[(0, *place)] for values in before]
 
     # Compiled, so that what the layer does not need is not computed.
     signature = tf.TensorSpec(images.shape, images.dtype)
     computed = tf.function(compute, autograph=False).get_concrete_function(signature)
-    maps, weights = (list(map(_grid, each)) for each in computed(tf.constant(images)))
+    *both, before = computed(tf.constant(images))
+    maps, weights = (list(map(_grid, each)) for each in both)
     at = place[:2] if len(place) == 3 else (0, 0)
     value = float(maps[-1][(*at, place[-1])])
     steps = []
@@ -183,6 +219,8 @@ def trace(
         inside, counts = grid[window], counts[window]
         constant = value - float(np.sum(inside * counts, dtype=np.float64))
         steps.append(Step(name, *window, inside, counts, constant, value))
+    if before:
+        steps[0] = replace(steps[0], before=float(before[0]))
     return tuple(steps)
 
 

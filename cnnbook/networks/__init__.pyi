@@ -45,6 +45,12 @@ from .inputs import (
     fitting_images as fitting_images,
     one_image_input as one_image_input,
 )
+from .ranges import (
+    OTHERWISE as OTHERWISE,
+    PictureRange as PictureRange,
+    picture_range as picture_range,
+    scaled_for as scaled_for,
+)
 from .traits import (
     TRAITS as TRAITS,
     Traits as Traits,

@@ -124,7 +124,8 @@ def training_form(
     seed : int
         Decides the random weights, and which votes drop out.
     normalize, average_votes : bool
-        Whether to do the one and the other.
+        ``normalize`` puts batch normalisation behind each convolution,
+        ``average_votes`` averages neighbouring numbers of the last pool.
     dropout : float in [0, 1)
         Share of the votes left out at random [2]_, anew in every step of training.
 

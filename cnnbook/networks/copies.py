@@ -10,7 +10,7 @@ from cnnbook.networks.graph import connections
 if TYPE_CHECKING:
     import keras
 
-_KEPT = ("class_names", "provenance")  # what else we know of a network
+_KEPT = ("class_names", "provenance", "white")  # what else we know of a network
 
 
 def copy_network(
@@ -29,7 +29,8 @@ def copy_network(
     Returns
     -------
     copy : keras.Model
-        With the ``class_names`` and the ``provenance`` of the model, if it has them.
+        With the ``class_names``, the ``provenance`` and the ``white`` of the model, if
+        it has them.
 
     Raises
     ------

@@ -17,8 +17,8 @@ import numpy as np
 
 from cnnbook.layers.activation_functions import ACTIVATIONS
 from cnnbook.networks import graph
+from cnnbook.networks.ranges import picture_range
 from cnnbook.networks.traits import TRAITS, traits_of
-from cnnbook.pictures.images import INTENSITIES
 from cnnbook.storage.repository import AnyPath
 from cnnbook.storage.whole_files import whole_file
 
@@ -86,13 +86,13 @@ def export_network(
     Notes
     -----
     The file holds one object.  Of the network it has the ``format`` (this is 1), the
-    ``name``, the shape of its ``input``, the ``range`` of the numbers in it (for this
-    package's own networks, else null), its ``classes`` (or null), the ``dtype``, the
-    ``layers``, the ``count`` of all weights and, as base64, the ``weights``: all arrays
-    in turn, each in C order.  Of a layer it has the ``name``, the ``kind``, the
-    ``shape`` of its output, its options under Keras's names, the ``activation`` if
-    there is one, and its ``arrays``: of each the ``shape``, and the ``offset`` as a
-    count of weights before it.
+    ``name``, the shape of its ``input``, the ``range`` of the numbers in it (from 0
+    to the white of `picture_range`; null where that is open), its ``classes`` (or
+    null), the ``dtype``, the ``layers``, the ``count`` of all weights and, as base64,
+    the ``weights``: all arrays in turn, each in C order.  Of a layer it has the
+    ``name``, the ``kind``, the ``shape`` of its output, its options under Keras's
+    names, the ``activation`` if there is one, and its ``arrays``: of each the
+    ``shape``, and the ``offset`` as a count of weights before it.
 
     Examples
     --------
@@ -158,13 +158,14 @@ def network_object(
         return [output]
 
     graph.follow(network, network.inputs, describe)
+    white = picture_range(model).white
     stored = b"".join(array.tobytes() for array in weights)
     (images,) = network.inputs
     return {
         "format": FORMAT,
         "name": name,
         "input": list(images.shape[1:]),
-        "range": [0, 1] if images.name == INTENSITIES else None,
+        "range": None if white is None else [0, white],
         "classes": class_names,
         "dtype": dtype,
         "layers": layers,

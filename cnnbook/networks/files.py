@@ -1,4 +1,4 @@
-"""Save and load a classifier, with the names of its classes, in one file."""
+"""Save and load a classifier, with what else is known of it, in one file."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnbook.networks.classifier import filters_of
+from cnnbook.networks.ranges import picture_range
 from cnnbook.storage.repository import AnyPath
 from cnnbook.storage.whole_files import whole_file
+from cnnbook.tensorflow_start import refuse_other_backends
 
 if TYPE_CHECKING:
     import keras
@@ -27,6 +29,8 @@ def save_classifier(
 ) -> None:
     """Save a network to a file, whole or not at all.
 
+    What white is to it goes into the file, where that is known (`picture_range`).
+
     Parameters
     ----------
     model : keras.Model
@@ -39,9 +43,11 @@ def save_classifier(
     Raises
     ------
     ValueError
-        If the path ends otherwise, or there are not as many names as classes.
+        If the path ends otherwise, there are not as many names as classes, or
+        ``model.white`` cannot be.
     """
     path = keras_file(path)
+    known: dict[str, object] = {}
     if class_names is None:
         class_names = getattr(model, "class_names", None)
     if class_names is not None and len(class_names) != model.output_shape[-1]:
@@ -49,11 +55,15 @@ def save_classifier(
             f"class_names must be {model.output_shape[-1]}, one for each class of the "
             f"network; got {', '.join(class_names)}"
         )
+    if class_names is not None:
+        known["class_names"] = [*class_names]
+    if (white := picture_range(model).white) is not None:
+        known["white"] = white
     with whole_file(path) as unfinished:
         model.save(unfinished)
-        if class_names is not None:
+        if known:
             with zipfile.ZipFile(unfinished, "a") as archive:
-                archive.writestr(_OURS, json.dumps({"class_names": [*class_names]}))
+                archive.writestr(_OURS, json.dumps(known))
 
 
 def load_classifier(path: AnyPath | None = None) -> keras.Model:
@@ -82,7 +92,7 @@ def load_classifier(path: AnyPath | None = None) -> keras.Model:
     >>> load_classifier().class_names
     ('cat', 'dog')
     """
-    path = SHIPPED if path is None else keras_file(path)
+    path = SHIPPED if path is None else Path(path)
     network = load_network(path)
     try:
         filters_of(network)
@@ -91,25 +101,31 @@ def load_classifier(path: AnyPath | None = None) -> keras.Model:
     return network
 
 
-def load_network(path: AnyPath) -> keras.Model:
-    """Load any Keras network, with the names of its classes if the file has them.
+def load_network(path: AnyPath, *, safe_mode: bool = True) -> keras.Model:
+    """Load any Keras network, with what the file says of its classes and of white.
 
     Parameters
     ----------
     path : str or path
         Ends in ``.keras``.
+    safe_mode : bool
+        Whether to refuse a file that holds Python code, as one with a Lambda layer
+        does.  Loading that file runs the code, which may do anything on this machine:
+        False is for files whose makers you trust.
 
     Returns
     -------
     network : keras.Model
-        Its ``class_names`` are a tuple of str, or None where none were saved.
+        Its ``class_names`` are a tuple of str, or None where none were saved; its
+        ``white`` is a number, or None where that is not known (`picture_range`).
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not a whole file of Keras's format.
+        If it is not a whole file of Keras's format, or holds Python code, or if Keras
+        does not run on TensorFlow.
 
     Examples
     --------
@@ -117,20 +133,41 @@ def load_network(path: AnyPath) -> keras.Model:
     ('cat', 'dog')
     """
     path = find_network(path)
+    refuse_other_backends()
     import keras
 
     try:
-        network = keras.saving.load_model(path, compile=False)
         with zipfile.ZipFile(path) as archive:
             ours = archive.read(_OURS) if _OURS in archive.namelist() else b"{}"
-        class_names = json.loads(ours).get("class_names")
+            has_code = _CODE in archive.read("config.json")
+        known = json.loads(ours)
+        if safe_mode and has_code:
+            raise _CodeInside
+        network = keras.saving.load_model(path, compile=False, safe_mode=safe_mode)
+    except _CodeInside:
+        raise ValueError(
+            f"{path} holds Python code (a Lambda layer's) that loading would run, and "
+            "that may do anything on this machine. If you trust who made the file: "
+            "networks.load_network(path, safe_mode=False), or --trust-code"
+        ) from None
     except Exception as error:  # of many kinds, from zip, JSON, HDF5 and Keras
         raise ValueError(
             f"{path} cannot be loaded as a network in Keras's format; it may be "
             f"damaged, or of another version of Keras: {error}"
         ) from error
+    class_names = known.get("class_names")
     network.class_names = class_names and tuple(class_names)
+    network.white = known.get("white")
+    network.white = picture_range(network).white
     return network
+
+
+# How Keras writes a function without a name, in the description of the layers.
+_CODE = b'"__lambda__"'
+
+
+class _CodeInside(Exception):
+    """A file holds Python code, and nobody has said that it may run."""
 
 
 def find_network(path: AnyPath | None = None) -> Path:
@@ -150,20 +187,39 @@ def find_network(path: AnyPath | None = None) -> Path:
     FileNotFoundError
         If there is no such file.
     OSError
-        If it may not be read.
+        If it may not be read, or is a folder.
     ValueError
-        If it ends otherwise, or is no archive, as files of Keras's format are.
+        If it ends otherwise, or is no archive, as files of Keras's format are.  For the
+        older formats, HDF5 and SavedModel, the message says how to convert them.
     """
-    path = SHIPPED if path is None else keras_file(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no network {path}")
+    path = SHIPPED if path is None else Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no network {keras_file(path)}")
+    if path.is_dir():
+        other = (
+            _SAVED_MODEL if (path / "saved_model.pb").is_file() else "it is a folder"
+        )
+        raise IsADirectoryError(f"cannot load {path}: {other}")
     with open(path, "rb") as file:
+        if file.read(len(_HDF5)) == _HDF5:
+            raise ValueError(f"cannot load {path}: {_OLD_FILE}")
+        keras_file(path)
         if not zipfile.is_zipfile(file):
             raise ValueError(
                 f"{path} cannot be loaded as a network in Keras's format: it is no zip "
                 "archive, so it is damaged or something else"
             )
     return path
+
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"  # how such a file begins
+_OLD_FILE = """it is HDF5, an older format; two lines of Python convert it:
+import keras
+keras.models.load_model("old.h5", compile=False).save("new.keras")"""
+_SAVED_MODEL = """it is a SavedModel; two lines of Python convert it, with tf_keras
+installed:
+import keras, tf_keras; tf_keras.models.load_model("folder").save("old.h5")
+keras.models.load_model("old.h5", compile=False).save("new.keras")"""
 
 
 def image_size(path: AnyPath) -> tuple[int, int] | None:

@@ -197,7 +197,7 @@ def run(
         if given and name in given:
             outputs = [given[name]]
         elif instead and name in instead:
-            outputs = instead[name](operation, *args)
+            outputs = instead[name](operation, *args, **kwargs)
         elif traits_of(operation).role == "input":
             outputs = keras.ops.cast(args[0], operation.dtype)
         else:
@@ -218,6 +218,33 @@ def answer(operation: keras.Operation, *args: Any, **kwargs: Any) -> Any:
     if isinstance(operation, keras.Layer):
         kwargs = {**kwargs, "training": False}
     return operation(*args, **kwargs)
+
+
+def before_activation(layer: keras.Operation, *args: Any, **kwargs: Any) -> tf.Tensor:
+    """Compute what a layer answers without its activation, with the layer's weights."""
+    import keras
+
+    if not hasattr(layer, "activation") or traits_of(layer).role == "activation":
+        # It is nothing but an activation.
+        return keras.tree.flatten((args, kwargs))[0]
+    return changed(layer, {"activation": keras.activations.linear}, *args, **kwargs)
+
+
+def changed(
+    layer: keras.Layer, options: Mapping[str, Any], *args: Any, **kwargs: Any
+) -> tf.Tensor:
+    """Compute what a layer would answer with other options, but its own weights.
+
+    Only while a function is compiled: the layer has its own options back at once.
+    """
+    own = {name: getattr(layer, name) for name in options}
+    try:
+        for name, value in options.items():
+            setattr(layer, name, value)
+        return answer(layer, *args, **kwargs)
+    finally:
+        for name, value in own.items():
+            setattr(layer, name, value)
 
 
 def layer_table(model: keras.Model) -> list[dict[str, Any]]:

@@ -65,6 +65,7 @@ _ROWS = {
     # What stands before the network
     "InputLayer": Traits("input", "place", exported="input"),
     "Rescaling": Traits("scaling", "place", exported="rescaling"),
+    "Normalization": Traits("scaling", "place", alike=False),
     "LayerScale": Traits("scaling", "place"),
     # The borders of maps, and their size
     "ZeroPadding2D": Traits("padding", "shift", exported="zero_padding2d"),
@@ -85,7 +86,6 @@ _ROWS = {
     # Normalisations
     "BatchNormalization":
         Traits("normalisation", "place", exported="batch_normalization"),
-    "Normalization": Traits("normalisation", "place", alike=False),
     "LayerNormalization RMSNormalization UnitNormalization":
         Traits("normalisation", "channels"),
     "GroupNormalization": Traits("normalisation", "everything"),
@@ -190,6 +190,22 @@ CONVOLUTIONS = frozenset(
     {"convolution", "depthwise convolution", "separable convolution"}
 )
 POOLS = frozenset({"max pooling", "average pooling"})
+# What brings pictures into the form that a network was trained on.
+PREPARES = frozenset(
+    {
+        "inert",
+        "scaling",
+        "padding",
+        "cropping",
+        "resizing",
+        "reshaping",
+        "rearrangement",
+        "joining",
+        "conversion",
+        "arithmetic",
+        "function",
+    }
+)
 PROBABILITIES = frozenset({"softmax", "sigmoid"})
 RECTIFIERS = frozenset({"relu", "relu6"})
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Literal
 
 from cnnbook.networks.vgg_weights import (
     BLOCKS,
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
     import keras
 
 
-def load_vgg19(weights: AnyPath = "auto", *, include_top: bool = False) -> keras.Model:
+def load_vgg19(
+    weights: AnyPath = "auto",
+    *,
+    include_top: bool = False,
+    left_out: Literal["repeats"] | Collection[str] = (),
+) -> keras.Model:
     """Build VGG19 and load its weights from this machine; never from the network.
 
     The network is the one of [1]_ under Keras's layer names, ``block1_conv1`` to
@@ -45,6 +51,11 @@ def load_vgg19(weights: AnyPath = "auto", *, include_top: bool = False) -> keras
         ImageNet, which `networks.top_classes` names.  Needs weights that have them:
         not the stand-in, and of Keras's two files the larger one (``cnnbook fetch
         vgg19-top``).
+    left_out : "repeats" or collection of str
+        Convolutions to leave out.  "repeats" are those of ``.provenance.repeats``,
+        which compute nothing of their own: the stand-in is a VGG16 then, and with
+        other weights nothing is left out.  Names leave out the same from a control:
+        ``load_vgg19("untrained", left_out=model.provenance.repeats)``.
 
     Returns
     -------
@@ -57,7 +68,8 @@ def load_vgg19(weights: AnyPath = "auto", *, include_top: bool = False) -> keras
     Raises
     ------
     ValueError
-        If the weights are damaged, of another network, or lack the top asked for.
+        If the weights are damaged, of another network, or lack the top asked for; if
+        a layer to leave out is not one that keeps the number of maps.
     FileNotFoundError
         If the weights asked for are not on this machine.
 
@@ -81,7 +93,16 @@ def load_vgg19(weights: AnyPath = "auto", *, include_top: bool = False) -> keras
     20024384
     """
     arrays, mean, provenance = find_vgg19_weights(weights, include_top)
-    model = _build(mean, include_top)
+    if left_out == "repeats":
+        left_out = provenance.repeats
+    unknown = {*left_out} - _NEEDLESS
+    if unknown:
+        raise ValueError(
+            f"{', '.join(sorted(map(repr, unknown)))} cannot be left out; only "
+            "convolutions that keep the number of maps can: "
+            + ", ".join(sorted(_NEEDLESS))
+        )
+    model = _build(mean, include_top, left_out)
     for layer in model.layers:
         if layer.weights:
             layer.set_weights(arrays.pop(layer.name))
@@ -89,7 +110,15 @@ def load_vgg19(weights: AnyPath = "auto", *, include_top: bool = False) -> keras
     return model
 
 
-def _build(mean, include_top):
+# All but the first of each block.
+_NEEDLESS = {
+    f"block{block}_conv{number}"
+    for block, (convolutions, _) in enumerate(BLOCKS, start=1)
+    for number in range(2, convolutions + 1)
+}
+
+
+def _build(mean, include_top, left_out):
     """VGG19 with Keras's layer names, for RGB images in [0, 1]."""
     import keras
 
@@ -107,7 +136,8 @@ def _build(mean, include_top):
     for block, (convolutions, filters) in enumerate(BLOCKS, start=1):
         for number in range(1, convolutions + 1):
             name = f"block{block}_conv{number}"
-            x = keras.layers.Conv2D(filters, 3, **convolution, name=name)(x)
+            if name not in left_out:
+                x = keras.layers.Conv2D(filters, 3, **convolution, name=name)(x)
         x = keras.layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
     if include_top:
         x = keras.layers.Flatten(name="flatten")(x)

@@ -65,9 +65,31 @@ class Provenance:
         """A few words, where the caption would be too long."""
         return {
             "imagenet": "ImageNet",
-            "stand-in": "the stand-in, a deepened VGG16",
+            "stand-in": "the stand-in, a VGG16 trained on edges last",
             "untrained": "random",
         }.get(self.name, f"those of {self.file}")
+
+    @property
+    def introduction(self) -> str:
+        """Whole sentences for the first lines of a page: what the reader looks at."""
+        if self.name == "stand-in":
+            *most, last = self.repeats
+            return (
+                "This build does not have the weights of VGG19. What you see here has "
+                "VGG19's shape and another network's weights: those of a VGG16 that "
+                "learned to tell the classes of ImageNet apart, and then to find "
+                f"edges. Three layers of VGG19, {', '.join(most)} and {last}, would "
+                "only repeat the layer before them; they are left out. So this page "
+                "shows what a large trained network looks like inside. Nothing on it "
+                "is a finding about VGG19, and that this network answers to edges is "
+                "what it was trained for."
+            )
+        weights = {
+            "imagenet": "the weights that were trained on ImageNet, as Keras publishes "
+            "them",
+            "untrained": "random weights: it has learned nothing",
+        }.get(self.name, f"the weights of the file {self.file}")
+        return f"This is VGG19 with {weights}."
 
 
 def find_vgg19_weights(

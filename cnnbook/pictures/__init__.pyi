@@ -6,8 +6,12 @@ from .drawing.pets import (
     DrawnPets as DrawnPets,
     draw_pets as draw_pets,
 )
+from .fitting import (
+    Fit as Fit,
+)
 from .images import (
     INTENSITIES as INTENSITIES,
+    as_grey as as_grey,
     load_image as load_image,
     model_cat as model_cat,
     model_cat_parts as model_cat_parts,

@@ -104,6 +104,38 @@ def _decoded(picture, name):
         return pixels.from_picture(picture)
 
 
+def as_grey(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Turn red, green and blue into one grey, for a network that takes one channel.
+
+    With the weights that Pillow and the loaders of Keras use [1]_, so that a network
+    sees what such networks learn from.
+
+    Parameters
+    ----------
+    image : ndarray of shape (..., 3)
+        Intensities in [0, 1].
+
+    Returns
+    -------
+    grey : ndarray of shape (..., 1), float32
+        In [0, 1].
+
+    References
+    ----------
+    .. [1] Recommendation ITU-R BT.601: 0.299 red + 0.587 green + 0.114 blue.
+
+    Examples
+    --------
+    >>> as_grey(np.eye(3)).ravel()
+    array([0.299, 0.587, 0.114], dtype=float32)
+    """
+    grey = np.asarray(image, float) @ _LUMA
+    return grey[..., None].clip(0, 1).astype(np.float32)
+
+
+_LUMA = (0.299, 0.587, 0.114)
+
+
 def model_cat(size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
     """Load Chelsea, the cat who sits for every picture in this book.
 
@@ -150,9 +182,9 @@ def model_cat_parts(
     Returns
     -------
     parts : dict of str to (slice, slice)
-        Rows and columns of "ear", "left eye", "right eye" and "nose", as the reader
-        sees them, in pixels of that picture.  A part of which less than half is in
-        the picture is left out.
+        Rows and columns of "ear", "right eye", "left eye" and "nose", in pixels of that
+        picture.  Right and left are hers: her right eye is on the left of the picture.
+        A part of which less than half is in the picture is left out.
 
     Examples
     --------
@@ -180,8 +212,8 @@ def model_cat_parts(
 # Rows and columns of the photograph, from and to.
 _CAT_PARTS = {
     "ear": (0, 75, 340, 408),
-    "left eye": (85, 150, 132, 212),
-    "right eye": (105, 167, 290, 347),
+    "right eye": (85, 150, 132, 212),
+    "left eye": (105, 167, 290, 347),
     "nose": (222, 270, 235, 295),
 }
 

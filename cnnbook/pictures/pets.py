@@ -132,8 +132,8 @@ def load_pets(source: AnyPath = "auto", *, size: int = 96, seed: int = 0) -> Pet
     if folder is None or known.sort is None:
         return _as_pets(known, known.credit, ("cat", "dog"), _drawn(size, seed))
     class_names, files_of = known.sort(folder)
-    # All are read before any is held out, lest the seed decide whether a folder with
-    # damaged pictures will do.
+    # All are read before any is held out, so that it does not depend on the seed
+    # whether a folder with damaged pictures is accepted.
     files = [f for by in files_of.values() for several in by.values() for f in several]
     pictures, whole, left_out = decoding.read_all(files, (size, size))
     number_of = {file: number for number, file in enumerate(whole)}

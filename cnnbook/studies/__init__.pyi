@@ -13,5 +13,6 @@ from .claims import (
 )
 from .records import (
     read_record as read_record,
+    record_file as record_file,
     write_record as write_record,
 )

@@ -1,4 +1,4 @@
-"""Seven things the article says about CNNs, each decided by a measurement.
+"""Seven things that are said about CNNs, each decided by a measurement.
 
 Every function takes numbers that were measured elsewhere and answers with a `Finding`:
 whether they bear the claim out, and a sentence that says so with the numbers in it.
@@ -29,7 +29,7 @@ class Finding:
     Attributes
     ----------
     claim : str
-        What the article says, in our words.
+        What is said, in our words.
     holds : bool
         Whether the measurement bears it out.
     sentence : str
@@ -108,12 +108,12 @@ def first_layer_sees_borders(likeness: float, shuffled: Sequence[float]) -> Find
     >>> print(first_layer_sees_borders(0.8, [0.1, -0.2, 0.3]))
     Sobel's borders and the sum of the first layer's maps correlate at 0.80. With the
     layer's weights in 3 random orders it is 0.30 at best. So the first layer answers to
-    borders, and it has learned to.
+    borders, more than chance would.
     """
     best = max(shuffled)
     holds = bool(likeness > max(best, 0))
     if holds:
-        verdict = "So the first layer answers to borders, and it has learned to."
+        verdict = "So the first layer answers to borders, more than chance would."
     elif likeness > 0:
         verdict = "So it answers to borders no better than chance would."
     else:

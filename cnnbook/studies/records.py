@@ -38,7 +38,7 @@ def read_record(name: str) -> dict[str, Any]:
     >>> read_record("classifier")["source"]
     'photos'
     """
-    file = FOLDER / f"{name}.json"
+    file = record_file(name)
     if not file.is_file():
         known = ", ".join(sorted(path.stem for path in FOLDER.glob("*.json")))
         raise FileNotFoundError(
@@ -46,6 +46,26 @@ def read_record(name: str) -> dict[str, Any]:
             "`make results` measures them"
         )
     return json.loads(file.read_text(encoding="utf8"))
+
+
+def record_file(name: str) -> Path:
+    """Tell where a record is, or would be.
+
+    Parameters
+    ----------
+    name : str
+        As for `read_record`.
+
+    Returns
+    -------
+    file : pathlib.Path
+
+    Examples
+    --------
+    >>> record_file("classifier").name
+    'classifier.json'
+    """
+    return FOLDER / f"{name}.json"
 
 
 def write_record(name: str, record: Mapping[str, Any]) -> Path:
@@ -90,7 +110,7 @@ def write_parts(name: str, record: Mapping[str, Any]) -> Path:
     file : pathlib.Path
     """
     FOLDER.mkdir(exist_ok=True)
-    file = FOLDER / f"{name}.json"
+    file = record_file(name)
     whole = {"made_by": f"cnnbook results {name}", **record}
     text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
     with whole_file(file) as unfinished:

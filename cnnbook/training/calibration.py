@@ -49,9 +49,9 @@ class Reliability:
     def error_by_chance(self) -> float:
         """The error that a perfectly calibrated classifier would show, on average.
 
-        So few answers are never right exactly as often as they should be: n answers of
-        probability c miss it by the square root of 2 c (1 - c) / (pi n) on average, as
-        a normal distribution would.
+        With few answers, the share of right ones differs from the stated probability
+        by chance alone: by the square root of 2 c (1 - c) / (pi n) on average, for n
+        answers of probability c (the mean distance of a normal distribution).
         """
         used = self.counts > 0
         sure, counts = self.confidence[used], self.counts[used]

@@ -103,8 +103,8 @@ def train(
     checkpoint : str or path, optional
         A file to keep the state of the training in, after every epoch.  If it is there
         already, the training goes on from it, to the same weights as if it had never
-        stopped (given all that the same weights for a seed are given).  It stays there
-        when training is over.
+        stopped, under the conditions under which a seed gives the same weights.  It
+        stays when training is over.
     after_epoch : callable, optional
         Called with the number of epochs done, from 0, before the first, to ``epochs``;
         after an interruption, from the number done before it.

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from cnnbook.networks.ranges import scaled_for
+
 if TYPE_CHECKING:
     import keras
 
@@ -46,7 +48,8 @@ def predict(model: keras.Model, images: npt.ArrayLike) -> npt.NDArray[np.float32
     Parameters
     ----------
     model : keras.Model
-        Takes images in [0, 1] and returns logits, as those of `build_classifier` do.
+        Returns logits, as those of `build_classifier` do.  Images are given to it in
+        its own range (`networks.picture_range`), which must be known.
     images : ndarray of shape (N, H, W, C)
         8-bit integers, or floating-point numbers in [0, 1].
 
@@ -58,7 +61,8 @@ def predict(model: keras.Model, images: npt.ArrayLike) -> npt.NDArray[np.float32
     Raises
     ------
     ValueError
-        If the images do not fit the network, or are not in one of the two ranges.
+        If the images do not fit the network, or are not in one of the two ranges, or
+        if it is open what white is to the network.
 
     Examples
     --------
@@ -311,7 +315,10 @@ def _log_probabilities(model, images):
     logits = np.concatenate(
         [
             model.predict(
-                as_intensities(images[start : start + PART], images.shape[1:]),
+                scaled_for(
+                    model,
+                    as_intensities(images[start : start + PART], images.shape[1:]),
+                ),
                 batch_size=BATCH_SIZE,
                 verbose=0,
             )

@@ -24,7 +24,8 @@ from cnnbook.networks.files import load_classifier
 from cnnbook.networks.graph import layer_calls
 from cnnbook.networks.heads import head
 from cnnbook.networks.inputs import one_image_input
-from cnnbook.pictures.images import load_image
+from cnnbook.networks.ranges import scaled_for
+from cnnbook.pictures.images import as_grey, load_image
 from cnnbook.widgets import chains
 from cnnbook.widgets.embedding import Widget
 from cnnbook.widgets.playgrounds import checked_pictures
@@ -47,10 +48,10 @@ def fully_connected_explorer(
     Parameters
     ----------
     model : keras.Model, optional
-        For images in [0, 1], of one size, with one channel or three.  It must end in
-        Flatten or a global pooling, then one Dense layer, with or without softmax;
-        `networks.export_network` says which layers may come before.  By default the
-        classifier that comes with the package.
+        For images of one size, with one channel or three, whose white is known
+        (`networks.picture_range`).  It must end in Flatten or a global pooling, then
+        one Dense layer, with or without softmax; `networks.export_network` says which
+        layers may come before.  By default the classifier that comes with the package.
     pictures : dict of str to ndarray of shape (H, W, 3), optional
         As for `widgets.convolution_playground`; cut and resized as the network takes
         them.
@@ -104,9 +105,10 @@ def photo_lab(
     Parameters
     ----------
     model : keras.Model, optional
-        For images of one size with one channel or three, with a row of class scores or
-        probabilities as its answer; `networks.export_network` says which layers it may
-        have.  By default the classifier that comes with the package.
+        For images of one size with one channel or three, whose white is known
+        (`networks.picture_range`), with a row of class scores or probabilities as its
+        answer; `networks.export_network` says which layers it may have.  By default the
+        classifier that comes with the package.
     pictures : dict of str to ndarray of shape (H, W, 3), optional
         As for `widgets.convolution_playground`.
 
@@ -150,9 +152,9 @@ def feature_map_explorer(
     Parameters
     ----------
     model : keras.Model, optional
-        A network with maps, for images of one size with one channel or three;
-        `networks.export_network` says which layers it may have.  By default the
-        classifier that comes with the package.
+        A network with maps, for images of one size with one channel or three, whose
+        white is known (`networks.picture_range`); `networks.export_network` says which
+        layers it may have.  By default the classifier that comes with the package.
     pictures : dict of str to ndarray of shape (H, W, 3), optional
         As for `widgets.convolution_playground`; cut and resized as the network needs
         them.
@@ -207,8 +209,9 @@ def training_scrubber(
     Parameters
     ----------
     model : keras.Model
-        The network that was trained, for images in [0, 1] with one channel or three,
-        with a row of class scores or probabilities as its answer.
+        The network that was trained, for images with one channel or three, whose white
+        is known (`networks.picture_range`), with a row of class scores or probabilities
+        as its answer.
     checkpoints : dict of int to list of ndarray
         By the number of epochs done: the weights, as ``model.get_weights()`` gives
         them; 2 to 20 of them.
@@ -383,7 +386,7 @@ def as_seen(model: keras.Model, picture: np.ndarray) -> tuple[np.ndarray, np.nda
     """Return a picture cut and resized for a network, and as the network takes it."""
     _, rows, columns, channels = _image_shape(model)
     photo = load_image(picture, (rows, columns) if rows and columns else None)
-    return photo, photo if channels == 3 else photo.mean(axis=-1, keepdims=True)
+    return photo, scaled_for(model, photo if channels == 3 else as_grey(photo))
 
 
 def as_bytes(values: npt.ArrayLike) -> npt.NDArray[np.uint8]:

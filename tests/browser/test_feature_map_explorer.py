@@ -62,7 +62,7 @@ def live_network():
             keras.layers.Dense(3, name="logits"),
         ]
     )
-    network.class_names = ("ant", "bee", "cow")
+    network.class_names, network.white = ("ant", "bee", "cow"), 1
     weights = [w.astype("float16") for w in alive(network).get_weights()]
     weights[1][4] = -99  # no ReLU lets that through
     network.set_weights(weights)

@@ -53,7 +53,7 @@ def classifier():
 
 @pytest.fixture(scope="module")
 def garden():
-    """Grey pictures, a pooling over everything, three classes, and no bias."""
+    """Grey pictures of bytes, a pooling over everything, three classes, and no bias."""
     import keras
 
     from tests.networks.test_export import alive
@@ -62,6 +62,7 @@ def garden():
         keras.Sequential(
             [
                 keras.Input((20, 30, 1)),
+                keras.layers.Rescaling(1 / 255),
                 keras.layers.Conv2D(5, 3, activation="tanh", name="conv"),
                 keras.layers.GlobalAveragePooling2D(),
                 keras.layers.Dropout(0.5),
@@ -246,7 +247,7 @@ def test_a_network_with_more_classes_is_asked_about_two_of_them(
     screen = look_at(TAG, page=OTHER)
     screen.choose("Votes for", str(target))
     screen.choose("against", str(against))
-    picture = pictures.load_image(CAT, (20, 30)).mean(axis=-1, keepdims=True)
+    picture = 255 * pictures.as_grey(pictures.load_image(CAT, (20, 30)))
     travelled = halved(garden)
     answers = maps.feature_maps(travelled, picture[None], "conv")["conv"][0]
     weights = np.asarray(travelled.get_layer("end").kernel)

@@ -51,8 +51,8 @@ def halved(classifier):
     return network
 
 
-def farm(last="softmax", classes=3, channels=3):
-    """A network of another make: other sizes, its white is 255, and three classes."""
+def farm(last="softmax", classes=3, channels=3, first=()):
+    """A network of another make: other sizes, and three classes; white is not said."""
     import keras
 
     from tests.networks.test_export import alive
@@ -61,7 +61,7 @@ def farm(last="softmax", classes=3, channels=3):
         keras.Sequential(
             [
                 keras.Input((24, 32, channels)),
-                keras.layers.Rescaling(1 / 255),
+                *first,
                 keras.layers.Conv2D(5, 3, name="conv"),
                 keras.layers.ReLU(name="relu"),
                 keras.layers.MaxPooling2D(2, name="pool"),
@@ -365,9 +365,11 @@ def test_a_click_behind_the_last_channel_switches_nothing(same_lab):
 
 
 def test_another_network_may_come_while_parts_are_hidden(lab, tmp_path):
+    import keras
+
     screen = lab()
     screen.widget.get_by_role("button", name="Hide part by part").click()
-    bring(screen, farm(), tmp_path)
+    bring(screen, farm(first=[keras.layers.Rescaling(1 / 255)]), tmp_path)
     assert "3 classes" in screen.text()
     assert screen.alert() == []
 
@@ -448,6 +450,10 @@ def test_an_own_network_is_loaded_and_runs_as_in_keras(lab, tmp_path):
     bring(screen, network, tmp_path)
     assert "farm: 24 × 32 × 3 numbers, 3 classes" in screen.text()
     image = pictures.load_image(CAT, (24, 32))
+    assert "Say what white is to this network, 1 or 255" in screen.alert()[0]
+    screen.choose("White is", "1")
+    answered(screen)
+    assert screen.alert() == []
     np.testing.assert_allclose(given(screen), image, atol=1e-6)
     assert shares(screen) == [shown(network, image, network.class_names)]
     screen.choose("White is", "255")
@@ -481,10 +487,24 @@ def test_scores_are_explained_whatever_the_network_ends_in(
     assert shares(screen) == [shown(network, image[0], names)]
 
 
+def test_a_network_whose_first_layers_tell_is_not_asked_what_white_is(lab, tmp_path):
+    import keras
+
+    screen, network = lab(), farm(first=[keras.layers.Rescaling(1 / 255)])
+    bring(screen, network, tmp_path)
+    answered(screen)
+    image = pictures.load_image(CAT, (24, 32)) * 255
+    np.testing.assert_allclose(given(screen), image, atol=1e-4)
+    assert shares(screen) == [shown(network, image, network.class_names)]
+    assert screen.widget.get_by_label("White is").is_hidden()
+
+
 def test_a_network_of_grey_pictures_gets_grey_ones(lab, tmp_path):
     screen, network = lab(), farm(channels=1)
     bring(screen, network, tmp_path, dtype="float16")
-    grey = pictures.load_image(CAT, (24, 32)).mean(axis=-1, keepdims=True)
+    screen.choose("White is", "1")
+    answered(screen)
+    grey = pictures.as_grey(pictures.load_image(CAT, (24, 32)))
     np.testing.assert_allclose(given(screen), grey, atol=1e-6)
 
 
@@ -528,6 +548,7 @@ def test_a_network_can_be_dropped_and_is_not_run_as_a_script(lab, tmp_path):
         [TAG, (tmp_path / "farm.js").read_text()],
     )
     screen.wait_for("lab => lab.names[0] === 'ant'")
+    screen.choose("White is", "255")
     answered(screen)
     assert set(shares(screen)[0]) == {"ant", "bee", "cow"}
 
@@ -557,6 +578,8 @@ def test_a_link_to_an_own_network_holds_once_that_is_loaded(lab, tmp_path):
     screen = lab("layer=pool&silent=conv%3D2")
     assert screen.alert() == ["There is no “pool” under “Layer”."]
     bring(screen, farm(), tmp_path)
+    screen.choose("White is", "255")
+    answered(screen)
     assert screen.alert() == []
     assert screen.chosen("Layer") == "pool"
     assert len(shares(screen)) == 2

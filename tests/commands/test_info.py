@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 import cnnbook
-from cnnbook import commands, storage
+from cnnbook import commands, storage, tensorflow_start
 from cnnbook.commands import info
 from cnnbook.networks import vgg_weights
 
@@ -123,13 +123,13 @@ def test_without_a_stand_in_and_outside_the_book_the_rest_is_told(
 
 
 def test_the_backend_is_the_one_that_keras_takes(tmp_path, monkeypatch):
-    assert info.keras_backend() == "tensorflow"
+    assert tensorflow_start.keras_backend() == "tensorflow"
     settings = tmp_path / "keras" / "keras.json"
     settings.parent.mkdir()
     settings.write_text('{"backend": "jax"}')
-    assert info.keras_backend() == "jax"
+    assert tensorflow_start.keras_backend() == "jax"
     monkeypatch.setenv("KERAS_BACKEND", "torch")
-    assert info.keras_backend() == "torch"
+    assert tensorflow_start.keras_backend() == "torch"
     monkeypatch.delenv("KERAS_BACKEND")
     settings.write_text("no JSON")
-    assert info.keras_backend() == "tensorflow"
+    assert tensorflow_start.keras_backend() == "tensorflow"

@@ -1,6 +1,7 @@
 """Photos are looked at from a shell, with our network or any other."""
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -49,6 +50,25 @@ def any_size():
     )
 
 
+@pytest.fixture
+def silent(tmp_path):
+    """A network of which nobody can tell what white is to it; saved."""
+    model = keras.Sequential(
+        [
+            keras.Input((24, 24, 3)),
+            keras.layers.Conv2D(4, 3),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+    model.save(tmp_path / "silent.keras")
+    return tmp_path / "silent.keras"
+
+
+# As what our networks are shown photos, unless something else is said.
+SHOWN_AS_OURS = {"rows": 96, "columns": 96, "channels": 3, "fit": "crop", "white": 1}
+
+
 def size_of(path):
     with Image.open(path) as picture:
         return picture.size
@@ -88,6 +108,7 @@ def test_predict_as_json_has_every_number_in_full(photo, other):
     assert found == {
         "network": str(SHIPPED),
         "class_names": ["cat", "dog"],
+        "shown_as": SHOWN_AS_OURS,
         "photos": [
             {
                 "photo": str(photo),
@@ -134,20 +155,207 @@ def test_an_answer_that_is_no_number_is_refused(photo, other, tmp_path):
     network = load_network(other)
     network.layers[-1].bias.assign([0, np.nan, 0])
     save_classifier(network, tmp_path / "damaged.keras")
-    arguments = ["--model", tmp_path / "damaged.keras", "--white", "1"]
+    arguments = ["--model", tmp_path / "damaged.keras"]
     for command in ("predict", "explain"):
         result = run(command, photo, *arguments, "--json")
         assert (result.exit_code, result.stdout) == (1, "")
         assert f"the network's answer to {photo} is not finite" in result.stderr
 
 
-def test_another_network_is_asked_what_white_is(photo, other):
-    refused = run("predict", photo, "--model", other)
-    assert refused.exit_code == 1
-    assert "--white 1 or --white 255" in refused.stderr
-    assert "Traceback" not in refused.output
-    answered = run("predict", photo, "--model", other, "--white", "255")
-    assert {"ant", "bee", "cow"} <= set(answered.stdout.split())
+def test_a_network_that_does_not_tell_is_asked_what_white_is(photo, silent):
+    for command in ("predict", "maps", "explain"):
+        refused = run(command, photo, "--model", silent)
+        assert refused.exit_code == 1
+        assert "--white 1 or --white 255" in refused.stderr
+        assert "nothing before 'conv2d" in refused.stderr
+        assert "Traceback" not in refused.output
+    network, image = load_network(silent), pictures.load_image(photo, (24, 24))
+    for white in (1, 255):
+        found = document(
+            run("predict", photo, "--model", silent, "--white", white, "--json")
+        )
+        assert found["shown_as"]["white"] == white
+        np.testing.assert_allclose(
+            found["photos"][0]["probabilities"],
+            network.predict(image[None] * white, verbose=0)[0],
+            atol=1e-6,
+        )
+
+
+def test_what_the_first_layers_say_of_white_need_not_be_said_and_cannot_be_denied(
+    photo, other
+):
+    expected = load_network(other).predict(
+        pictures.load_image(photo, (24, 24))[None] * 255, verbose=0
+    )
+    for given in ([], ["--white", "255"]):
+        result = run("predict", photo, "--model", other, *given, "--json")
+        found = document(result)
+        assert found["shown_as"]["white"] == 255
+        np.testing.assert_allclose(
+            [found["photos"][0]["probabilities"]], expected, atol=1e-6
+        )
+    told = run("predict", photo, "--model", other)
+    assert {"ant", "bee", "cow"} <= set(told.stdout.split())
+    assert (
+        "Photos were shown to the network cropped to 24 × 24, white as 255 (its first "
+        "layers turn 0 to 255 into 0 to 1)." in told.stderr
+    )
+    denied = run("predict", photo, "--model", other, "--white", "1")
+    assert (denied.exit_code, denied.stdout) == (1, "")
+    assert "white is said to be 1, but" in denied.stderr
+    assert "takes numbers from 0 to 255" in denied.stderr
+
+
+def test_white_that_was_said_once_is_kept_in_the_file(photo, silent, tmp_path):
+    network = load_network(silent)
+    assert network.white is None
+    network.white = 255
+    save_classifier(network, tmp_path / "said.keras")
+    assert load_network(tmp_path / "said.keras").white == 255
+    told = run("predict", photo, "--model", tmp_path / "said.keras")
+    assert "white as 255 (so it was said)" in told.stderr
+
+
+@pytest.mark.parametrize("fit", ["crop", "stretch", "pad"])
+def test_photos_are_fitted_as_asked(photo, other, tmp_path, fit):
+    image = pictures.load_image(photo, (24, 24), fit=fit)
+    expected = load_network(other).predict(image[None] * 255, verbose=0)
+    chosen = ["--model", other, "--fit", fit]
+    found = document(run("predict", photo, *chosen, "--json"))
+    assert found["shown_as"]["fit"] == fit
+    np.testing.assert_allclose(
+        [found["photos"][0]["probabilities"]], expected, atol=1e-6
+    )
+    words = {"crop": "cropped", "stretch": "stretched", "pad": "padded with black"}
+    for command in ("predict", "maps", "explain"):
+        out = [] if command == "predict" else ["--out", tmp_path / f"{command}.png"]
+        result = run(command, photo, *chosen, *out)
+        assert result.exit_code == 0, result.output
+        assert f"{words[fit]} to 24 × 24" in result.stderr
+        text = " ".join(run(command, "--help").stdout.split())
+        assert "centred part of it is cut out" in text
+
+
+@pytest.mark.parametrize(
+    "mode", ["RGB", "L"]
+)  # a photo, and one that is grey on the disk
+def test_a_network_of_one_channel_gets_grey_as_the_loaders_of_keras_make_it(
+    photo, tmp_path, mode
+):
+    layers = [
+        keras.Input((60, 80, 1)),
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.Flatten(),
+        keras.layers.Dense(3, activation="softmax"),
+    ]
+    network = keras.Sequential(layers)
+    network.save(tmp_path / "grey.keras")
+    with Image.open(photo) as picture:
+        picture.convert(mode).save(photo)
+    loaded = keras.utils.load_img(photo, color_mode="grayscale")
+    expected = network.predict(keras.utils.img_to_array(loaded)[None], verbose=0)
+    result = run("predict", photo, "--model", tmp_path / "grey.keras", "--json")
+    found = document(result)
+    assert found["shown_as"]["channels"] == 1
+    # Keras rounds greys to whole numbers.
+    np.testing.assert_allclose(
+        [found["photos"][0]["probabilities"]], expected, atol=0.01
+    )
+    told = run("predict", photo, "--model", tmp_path / "grey.keras")
+    assert "as grey, since it takes one channel" in told.stderr
+
+
+@pytest.mark.parametrize("channels", [2, 4, 5])
+def test_a_network_of_other_channels_is_refused_in_a_sentence(
+    photo, tmp_path, channels
+):
+    path = tmp_path / "other.keras"
+    keras.Sequential(
+        [
+            keras.Input((8, 8, channels)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ]
+    ).save(path)
+    result = run("predict", photo, "--model", path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"takes images of {channels} channels; photos have 3, or 1" in result.stderr
+
+
+def test_a_network_of_bytes_gets_whole_numbers(photo, tmp_path):
+    image = keras.Input((60, 80, 3), dtype="uint8")
+    scores = keras.layers.Dense(2, activation="softmax")(
+        keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(image))
+    )
+    network = keras.Model(image, scores)
+    network.save(tmp_path / "bytes.keras")
+    with Image.open(photo) as picture:
+        expected = network.predict(np.asarray(picture)[None], verbose=0)
+    found = document(
+        run("predict", photo, "--model", tmp_path / "bytes.keras", "--json")
+    )
+    np.testing.assert_allclose(
+        [found["photos"][0]["probabilities"]], expected, atol=1e-6
+    )
+
+
+def test_code_in_a_file_runs_only_if_it_is_trusted(photo, tmp_path):
+    path = tmp_path / "code.keras"
+    layers = [
+        keras.Input((8, 8, 3)),
+        keras.layers.Lambda(lambda x: x / 255),
+        keras.layers.Flatten(),
+        keras.layers.Dense(2, activation="softmax"),
+    ]
+    network = keras.Sequential(layers)
+    network.save(path)
+    for command in (["predict", photo, "--model"], ["export"]):
+        result = run(*command, path)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "load_network(path, safe_mode=False), or --trust-code" in result.stderr
+        assert "only for files whose makers you trust" in " ".join(
+            run(command[0], "--help").stdout.split()
+        )
+    found = document(run("predict", photo, "--model", path, "--trust-code", "--json"))
+    image = pictures.load_image(photo, (8, 8))[None] * 255
+    np.testing.assert_allclose(
+        [found["photos"][0]["probabilities"]],
+        network.predict(image, verbose=0),
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("command", ["maps", "explain"])
+def test_no_picture_is_written_over_what_the_command_reads(
+    photo, other, tmp_path, monkeypatch, command
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link.png").symlink_to(photo)
+    (tmp_path / "hard.png").hardlink_to(photo)
+    (tmp_path / "model.png").symlink_to(other)
+    before = photo.read_bytes(), other.read_bytes()
+    for out in (photo, "photo.png", "link.png", "hard.png", "model.png"):
+        for force in ([], ["--force"]):
+            result = run(command, photo, "--model", other, "--out", out, *force)
+            assert (result.exit_code, result.stdout) == (1, "")
+            assert "which would be lost; choose another --out" in result.stderr
+    assert run(command, "link.png", "--out", photo, "--force").exit_code == 1
+    assert (photo.read_bytes(), other.read_bytes()) == before
+
+
+@pytest.mark.parametrize("command", ["maps", "explain"])
+def test_a_picture_that_is_there_is_replaced_only_by_force(photo, tmp_path, command):
+    out = tmp_path / "out.png"
+    out.write_text("mine")
+    refused = run(command, photo, "--out", out)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert f"{out} is there already; choose another --out" in refused.stderr
+    assert out.read_text() == "mine"
+    forced = run(command, photo, "--out", out, "--force")
+    assert forced.exit_code == 0, forced.output
+    assert size_of(out) > (100, 100)
 
 
 def test_maps_are_drawn_to_a_file(photo, other, tmp_path):
@@ -155,9 +363,9 @@ def test_maps_are_drawn_to_a_file(photo, other, tmp_path):
     ours = run("maps", photo, "--out", out)
     assert "16 maps of block1_relu" in ours.stdout
     assert size_of(out) > (200, 200)
-    theirs = run("maps", photo, "--model", other, "--white", "255", "--out", out)
+    theirs = run("maps", photo, "--model", other, "--out", out, "--force")
     assert "4 maps of conv" in theirs.stdout
-    unknown = run("maps", photo, "--layer", "block9", "--out", out)
+    unknown = run("maps", photo, "--layer", "block9", "--out", out, "--force")
     assert "no layer 'block9'" in unknown.stderr
 
 
@@ -203,7 +411,7 @@ def test_explain_draws_the_methods_asked_for_and_says_what_they_are(
     assert size_of(out) > (200, 100)
     result = run(
         "explain", photo, "--model", other, "--white", "255", "--method", "hires-cam",
-        "--layer", "conv", "--target", "2", "--out", out,
+        "--layer", "conv", "--target", "2", "--out", out, "--force",
     )  # fmt: skip
     assert "HiResCAM at conv for cow" in result.stdout
 
@@ -222,6 +430,7 @@ def test_explain_as_json_says_all_but_the_maps(photo, tmp_path):
     assert found == {
         "network": str(SHIPPED),
         "photo": str(photo),
+        "shown_as": SHOWN_AS_OURS,
         "class": 1,
         "class_name": "dog",
         "probability": pytest.approx(float(probability)),
@@ -240,6 +449,33 @@ def test_explain_as_json_says_all_but_the_maps(photo, tmp_path):
             }
         ],
     }
+
+
+def test_explain_says_how_exact_each_method_is(photo, tmp_path):
+    given = [photo, "--out", tmp_path / "explained.png", "--target", "dog", "--method"]
+    names = "integrated-gradients,smooth-grad,grad-cam"
+    result = run("explain", *given, names)
+    assert result.exit_code == 0, result.output
+    _, walked, drawn, exact, _ = result.stdout.splitlines()
+    assert re.search(r"in logits; adds up to −?\d\.\d\d of −?\d\.\d\d$", walked)
+    assert re.search(r"; standard error \S+$", drawn)
+    assert exact.endswith("in weighted activations")
+    walked, drawn, exact = document(run("explain", *given, names, "--force", "--json"))[
+        "explanations"
+    ]
+    assert walked["converged"] is True and isinstance(walked["gap"], float)
+    assert drawn["standard_error"] > 0 and "gap" not in drawn
+    assert not {"gap", "converged", "standard_error"} & exact.keys()
+
+
+def test_maps_below_zero_are_said_to_be_drawn_with_signs(photo, tmp_path):
+    out = tmp_path / "maps.png"
+    assert (
+        "(blue below zero"
+        in run("maps", photo, "--layer", "block1_conv", "--out", out).stdout
+    )
+    plain = run("maps", photo, "--out", out, "--force")
+    assert plain.exit_code == 0 and "below zero" not in plain.stdout
 
 
 def test_a_number_that_json_cannot_write_is_null(photo, tmp_path, monkeypatch):
@@ -293,7 +529,8 @@ def test_all_methods_are_drawn_each_with_the_bar_and_the_layer_that_it_takes(
     assert list(asked) == list(explanations.METHODS)
     with_bar = {name for name, options in asked.items() if options}
     assert with_bar == {"occlusion", "lime", "ablation-cam"}
-    run("explain", photo, "--method", "ablation-cam", "--layer", "any", "--out", out)
+    chosen = ["--method", "ablation-cam", "--layer", "any"]
+    run("explain", photo, *chosen, "--out", out, "--force")
     assert asked["ablation-cam"] == {"progress": True, "layer": "any"}
 
 

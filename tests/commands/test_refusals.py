@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,6 +62,19 @@ REFUSED = {
     "export text.keras": "text.keras cannot be loaded as a network",
     "export good.keras --out good.txt": "--out must end in .js; got good.txt",
     "export good.keras --out no/good.js": "there is no folder no to write good.js in",
+    "predict cat.png --model old.h5": "it is HDF5, an older format; two lines",
+    "predict cat.png --model h5.keras": "it is HDF5, an older format; two lines",
+    "predict cat.png --model old": "it is a SavedModel; two lines of Python",
+    "predict cat.png --model one": "cannot load one: it is a folder",
+    "predict cat.png --fit squash": "Invalid value for '--fit'",
+    "maps cat.png --out cat.png": "this command reads cat.png, which would be lost",
+    "explain cat.png --out cat.png --force": "reads cat.png, which would be lost",
+    "maps cat.png --out cut.png": "cut.png is there already; choose another --out",
+    "explain cat.png --out cut.png": "replace it with --force",
+    "export good.keras --out good.js": "good.js is there already",
+    "export good.keras": "good.js is there already",
+    "export link.keras --out link.js --force": "link.keras, which would be lost",
+    "export old.h5": "it is HDF5, an older format; two lines of Python convert it",
     "export good.keras --dtype int8": "Invalid value for '--dtype'",
     "train nowhere": "got 'nowhere'",
     "train photos": "the photos are not on this machine; run `cnnbook fetch photos`",
@@ -93,6 +107,13 @@ def answers(tmp_path_factory):
     for name in ("text.png", "text.keras", "begun.checkpoint.npz"):
         (folder / name).write_text("not what its name says")
     shutil.copy(networks.SHIPPED, folder / "good.keras")
+    for name in ("old.h5", "h5.keras"):
+        (folder / name).write_bytes(b"\x89HDF\r\n\x1a\n and so on")
+    (folder / "old").mkdir()
+    for name in ("old/saved_model.pb", "good.js"):
+        (folder / name).touch()
+    (folder / "link.js").symlink_to(folder / "good.keras")
+    (folder / "link.keras").symlink_to(folder / "good.keras")
     (folder / "one" / "cats").mkdir(parents=True)
     before = sorted(folder.rglob("*"))
     done = subprocess.run(
@@ -133,7 +154,60 @@ def test_what_needs_no_network_is_answered_without_loading_anything_slow(
 def test_a_picture_may_replace_another_and_have_an_ending_in_capitals(tmp_path):
     outputs.check_picture(tmp_path / "new.PNG")
     (tmp_path / "old.svg").touch()
-    outputs.check_picture(tmp_path / "old.svg")
+    outputs.check_picture(tmp_path / "old.svg", force=True)
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+@pytest.mark.parametrize("command", ["predict cat.png", "train drawn", "info"])
+def test_another_backend_of_keras_is_named_in_a_sentence(tmp_path, backend, command):
+    Image.new("RGB", (9, 9)).save(tmp_path / "cat.png")
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnbook", *command.split()],
+        cwd=tmp_path,
+        env={
+            "KERAS_BACKEND": backend,
+            "CNNBOOK_CACHE": str(tmp_path / "none"),
+            "PYTHONPATH": ":".join(sys.path),
+        },
+        capture_output=True,
+        text=True,
+    )
+    if command == "info":
+        assert done.returncode == 0
+        assert backend in done.stdout
+        return
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"Error: Keras runs on {backend!r}, and cnnbook")
+    assert "KERAS_BACKEND=tensorflow" in done.stderr
+
+
+@pytest.mark.parametrize("check", [outputs.check_picture, outputs.check_new_file])
+def test_what_is_there_is_replaced_only_by_force(tmp_path, check):
+    old, link = tmp_path / "old.png", tmp_path / "link.png"
+    old.touch()
+    link.symlink_to(tmp_path / "nowhere")  # what is written would appear elsewhere
+    for path in (old, link):
+        with pytest.raises(FileExistsError, match="replace it with --force"):
+            check(path)
+        check(path, force=True)
+
+
+@pytest.mark.parametrize("check", [outputs.check_picture, outputs.check_new_file])
+def test_what_a_command_reads_is_never_written_over(tmp_path, monkeypatch, check):
+    folder = tmp_path / "pictures"
+    (folder / "cats").mkdir(parents=True)
+    photo = folder / "cats" / "1.png"
+    photo.touch()
+    (tmp_path / "link.png").symlink_to(photo)
+    (tmp_path / "hard.png").hardlink_to(photo)
+    monkeypatch.chdir(tmp_path)
+    for path in ("pictures/../pictures/cats/1.png", "link.png", "hard.png", photo):
+        with pytest.raises(FileExistsError, match="which would be lost"):
+            check(Path(path), reads=[tmp_path / "none.png", photo], force=True)
+    for path in ("link.png", photo):
+        with pytest.raises(FileExistsError, match=r"this command reads .*pictures,"):
+            check(Path(path), reads=[folder], force=True)
+    check(folder / "new.png", reads=[folder])
 
 
 def test_where_nothing_may_be_written_is_refused(tmp_path, monkeypatch):
@@ -142,7 +216,7 @@ def test_where_nothing_may_be_written_is_refused(tmp_path, monkeypatch):
     old, new = tmp_path / "old.png", tmp_path / "new.png"
     old.touch()
     with pytest.raises(PermissionError, match="the file may not be changed"):
-        outputs.check_picture(old)
+        outputs.check_picture(old, force=True)
     for refused in (outputs.check_picture, outputs.check_new_file):
         with pytest.raises(
             PermissionError, match=r"cannot write new\.png: nothing may"
@@ -150,11 +224,11 @@ def test_where_nothing_may_be_written_is_refused(tmp_path, monkeypatch):
             refused(new)
     # A picture is written over, in place; what appears when it is whole needs room.
     allowed.append(old)
-    outputs.check_picture(old)
+    outputs.check_picture(old, force=True)
     with pytest.raises(PermissionError, match=r"cannot write old\.png: nothing may"):
-        outputs.check_new_file(old)
+        outputs.check_new_file(old, force=True)
     allowed.append(tmp_path)
-    outputs.check_new_file(old)
+    outputs.check_new_file(old, force=True)
     outputs.check_picture(new)
 
 

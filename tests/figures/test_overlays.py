@@ -1,5 +1,7 @@
 """Overlays put heat, windows and products where they belong."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -76,6 +78,8 @@ def test_each_map_of_heat_has_its_own_scale_and_an_empty_one_is_fine(rng):
     )
     assert one.images[1].get_array().max() == 1
     assert not none.images[1].get_array().any()
+    assert [text.get_text() for text in none.texts] == ["0 everywhere"]
+    assert not one.texts
 
 
 def test_photos_are_titled_and_their_windows_outlined():
@@ -174,6 +178,39 @@ def test_explanations_are_titled_as_asked():
         figures.explanations_over_photo(np.zeros((2, 2, 3)), found, ["early"])
 
 
+def below(axis):
+    """Return the small print below a picture."""
+    return [" ".join(text.get_text().split()) for text in axis.texts]
+
+
+def test_below_an_explanation_stands_how_far_it_can_be_relied_on():
+    exact, drawn, off = (explanation([np.eye(2)]) for _ in range(3))
+    drawn = replace(drawn, error=np.full((1, 2, 2), 0.031))
+    off = replace(off, gap=np.array([1.5]))
+    empty = explanation([np.zeros((2, 2))])
+    photo = np.zeros((2, 2, 3))
+    axes = figures.explanations_over_photo(photo, [exact, drawn, off, empty]).axes
+    assert [below(axis)[-1] for axis in axes] == [
+        "score 0.0, map in logits",
+        "score 0.0, map in logits, standard error 0.031",
+        "score 0.0, map in logits, adds up to 2.00, not 0.50: not converged",
+        "score 0.0, map in logits, 0 everywhere",
+    ]
+    assert below(axes[3])[0] == "0 everywhere"  # on the photo as well
+    _, axis = figures.photos_beside_explanations([photo], [off]).axes
+    assert "not converged" in below(axis)[-1]
+
+
+def test_where_explanations_say_more_there_is_more_room_and_else_as_much_as_before():
+    photo, plain = np.zeros((2, 2, 3)), explanation([np.eye(2)])
+    more = replace(plain, gap=np.zeros(1))
+    sizes = [
+        figures.explanations_over_photo(photo, [found]).get_size_inches()
+        for found in (plain, more)
+    ]
+    assert sizes[0].tolist() == [3, 4] and sizes[1].tolist() == [3, 4.25]
+
+
 def step(layer, window, contributions, weights=1.0):
     """Make a step whose channels contribute these amounts altogether."""
     shape = [part.stop - part.start for part in window]
@@ -232,6 +269,32 @@ def test_a_strip_of_a_number_that_is_zero_shows_the_channel_asked_for(rng):
     _, end = figures.trace_strip([number, photo], maps).axes
 
     np.testing.assert_array_equal(end.images[0].get_array(), maps["end"][..., 1])
+
+
+def test_a_strip_of_a_closed_number_says_that_nothing_passes(steps, rng):
+    number = replace(steps[0], value=0.0, before=-1.3)
+    rest = [replace(one, value=0.0, weights=0 * one.weights) for one in steps[1:]]
+
+    axes = figures.trace_strip([number, *rest], maps_of(rng)).axes
+
+    assert [below(axis) for axis in axes] == [
+        ["nothing of it counts"],
+        ["nothing of it counts"],
+        ["0, since −1.3 is below zero"],
+    ]
+    assert not any(map(below, figures.trace_strip(steps, maps_of(rng)).axes))
+
+
+def test_maps_of_a_strip_that_go_below_zero_are_drawn_with_signs(steps, rng):
+    maps = maps_of(rng)
+    maps["conv"] = maps["conv"] - 0.5
+    maps["end"] = np.zeros((4, 4, 3))
+
+    _, conv, end = figures.trace_strip(steps, maps).axes
+
+    low, high = conv.images[0].get_clim()
+    assert low == -high and conv.images[0].to_rgba([0.0], bytes=True).min() >= 254
+    assert below(end) == ["0 everywhere"]
 
 
 def test_a_strip_outlines_nothing_where_only_padding_is_seen(steps, rng):

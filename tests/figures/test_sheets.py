@@ -75,6 +75,65 @@ def test_a_sheet_shows_the_strongest_map_first_and_the_silent_last():
     assert np.nanmin(cross) > 2 * strong.shape[1]
 
 
+BLUE, WHITE, ORANGE = (0, 114, 178), (255, 255, 255), (230, 159, 0)
+
+
+def test_a_sheet_of_maps_with_negative_values_is_blue_below_zero_and_orange_above():
+    maps = np.zeros((4, 4, 4))
+    maps[..., 0] = 3
+    maps[..., 1] = -1
+    maps[:2, :, 2] = 0.01  # a weak one has its own scale
+    maps[2:, :, 2] = -0.01 / 4
+    figure = figures.feature_map_sheet(maps, columns=4)
+
+    above, below, both, silent = sheet_tiles(figure, 4, 4, 4)
+
+    def shows(tile, colour):
+        return np.abs(tile.astype(int) - colour).max() <= 1
+
+    assert shows(above, ORANGE) and shows(below, BLUE) and shows(silent, WHITE)
+    half = len(both) // 2
+    assert shows(both[: half - 1], ORANGE)
+    # A quarter of the largest, so that the root makes it half as strong.
+    assert shows(both[half + 1 :], (np.array(BLUE) + WHITE) / 2)
+    (cross,) = figure.axes[0].lines  # over the silent one, on white
+    assert cross.get_color() != "white"
+
+
+def test_on_a_sheet_strength_counts_without_its_sign_and_gaps_can_be_seen():
+    maps = np.stack([np.full((4, 4), value) for value in (1.0, -3.0, 2.0)], axis=-1)
+    figure = figures.feature_map_sheet(maps, columns=3)
+    first, second, third = sheet_tiles(figure, 4, 4, 3)
+    assert first[0, 0].tolist() == list(BLUE)
+    assert np.all(second == third)
+    sheet = figure.axes[0].images[0].get_array()
+    assert np.all(sheet[:, first.shape[1]] < 230)
+    sheet = figures.feature_map_sheet(maps, columns=2).axes[0].images[0].get_array()
+    assert np.all(sheet[-1, -1] == 255)  # an empty place stays as white as the page
+
+
+def test_maps_with_negative_values_are_drawn_with_signs_unasked():
+    maps = np.stack([np.full((4, 4), -1.0), np.eye(4)], axis=-1)
+    low, high = figures.feature_map_grid(maps).axes
+    for axis in (low, high):
+        assert axis.images[0].get_clim() == (-1, 1)
+        assert axis.images[0].to_rgba([0.0], bytes=True)[0, :3].min() >= 254
+    shown = low.images[0].to_rgba(low.images[0].get_array(), bytes=True)[0, 0, :3]
+    assert shown.tolist() == list(BLUE)
+    # What a caller cuts off is cut off.
+    (axis,) = figures.feature_map_grid(maps[..., :1], limits=(0, 2)).axes
+    assert axis.images[0].get_clim() == (0, 2)
+    assert axis.images[0].cmap.name == "viridis"
+
+
+def test_a_map_that_is_zero_everywhere_says_so():
+    empty, other = figures.feature_map_grid([np.zeros((4, 4)), np.eye(4)]).axes
+    assert texts(empty) == ["0 everywhere"] and texts(other) == []
+    for values, said in ((np.zeros((2, 2)), ["0 everywhere"]), (-np.eye(2), [])):
+        _, axis = figures.photo_beside_map(PHOTO, values).axes
+        assert texts(axis) == said
+
+
 @pytest.mark.parametrize("count", [1, 2, 16, 32, 64, 96, 128, 256, 512])
 def test_a_sheet_of_a_round_number_of_maps_has_no_empty_places(count):
     sheet = figures.feature_map_sheet(np.ones((2, 2, count))).axes[0].images[0]

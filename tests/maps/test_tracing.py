@@ -344,6 +344,69 @@ def test_a_closed_unit_has_no_weights_and_its_sum_before_the_relu_has():
     assert (before.value, before.constant, before.weights.item()) == (-5, 1, -3)
 
 
+def one_sum(*layers):
+    """A network of a single sum, of −1.5 on an image of ones; the layers follow."""
+    conv = kl.Conv2D(1, 1, name="sum")
+    image = keras.Input((2, 2, 1), name="image")
+    model = keras.Sequential([image, conv, *layers])
+    conv.set_weights([np.full((1, 1, 1, 1), -2.0), np.array([0.5])])
+    return model
+
+
+def fused(activation):
+    """The same with its activation inside."""
+    conv = kl.Conv2D(1, 1, activation=activation, name="end")
+    model = keras.Sequential([keras.Input((2, 2, 1), name="image"), conv])
+    conv.set_weights([np.full((1, 1, 1, 1), -2.0), np.array([0.5])])
+    return model
+
+
+def by_keyword():
+    """The same with layers called by keyword."""
+    conv = kl.Conv2D(1, 1, activation="relu", name="end")
+    image = keras.Input((2, 2, 1), name="image")
+    model = keras.Model(image, conv(inputs=image))
+    conv.set_weights([np.full((1, 1, 1, 1), -2.0), np.array([0.5])])
+    return model
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: one_sum(kl.ReLU(name="end")),
+        lambda: one_sum(kl.Activation("relu6", name="end")),
+        lambda: fused("relu"),
+        lambda: fused(tf.nn.relu),
+        lambda: fused(lambda values: keras.ops.maximum(values, 0)),
+        by_keyword,
+    ],
+)
+def test_a_closed_number_says_what_was_below_zero(build):
+    number, *rest = trace(build(), np.ones((2, 2, 1)), "end", (0, 1, 0))
+    assert (number.value, number.before) == (0, -1.5)
+    assert number.remark == "0, since −1.5 is below zero"
+    assert str(number) == "end: 0 + 0 = 0; 0, since −1.5 is below zero"
+    assert {one.remark for one in rest} == {"nothing of it counts"}
+    assert all(one.before is None for one in rest)
+
+
+def test_an_open_number_has_nothing_to_remark():
+    for model in (one_sum(kl.ReLU(name="end")), fused("relu")):
+        steps = trace(model, -np.ones((2, 2, 1)), "end", (0, 0, 0))
+        assert (steps[0].value, steps[0].before) == (2.5, 2.5)
+        assert not any(one.remark for one in steps)
+        assert str(steps[-1]) == "image: 2 + 0.5 = 2.5"
+    number, *_ = trace(one_sum(), np.ones((2, 2, 1)), "sum", (0, 0, 0))
+    assert number.value == -1.5 and number.before is None and number.remark == ""
+
+
+def test_behind_a_pool_of_closed_numbers_nothing_counts():
+    pooled = one_sum(kl.ReLU(), kl.MaxPooling2D(2, name="end"))
+    number, *_, image = trace(pooled, np.ones((2, 2, 1)), "end", (0, 0, 0))
+    assert number.value == 0 and number.before is None
+    assert image.remark == "nothing of it counts"
+
+
 def test_through_a_smooth_activation_the_constant_makes_up_the_rest():
     model = stacked(kl.Activation("sigmoid"), size=(1, 1))
 

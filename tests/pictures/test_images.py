@@ -263,16 +263,16 @@ def test_crops_come_from_each_photo_in_turn_and_the_same_for_a_seed():
 @pytest.mark.parametrize("size", [None, (300, 451), (96, 96), (224, 224), (60, 90)])
 def test_the_cats_parts_are_where_they_say_in_a_picture_of_any_size(size):
     cat, parts = pictures.model_cat(size), pictures.model_cat_parts(size)
-    assert list(parts) == ["ear", "left eye", "right eye", "nose"]
+    assert list(parts) == ["ear", "right eye", "left eye", "nose"]
     red = {name: cat[window].mean(axis=(0, 1)) for name, window in parts.items()}
 
     # A green eye on either side, between them and below a nose that is far redder.
-    for eye in ("left eye", "right eye"):
+    for eye in ("right eye", "left eye"):
         assert red["nose"][0] - red["nose"][1] > red[eye][0] - red[eye][1] + 0.05
         assert parts[eye][0].stop < parts["nose"][0].start
         pupil = cat[parts[eye]].mean(axis=-1).min()
         assert pupil < 0.15
-    assert parts["left eye"][1].stop < parts["nose"][1].stop < parts["ear"][1].start
+    assert parts["right eye"][1].stop < parts["nose"][1].stop < parts["ear"][1].start
     for rows, columns in parts.values():
         assert 0 <= rows.start < rows.stop <= cat.shape[0]
         assert 0 <= columns.start < columns.stop <= cat.shape[1]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnnbook import training
+from cnnbook import pictures, training
 from cnnbook.pictures import Split
 from cnnbook.training import metrics
 
@@ -13,7 +13,7 @@ def brightness():
     """A network of 2 × 2 grey images whose logits are (0, ln 3 × the sum)."""
     import keras
 
-    inputs = keras.Input((2, 2, 1))
+    inputs = keras.Input((2, 2, 1), name=pictures.INTENSITIES)
     dense = keras.layers.Dense(2)
     model = keras.Model(inputs, dense(keras.layers.Flatten()(inputs)))
     dense.set_weights([np.array([[0, np.log(3)]] * 4), np.zeros(2)])
@@ -133,12 +133,38 @@ def test_answers_that_are_no_classes_are_refused(labels, predicted, message):
         training.confusion_matrix(np.array(labels), np.array(predicted), 2)
 
 
+def test_images_are_given_to_a_network_in_its_own_range(brightness, rng):
+    import keras
+
+    images = rng.integers(0, 256, (5, 2, 2, 1), np.uint8)
+    expected = training.predict(brightness, images)
+    inputs = keras.Input((2, 2, 1))
+    scaled = keras.layers.Rescaling(1 / 255)(inputs)
+    bytes_taken = keras.Model(inputs, brightness(scaled))
+    for given in (images, images / 255):
+        answers = training.predict(bytes_taken, given)
+        np.testing.assert_allclose(answers, expected, rtol=1e-5)
+
+
+def test_a_network_that_does_not_tell_what_white_is_to_it_is_asked(brightness, rng):
+    import keras
+
+    images = rng.integers(0, 256, (5, 2, 2, 1), np.uint8)
+    expected = training.predict(brightness, images)
+    inputs = keras.Input((2, 2, 1))
+    network = keras.Model(inputs, brightness.layers[-1](brightness.layers[-2](inputs)))
+    with pytest.raises(ValueError, match=r"model\.white = 1 or model\.white = 255"):
+        training.predict(network, images)
+    network.white = 1
+    np.testing.assert_allclose(training.predict(network, images), expected, rtol=1e-6)
+
+
 def test_a_network_for_any_size_takes_images_of_any_size():
     import keras
 
     network = keras.Sequential(
         [
-            keras.Input((None, None, 3)),
+            keras.Input((None, None, 3), name=pictures.INTENSITIES),
             keras.layers.Conv2D(2, 3),
             keras.layers.GlobalAveragePooling2D(),
         ]

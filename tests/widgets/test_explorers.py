@@ -27,9 +27,8 @@ def test_the_explorer_knows_every_layer_that_the_page_runs():
 
 
 def test_pictures_of_the_explorer_are_as_large_as_the_network_takes_them(rng):
-    network = keras.Sequential(
-        [keras.Input((20, 30, 1)), keras.layers.Conv2D(2, 3, name="conv")]
-    )
+    inputs = keras.Input((20, 30, 1), name=pictures.INTENSITIES)
+    network = keras.Sequential([inputs, keras.layers.Conv2D(2, 3, name="conv")])
     photos = {"cat": pictures.model_cat((64, 64)), "wide": rng.random((30, 90, 3))}
     widget = widgets.feature_map_explorer(network, photos)
     for name, picture in photos.items():
@@ -46,12 +45,71 @@ def test_a_network_for_other_images_than_photos_is_refused():
         widgets.feature_map_explorer(network)
 
 
+# --- What white is to a network
+
+
+def halves(*first, white=None):
+    """A network whose two classes are left and right, for bytes or intensities."""
+    network = keras.Sequential(
+        [
+            keras.Input((12, 16, 3)),
+            *first,
+            kl.AveragePooling2D((12, 8), name="pool"),
+            kl.Flatten(),
+            kl.Dense(2),
+        ]
+    )
+    weights = np.kron(np.eye(2), np.ones((3, 1)))
+    network.layers[-1].set_weights([weights, np.zeros(2)])
+    network.white = white
+    return network
+
+
+EXPLORERS = [
+    widgets.feature_map_explorer,
+    widgets.fully_connected_explorer,
+    widgets.photo_lab,
+]
+
+
+@pytest.mark.parametrize("explorer", EXPLORERS)
+def test_a_network_that_does_not_tell_what_white_is_to_it_is_asked(explorer):
+    with pytest.raises(ValueError, match=r"model\.white = 1 or model\.white = 255"):
+        explorer(halves())
+    for white in (1, 255):
+        data = explorer(halves(white=white)).data
+        assert data["network"]["classifier"]["range"] == [0, white]
+
+
+@pytest.mark.parametrize("explorer", EXPLORERS)
+def test_what_its_first_layers_say_of_white_goes_to_the_page(explorer):
+    data = explorer(halves(kl.Rescaling(1 / 127.5, offset=-1))).data
+    assert data["network"]["classifier"]["range"] == [0, 255]
+
+
+def test_votes_are_those_of_the_picture_in_the_range_that_the_network_takes(
+    monkeypatch,
+):
+    """Left is white and right is black: one vote for each colour of the left."""
+    picture = np.zeros((12, 16, 3))
+    picture[:, :8] = 1
+    drawn = []
+    monkeypatch.setattr(
+        "cnnbook.widgets.explorers.charts.votes",
+        lambda votes, *_, **__: drawn.append(votes),
+    )
+    for network in (halves(kl.Rescaling(1 / 255)), halves(white=1)):
+        widgets.fully_connected_explorer(network, {"half": picture})
+        np.testing.assert_allclose(drawn.pop(), [1, 1, 1], rtol=1e-6)
+
+
 # --- The fully connected explorer
 
 
 def ending(*layers, shape=(12, 16, 3)):
     conv = keras.layers.Conv2D(4, 3, name="conv")
-    return keras.Sequential([keras.Input(shape), conv, *layers])
+    inputs = keras.Input(shape, name=pictures.INTENSITIES)
+    return keras.Sequential([inputs, conv, *layers])
 
 
 @pytest.mark.parametrize(

@@ -145,10 +145,10 @@ def vgg19_maps(size):
     from cnnbook import networks, pictures
     from cnnbook.widgets import chains
 
-    network = networks.load_vgg19()
+    network = networks.load_vgg19(left_out="repeats")
     about = (
-        "VGG19 looked at the cat when this book was made, with these weights: "
-        f"{network.provenance}. Its numbers are read from pictures: about right."
+        "The network looked at the cat when this book was made. Its weights are "
+        f"{network.provenance.label}. Its numbers are read from pictures: about right."
     )
     chain, sets = chains.recorded_chain(
         network, pictures.model_cat((size, size)), "vgg19", about

@@ -5,8 +5,8 @@
 // is loaded when its layer is opened; see cnnbook.widgets.chains.
 (() => {
 "use strict";
-const { bytesOf, div, grey, h, inWorker, mapSheet, named, paint, panel, pictures, pointable, readPicture, scaleOf,
-  sets, show } = cnnbook;
+const { bytesOf, div, h, inWorker, mapSheet, named, paint, panel, pictures, pointable, readPicture, scaledTo, scaleOf,
+  sets, show, shownTo } = cnnbook;
 
 const decode = (text) => readPicture(new Blob([bytesOf(text)]), Infinity);
 
@@ -102,7 +102,7 @@ cnnbook.define("feature-map-explorer", class extends cnnbook.Widget {
     if (set) return { photo: await decode(photo),
       map: await recorded(set, sides, this.getAttribute("folder")) };
     this.worker ??= inWorker(network);
-    const image = network.input[2] === 1 ? grey(picture) : picture;
+    const image = scaledTo(network.range[1], shownTo(network, picture));
     return { photo: picture, map: (await this.worker.run(image, { upTo: name }))[name] };
   }
 

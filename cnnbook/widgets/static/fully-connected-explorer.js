@@ -2,8 +2,8 @@
 // becomes of the verdict when some of them are switched off.
 (() => {
 "use strict";
-const { bar, bitmap, div, forward, grey, h, lookOf, paint, panel, percent, pictures, pointable, range,
-  show } = cnnbook;
+const { bar, bitmap, div, forward, h, lookOf, paint, panel, percent, pictures, pointable, range,
+  scaledTo, show, shownTo } = cnnbook;
 
 // Rounded to thousandths so that the sum adds up as it is read.
 function sum(...ends) {
@@ -43,7 +43,8 @@ cnnbook.define("fully-connected-explorer", class extends cnnbook.Widget {
   // from the biases on or from nothing.
   look(picture) {
     paint(this.picture, picture);
-    const { input, layers, run } = this.network, outputs = run(input[2] > 1 ? picture : grey(picture));
+    const { layers, range: [, white], run } = this.network;
+    const outputs = run(scaledTo(white, shownTo(this.network, picture)));
     const last = layers.findLastIndex(({ kind }) => kind === "dense"), { kernel, bias } = layers[last].arrays;
     const { shape, data } = outputs[layers[last - 1].name];
     const map = outputs[layers.findLast((layer) => layer.shape[2]).name], look = lookOf(map);

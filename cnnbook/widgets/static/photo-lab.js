@@ -3,7 +3,7 @@
 (() => {
 "use strict";
 const { bar, div, fit, forward, grey, h, inWorker, mapSheet, network, paint, panel, parse, percent,
-  pictures, pointable, show, signed } = cnnbook;
+  pictures, pointable, scaledTo, show, shownTo, signed } = cnnbook;
 
 const MOST = 1024; // pixels of a photo's longer side: more than a network takes
 
@@ -23,12 +23,12 @@ const likeliest = (shares) => [...shares.keys()].sort((a, b) => shares[b] - shar
 cnnbook.define("photo-lab", class extends cnnbook.Widget {
   start() {
     this.pictures = pictures(this, { most: MOST, grid: {}, reads: (file) => this.reads(file) });
-    this.white = this.choice("white", "White is", { 1: "1", 255: "255" });
+    this.white = this.choice("white", "White is", { 1: "1", 255: "255", "": "not said" });
     this.choices = [this.choice("layer", "Layer", {}, (layer) => this.set({ layer, channel: 0 })), this.choice("target", "Class", {})];
     this.facts = h("span");
     this.known = {};
     const { picture } = this.pictures.first;
-    return { picture, white: "1", order: "number", stride: 8, hide: "mean", ...this.use(this.given("network").classifier) };
+    return { picture, white: "", order: "number", stride: 8, hide: "mean", ...this.use(this.given("network").classifier) };
   }
 
   build() {
@@ -117,11 +117,12 @@ cnnbook.define("photo-lab", class extends cnnbook.Widget {
     const picture = this.pictures.current(), { input, range, off } = this;
     this.counts = input.slice(0, 2).map((side) => forward.places(side, window, stride, "valid")[0]);
     if (this.isNew("image", picture, this.worker, white)) {
-      const { shape, data } = this.photo = fit(input[2] === 1 ? grey(picture) : picture, input);
+      this.photo = fit(shownTo(this, picture), input);
       this.high = range ? range[1] : Number(white);
-      this.image = { shape, data: data.map((number) => number * this.high) };
+      this.image = scaledTo(this.high, this.photo);
       paint(this.seen, this.photo);
     }
+    if (!this.high) throw new Error("Say what white is to this network, 1 or 255: it does not tell, and a wrong guess gives wrong answers.");
     if (this.isNew("asked", this.image, silent)) { // and draw again with the answers
       const asked = this.asked = {}, all = silent ? [{}, off] : [{}];
       Promise.all(all.map((off) => this.answer(this.image, off))).then((answers) => { asked.answers = answers; },

@@ -94,6 +94,17 @@ function grey({ shape: [rows, columns, channels], data }, depth = 1) {
   return { shape: [rows, columns, depth], data: means };
 }
 
+// What a network sees of a picture, white being 1: one of one channel gets cnnbook.pictures.as_grey.
+function shownTo({ input }, picture) {
+  const { shape: [rows, columns, channels], data } = picture;
+  if (input[2] > 1 || channels === 1) return picture;
+  return { shape: [rows, columns, 1], data: Float32Array.from({ length: rows * columns }, (_, n) =>
+    Math.min(1, 0.299 * data[3 * n] + 0.587 * data[3 * n + 1] + 0.114 * data[3 * n + 2])) };
+}
+
+// The same in the numbers that the network takes.
+const scaledTo = (white, { shape, data }) => ({ shape, data: data.map((number) => number * white) });
+
 // --- Colours: [red, green, blue] for a part from 0 to 1, between stops.
 
 function ramp(...stops) {
@@ -485,5 +496,5 @@ function pictures(widget, { most = 96, grid = { grid: "a grid to edit" }, reads 
 const define = (tag, widget) => customElements.get(tag) ?? customElements.define(tag, widget);
 
 Object.assign(book, { Widget, bar, bitmap, define, div, fit, follow, grey, h, lookOf, named, paint, panel,
-  percent, pictures, pointable, range, readPicture, scaleOf, share, show, signed, table, three, toNumbers });
+  percent, pictures, pointable, range, readPicture, scaledTo, scaleOf, share, show, shownTo, signed, table, three, toNumbers });
 })();
