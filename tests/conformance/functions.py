@@ -72,7 +72,9 @@ class Function:
         """Return the words by which this network is refused, or None."""
         if "ours" in self.needs:
             return self.unless(plain)
-        words = [*self.is_refused_by(plain.network), self.unless(plain)]
+        words = self.is_refused_by(plain.network)
+        if "apart" not in plain.network.refused.keys() & {*self.needs}:
+            words.append(self.unless(plain))
         return "|".join(filter(None, words)) or None
 
     def is_tried_on(self, network):
@@ -188,6 +190,24 @@ def head(plain):
     assert (found.kind, found.num_classes) == (plain.network.kind, classes)
 
 
+@checks(networks, "whole")
+def picture_range(plain):
+    found = networks.picture_range(plain.model).white
+    assert found == (plain.network.white if plain.network.white_is_known else None)
+
+
+@checks(networks, "whole", unless=lambda plain: white_is_open(plain))
+def scaled_for(plain):
+    shades = np.array([0, 51, 255], np.uint8)
+    found = networks.scaled_for(plain.model, shades)
+    same(found, plain.network.white * np.array([0, 0.2, 1]), plain)
+
+
+def white_is_open(plain):
+    """Say that nobody knows what white is to a network, where that is so."""
+    return None if plain.network.white_is_known else "say it, model.white"
+
+
 # networks: copies
 
 
@@ -207,7 +227,11 @@ def outputs_without_each_channel(plain):
     name = plain.maps_name
     found = networks.outputs_without_each_channel(plain.model, plain.images, name)
     count = plain.seen.maps.shape[-1]
-    same(found, [without_channel(plain, n, 1) for n in range(count)], plain)
+    same(
+        found,
+        [without_channel(plain, n, in_all_uses=False) for n in range(count)],
+        plain,
+    )
 
 
 def answers_of(model, plain):
@@ -215,20 +239,22 @@ def answers_of(model, plain):
     return number(plain.run(plain.images, model))
 
 
-def without_channel(plain, channel, uses=None):
-    """Return what the model answers if a channel of its maps is zero.
+def without_channel(plain, channel, *, in_all_uses=True):
+    """Return what the model answers if a channel of its maps is zero."""
+    change = muting(plain, channel, in_all_uses)
+    return number(plain.look(plain.images, change, as_it_is=True).answers)
 
-    In all uses of the layer, or in the one named alone.
-    """
-    use = int((plain.maps_name.split("#") + ["1"])[1])
-    done = []
+
+def muting(plain, channel, in_all_uses=False):
+    """Return a change of maps: a channel is zero where the layer is used as named."""
+    use, done = int(plain.maps_name.partition("#")[2] or 1), []
 
     def change(maps):
-        done.append(1)
+        done.append(maps)
         kept = np.arange(maps.shape[-1]) != channel
-        return tf.where(kept, maps, 0) if uses is None or len(done) == use else maps
+        return tf.where(kept, maps, 0) if in_all_uses or len(done) == use else maps
 
-    return number(plain.look(plain.images, change, as_it_is=True).answers)
+    return change
 
 
 def ends_in_maps(plain):
@@ -785,17 +811,10 @@ def grad_cam_plus_plus(plain):
 @checks(explanations, "scores", "class maps")
 def ablation_cam(plain):
     found = explanations.ablation_cam(plain.model, plain.images, plain.target)
-    use = int((plain.maps_name.split("#") + ["1"])[1])
 
     def without(channel):
-        done = []
-
-        def change(maps):
-            done.append(1)
-            kept = np.arange(maps.shape[-1]) != channel
-            return tf.where(kept, maps, 0) if len(done) == use else maps
-
-        return number(plain.score(plain.look(plain.images, change).scores))
+        seen = plain.look(plain.images, muting(plain, channel))
+        return number(plain.score(seen.scores))
 
     whole, count = plain.scores_of(plain.images), plain.seen.maps.shape[-1]
     drops = np.stack([whole - without(channel) for channel in range(count)], axis=1)
@@ -832,7 +851,7 @@ def lime(plain):
 
 
 def by_patches(plain, image, target):
-    """Fit the score by what each patch adds, by weighted least squares and a penalty."""
+    """Fit the score by what each patch adds: weighted least squares and a penalty."""
     low, high = image.min(), image.max()
     compactness = 10 if image.shape[-1] == 3 else 0.1
     patches = slic(
@@ -884,8 +903,7 @@ def deletion_curve(plain):
 @checks(explanations, "copies")
 def with_random_weights(plain):
     before = [number(weight.value) for weight in plain.model.weights]
-    for _, copy in explanations.with_random_weights(plain.model):
-        pass
+    *_, (_, copy) = explanations.with_random_weights(plain.model)
     for own, weight in zip(before, plain.model.weights, strict=True):
         np.testing.assert_array_equal(own, number(weight.value))  # it stays as it is
     for own, weight in zip(before, copy.weights, strict=True):
@@ -918,14 +936,14 @@ def assess(plain):
 # training
 
 
-@checks(training, "scores")
+@checks(training, "scores", unless=white_is_open)
 def predict(plain):
     pictures = plain.images / plain.network.white
     found = training.predict(plain.model, pictures.astype("float32"))
     same(found, plain.probabilities(plain.images), plain)
 
 
-@checks(training, "scores")
+@checks(training, "scores", unless=white_is_open)
 def evaluate(plain):
     pictures = (plain.images / plain.network.white).astype("float32")
     labels = np.array([1, 1])
@@ -981,8 +999,11 @@ def mixtures(plain):
 
 
 def no_photo(plain):
-    count = plain.model.inputs[0].shape[-1]
-    return no_page(plain) or (None if count in (1, 3) else "photos have 1 or 3")
+    return no_page(plain) or no_colours(plain)
+
+
+def no_colours(plain):
+    return None if plain.inputs[0].shape[-1] in (1, 3) else "photos have 1 or 3"
 
 
 def shown(plain, widget):
@@ -1037,20 +1058,24 @@ def take_snapshots(plain):
     same(found.probabilities, expected.repeat(2, axis=0), plain)
 
 
-@checks(widgets, "scores", unless=lambda plain: no_conv(plain) or no_channels(plain))
+@checks(
+    widgets,
+    "scores",
+    unless=lambda plain: no_conv(plain) or no_photo_of_known_white(plain),
+)
 def training_scrubber(plain):
     weights = plain.model.get_weights()
     bytes_ = np.random.default_rng(1).integers(0, 256, (12, 10, 3), np.uint8)
     found = widgets.training_scrubber(plain.model, {0: weights, 1: weights}, bytes_)
-    count, picture = plain.model.inputs[0].shape[-1], bytes_ / 255
+    count, picture = plain.inputs[0].shape[-1], bytes_ / 255
     pictures = picture if count == 3 else picture.mean(axis=-1, keepdims=True)
     expected = plain.probabilities(plain.fitting(plain.network.white * pictures[None]))
     facts = found.data["training"]["facts"]
     same(facts["probabilities"], expected.repeat(2, axis=0), plain)
 
 
-def no_channels(plain):
-    return None if plain.model.inputs[0].shape[-1] in (1, 3) else "photos have 1 or 3"
+def no_photo_of_known_white(plain):
+    return no_colours(plain) or white_is_open(plain)
 
 
 def takes_a_model(function):

@@ -40,6 +40,8 @@ class Network:
         it is refused; none where a function does all the same.
     white : float
         What white is in the pictures that the network takes.
+    white_is_known : bool
+        Whether the layers tell, or it is said: 1 is, where they do not.
     tolerance : float
         By how much of the largest number answers may differ.
     call : dict
@@ -54,6 +56,7 @@ class Network:
     kind: str = "softmax"
     refused: Mapping[str, str] = field(default_factory=dict)
     white: float = 1.0
+    white_is_known: bool = True
     tolerance: float = 2e-4
     call: Mapping = field(default_factory=lambda: {"training": False})
 
@@ -180,8 +183,12 @@ def _():
     return keras.Model(image, softmax(base(x, None)), name="network")
 
 
-@network(BUILT, "that is a whole model and its own softmax", maps="inner/conv",
-         scores="inner/scores")  # fmt: skip
+@network(
+    BUILT,
+    "that is a whole model and its own softmax",
+    maps="inner/conv",
+    scores="inner/scores",
+)
 def _():
     inner = functional(dense)
     inner.name = "inner"
@@ -286,7 +293,7 @@ def _():
 @network(
     BUILT,
     "with two inputs",
-    refused={"images": "one input of shape", "export": "2 inputs"},
+    refused={"images": "one input of shape", "export": "2 inputs", "scaled_for": ""},
 )
 def _():
     model = functional(softmax)
@@ -307,9 +314,10 @@ NO_MAPS = "none of the layers asked for|no layer None|names of layers"
 )
 def _():
     return chain(
-        kl.Flatten(), kl.Dense(6, activation="relu"), kl.Dense(CLASSES, name="scores",
-                                                              activation="softmax")
-    )  # fmt: skip
+        kl.Flatten(),
+        kl.Dense(6, activation="relu"),
+        kl.Dense(CLASSES, name="scores", activation="softmax"),
+    )
 
 
 @keras.saving.register_keras_serializable("conformance")
@@ -467,8 +475,11 @@ def _():
     return functional(softmax, middle=wrapped)
 
 
-@network(BUILT, "with TimeDistributed over the rows", refused={
-    "relus": "unknown", "activations": "unknown", "pools": "unknown"})  # fmt: skip
+@network(
+    BUILT,
+    "with TimeDistributed over the rows",
+    refused={"relus": "unknown", "activations": "unknown", "pools": "unknown"},
+)
 def _():
     def by_rows(x):
         return kl.TimeDistributed(kl.Dense(5))(kl.Reshape((4, 12))(x))
@@ -522,12 +533,21 @@ ends("two sigmoids", lambda x: dense(x, 2, "sigmoid"), kind="sigmoid")
 ends("softmax and dropout", after(kl.Softmax(), kl.Dropout(0.5)))
 ends("softmax and Reshape", after(kl.Softmax(), kl.Reshape((CLASSES,))))
 ends("softmax and Flatten", after(kl.Softmax(), kl.Flatten(name="flat")))
-ends("a sigmoid and a cast", after(ops.sigmoid, lambda p: ops.cast(p, "float64"),
-     scores=one), kind="sigmoid")  # fmt: skip
-ends("softmax over pooled 1 × 1 maps", after(
-    kl.GlobalAveragePooling2D(name="pooled"), kl.Softmax(),
-    scores=lambda x: kl.Conv2D(CLASSES, 1, name="scores")(x)), scores="pooled", maps="scores",
-)  # fmt: skip
+ends(
+    "a sigmoid and a cast",
+    after(ops.sigmoid, lambda p: ops.cast(p, "float64"), scores=one),
+    kind="sigmoid",
+)
+ends(
+    "softmax over pooled 1 × 1 maps",
+    after(
+        kl.GlobalAveragePooling2D(name="pooled"),
+        kl.Softmax(),
+        scores=lambda x: kl.Conv2D(CLASSES, 1, name="scores")(x),
+    ),
+    scores="pooled",
+    maps="scores",
+)
 
 OPAQUE = {"scores": PROBABLY}
 
@@ -616,6 +636,13 @@ def adapted(**options):
     return start
 
 
+@network(
+    FIRST, "that does nothing, and nobody says what white is", white_is_known=False
+)
+def _():
+    return functional(softmax)
+
+
 first("rescales by Rescaling", lambda x: kl.Rescaling(1 / 255)(x))
 first("rescales to −1 to 1", lambda x: kl.Rescaling(1 / 127.5, -1.0)(x))
 first("subtracts a mean image", lambda x: kl.Rescaling(1 / 64, -MEAN / 64)(x))
@@ -649,17 +676,26 @@ first(
         "filter_pattern": "of type uint8",
     },
 )
-first("casts to whole numbers and back", lambda x: (
-    ops.cast(ops.cast(x, "int32"), "float32") / 255),
-    refused={"gradients": "no gradient", "effective_receptive_field": "counts"})  # fmt: skip
-first("stops gradients", lambda x: ops.stop_gradient(x), white=1.0,
-      refused={"gradients": "no gradient", "effective_receptive_field": "counts"})  # fmt: skip
+first(
+    "casts to whole numbers and back",
+    lambda x: ops.cast(ops.cast(x, "int32"), "float32") / 255,
+    refused={"gradients": "no gradient", "effective_receptive_field": "counts"},
+)
+first(
+    "stops gradients",
+    lambda x: ops.stop_gradient(x),
+    white=1.0,
+    refused={"gradients": "no gradient", "effective_receptive_field": "counts"},
+)
 first(
     "augments while it trains",
     lambda x: kl.RandomRotation(0.1)(kl.RandomFlip()(kl.Rescaling(1 / 255)(x))),
 )
-first("pads and crops", lambda x: kl.Cropping2D(((0, 2), (1, 1)))(
-    kl.ZeroPadding2D(1)(x)), white=1.0)  # fmt: skip
+first(
+    "pads and crops",
+    lambda x: kl.Cropping2D(((0, 2), (1, 1)))(kl.ZeroPadding2D(1)(x)),
+    white=1.0,
+)
 first(
     "takes channels first and permutes them",
     lambda x: kl.Permute((2, 3, 1))(x),
@@ -759,13 +795,23 @@ has(
         kl.Conv2D(4, 1, activation="relu", name="first")(x)
     ),
 )
-has("dilated convolutions", lambda x: kl.Conv2D(4, 3, dilation_rate=2, name="conv",
-    activation="relu")(x))  # fmt: skip
-has("strides and average pools", lambda x: kl.AveragePooling2D(2, name="pool")(
-    kl.Conv2D(4, 3, strides=2, padding="same", activation="relu", name="conv")(x)))  # fmt: skip
-has("batch normalisation and ReLU6", lambda x: kl.ReLU(6, name="relu")(
-    kl.BatchNormalization()(kl.Conv2D(4, 3, use_bias=False, name="conv")(x))),
-    maps="relu")  # fmt: skip
+has(
+    "dilated convolutions",
+    lambda x: kl.Conv2D(4, 3, dilation_rate=2, name="conv", activation="relu")(x),
+)
+has(
+    "strides and average pools",
+    lambda x: kl.AveragePooling2D(2, name="pool")(
+        kl.Conv2D(4, 3, strides=2, padding="same", activation="relu", name="conv")(x)
+    ),
+)
+has(
+    "batch normalisation and ReLU6",
+    lambda x: kl.ReLU(6, name="relu")(
+        kl.BatchNormalization()(kl.Conv2D(4, 3, use_bias=False, name="conv")(x))
+    ),
+    maps="relu",
+)
 has(
     "the blocks of ConvNeXt",
     lambda x: kl.Add(name="add")(
@@ -782,17 +828,36 @@ has(
     ),
     maps="add",
 )
-has("group normalisation and SiLU", lambda x: kl.Activation("silu", name="silu")(
-    kl.GroupNormalization(2)(kl.Conv2D(4, 3, name="conv")(x))), maps="silu")  # fmt: skip
-has("PReLU and LeakyReLU", lambda x: kl.LeakyReLU(0.2, name="leaky")(
-    kl.Conv2D(4, 3, name="conv")(kl.PReLU()(
-        kl.Conv2D(3, 3, name="first")(x)))), maps="leaky")  # fmt: skip
-has("activations as functions", lambda x: ops.relu(
-    kl.Conv2D(4, 3, name="conv")(ops.selu(kl.Conv2D(3, 3, name="first")(x)))),
-    maps="relu")  # fmt: skip
-has("softsign and hard tanh beside ReLU", lambda x: kl.ReLU(name="relu")(
-    kl.Conv2D(4, 3, name="conv")(ops.softsign(ops.hard_tanh(
-        kl.Conv2D(3, 3, name="first")(x))))), maps="relu")  # fmt: skip
+has(
+    "group normalisation and SiLU",
+    lambda x: kl.Activation("silu", name="silu")(
+        kl.GroupNormalization(2)(kl.Conv2D(4, 3, name="conv")(x))
+    ),
+    maps="silu",
+)
+has(
+    "PReLU and LeakyReLU",
+    lambda x: kl.LeakyReLU(0.2, name="leaky")(
+        kl.Conv2D(4, 3, name="conv")(kl.PReLU()(kl.Conv2D(3, 3, name="first")(x)))
+    ),
+    maps="leaky",
+)
+has(
+    "activations as functions",
+    lambda x: ops.relu(
+        kl.Conv2D(4, 3, name="conv")(ops.selu(kl.Conv2D(3, 3, name="first")(x)))
+    ),
+    maps="relu",
+)
+has(
+    "softsign and hard tanh beside ReLU",
+    lambda x: kl.ReLU(name="relu")(
+        kl.Conv2D(4, 3, name="conv")(
+            ops.softsign(ops.hard_tanh(kl.Conv2D(3, 3, name="first")(x)))
+        )
+    ),
+    maps="relu",
+)
 
 
 @keras.saving.register_keras_serializable("conformance")

@@ -90,6 +90,8 @@ class Plain:
     def __init__(self, network):
         self.network, self.model = network, network.make()
         self.operations = operations_of(self.model)
+        if network.white == 1 and network.white_is_known:
+            self.model.white = 1  # which its layers do not tell
         given = getattr(self.model, "inputs", None) or [keras.Input((*SIZE, 3))]
         self.types = [keras.backend.standardize_dtype(tensor.dtype) for tensor in given]
         (self.kind, *_), self.inputs = self.types, given
