@@ -157,6 +157,21 @@ _trust_code = click.option(
     "trust.",
 )
 
+_ENDINGS = click.Choice(["softmax", "sigmoid"])
+_logits = click.option(
+    "--logits",
+    type=_ENDINGS,
+    help="What makes probabilities of the network's answers, where its layers do not "
+    "show it: softmax for classes of which one is right, sigmoid for classes each "
+    "answered for itself.",
+)
+_probabilities = click.option(
+    "--probabilities",
+    type=_ENDINGS,
+    help="The same of a network that answers with probabilities already.",
+)
+
+
 _as_json = click.option(
     "--json",
     "as_json",
@@ -181,6 +196,8 @@ def _drawn_to(default):
 @_model
 @_trust_code
 @_white
+@_logits
+@_probabilities
 @_fit
 @_as_json
 def predict(
@@ -188,10 +205,15 @@ def predict(
     model_file: Path | None,
     trust_code: bool,
     white: Literal["1", "255"] | None,
+    logits: Literal["softmax", "sigmoid"] | None,
+    probabilities: Literal["softmax", "sigmoid"] | None,
     fit: "pictures.Fit",
     as_json: bool,
 ) -> None:
     """Say what a network sees in PHOTOS: the probability of each class.
+
+    Those of classes each answered for itself, by a sigmoid of its own, need not add up
+    to 100 %.
 
     With --json: the file of the "network", its "class_names", what the photos were
     "shown_as", and "photos", a list.
@@ -203,8 +225,14 @@ def predict(
     """
     from cnnbook.commands import look
 
-    shown_as = look.ShownAs(white, fit)
-    look.predict(photos, model_file, shown_as, trust_code=trust_code, as_json=as_json)
+    look.predict(
+        photos,
+        model_file,
+        look.ShownAs(white, fit),
+        answers=look.Answers(logits, probabilities),
+        trust_code=trust_code,
+        as_json=as_json,
+    )
 
 
 @main.command()
@@ -258,6 +286,8 @@ class _ListsMethods(click.Command):
 @_model
 @_trust_code
 @_white
+@_logits
+@_probabilities
 @_fit
 @click.option(
     "--method",
@@ -281,6 +311,8 @@ def explain(
     model_file: Path | None,
     trust_code: bool,
     white: Literal["1", "255"] | None,
+    logits: Literal["softmax", "sigmoid"] | None,
+    probabilities: Literal["softmax", "sigmoid"] | None,
     fit: "pictures.Fit",
     methods: str,
     target: str | None,
@@ -311,6 +343,7 @@ def explain(
         target,
         layer,
         out,
+        answers=look.Answers(logits, probabilities),
         trust_code=trust_code,
         force=force,
         as_json=as_json,

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import click
 import numpy as np
@@ -17,6 +17,16 @@ from tqdm import tqdm
 
 from cnnbook import explanations, networks, pictures, storage
 from cnnbook.commands import outputs
+
+
+class Answers(NamedTuple):
+    """What a network answers with, as for `networks.with_answers`; None if shown."""
+
+    logits: Literal["softmax", "sigmoid"] | None = None
+    probabilities: Literal["softmax", "sigmoid"] | None = None
+
+
+SHOWN = Answers()
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,7 @@ def predict(
     model_file: Path | None,
     shown_as: ShownAs,
     *,
+    answers: Answers = SHOWN,
     trust_code: bool = False,
     as_json: bool = False,
 ) -> None:
@@ -51,6 +62,7 @@ def predict(
     model_file : path or None
         None for the network of this package.
     shown_as : ShownAs
+    answers : Answers
     trust_code : bool
         Whether to run the Python code in the network's file.
     as_json : bool
@@ -64,7 +76,7 @@ def predict(
     model_file = networks.find_network(model_file)
     loaded = [_loaded(photo, model_file, shown_as) for photo in photos]
 
-    network = networks.load_network(model_file, safe_mode=not trust_code)
+    network = _network(model_file, answers, trust_code)
     facts = _facts_of_images(network, shown_as)
     batch = np.concatenate([_fitted(network, each, shown_as)[1] for each in loaded])
     probabilities = _probabilities(network, batch, photos)
@@ -154,6 +166,7 @@ def explain(
     layer: str | None,
     out: Path,
     *,
+    answers: Answers = SHOWN,
     trust_code: bool = False,
     force: bool = False,
     as_json: bool = False,
@@ -171,6 +184,7 @@ def explain(
     layer : str or None
         For methods that weigh the maps of a layer; the others take none.
     out : pathlib.Path
+    answers : Answers
     force : bool
         Whether to replace a picture that is there.
     as_json : bool
@@ -189,7 +203,7 @@ def explain(
 
     from cnnbook import figures
 
-    network = networks.load_network(model_file, safe_mode=not trust_code)
+    network = _network(model_file, answers, trust_code)
     facts = _facts_of_images(network, shown_as)
     shown, batch = _fitted(network, picture, shown_as)
     (probabilities,) = _probabilities(network, batch, [photo])
@@ -298,6 +312,14 @@ def _methods(names, layer):
             f"it means nothing to {', '.join(without)}"
         )
     return chosen
+
+
+def _network(model_file, answers, trust_code):
+    """Load a network, and say what it answers with where that was asked for."""
+    network = networks.load_network(model_file, safe_mode=not trust_code)
+    if answers == SHOWN:
+        return network
+    return networks.with_answers(network, **answers._asdict())
 
 
 def _loaded(photo, model_file, shown_as):

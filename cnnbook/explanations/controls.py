@@ -9,7 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnbook.checks import check_whole
-from cnnbook.explanations.logits import all_logits, baseline_of, explainable_images
+from cnnbook.explanations.logits import (
+    baseline_of,
+    class_probabilities,
+    explainable_images,
+)
 from cnnbook.networks.copies import copy_network
 from cnnbook.networks.heads import Targets, head
 from cnnbook.networks.traits import traits_of
@@ -126,8 +130,8 @@ def _curve(model, images, target, maps, steps, baseline, *, inserted):
     """Return the target's probability as pixels appear, or vanish."""
     check_whole(steps, "steps")
     images = explainable_images(model, images)
-    filling, end = baseline_of(baseline, images), head(model)
-    indices = end.targets(target, len(images))
+    filling = baseline_of(baseline, images)
+    indices = head(model).targets(target, len(images))
     if np.shape(maps) != images.shape[:3]:
         raise ValueError(
             f"maps must be one for each image, of shape {images.shape[:3]}; got "
@@ -141,7 +145,7 @@ def _curve(model, images, target, maps, steps, baseline, *, inserted):
         place[np.lexsort((chance, -heat.ravel()))] = np.arange(heat.size) / heat.size
         first = place.reshape(heat.shape) < np.linspace(0, 1, steps + 1)[:, None, None]
         seen = np.where((first == inserted)[..., None], image, filling)
-        probabilities.append(end.probabilities(all_logits(model, seen))[:, index])
+        probabilities.append(class_probabilities(model, seen)[:, index])
     return np.array(probabilities)
 
 

@@ -8,6 +8,7 @@ hardly moves whatever the pixels do; its logit does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +16,21 @@ import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.networks.compiled import compiled_once
-from cnnbook.networks.graph import Connections, before_activation, connections, run
-from cnnbook.networks.heads import Head, head
+from cnnbook.networks.graph import (
+    Connections,
+    before_activation,
+    connections,
+    layer_calls,
+    run,
+)
+from cnnbook.networks.heads import (
+    NEAR,
+    Head,
+    head,
+    no_probabilities,
+    own_answers,
+    remedy,
+)
 from cnnbook.networks.inputs import fitting_images, one_image_input
 from cnnbook.networks.traits import PROBABILITIES
 
@@ -50,8 +64,24 @@ def class_probabilities(
     ValueError
         If the model or the images are of another kind.
     """
-    outputs = all_logits(model, images, batch_size=batch_size)
-    return head(model).probabilities(outputs)
+    check_whole(batch_size, "batch_size")
+    end = head(model)
+    if end.kind not in PROBABILITIES:
+        return end.probabilities(all_logits(model, images, batch_size=batch_size))
+    images = explainable_images(model, images)
+    # Nothing is cut off, so that these are what `model.predict` gives.
+    whole = replace(end, kind="logits", layer=[*layer_calls(model)][-1])
+    function = compiled_once(
+        model, "answers", lambda network: _logits_function(model, network, whole)
+    )
+    answers = _in_batches(function, images, batch_size)
+    problem = no_probabilities(answers, end.kind)
+    if problem:
+        raise ValueError(
+            f"model {model.name!r} ends in {end.kind}, but its answers are no "
+            f"probabilities: {problem}"
+        )
+    return end.of_all_classes(answers)
 
 
 def all_logits(
@@ -71,12 +101,42 @@ def all_logits(
     """
     check_whole(batch_size, "batch_size")
     images = explainable_images(model, images)
-    function = compiled_once(
-        model,
-        "logits",
-        lambda network: _logits_function(model, network, head(model)),
-    )
-    check_answers(model, images)
+    return _in_batches(compiled_logits(model, images), images, batch_size)
+
+
+def compiled_logits(
+    model: keras.Model, images: np.ndarray
+) -> Callable[[np.ndarray], tf.Tensor]:
+    """Return the function that computes logits, once it has been tried.
+
+    Parameters
+    ----------
+    model : keras.Model
+    images : ndarray of shape (N, H, W, C)
+        From `explainable_images`; what the function is tried on.
+
+    Returns
+    -------
+    function : callable
+        Images to logits, (N, H, W, C) to (N, K).
+
+    Raises
+    ------
+    ValueError
+        If what it computes are no logits of this model, as far as its answers tell.
+    """
+
+    def make(network):
+        end = head(model)
+        function = _logits_function(model, network, end)
+        _try(model, end, function, images[:8])
+        return function
+
+    return compiled_once(model, "logits", make)
+
+
+def _in_batches(function, images, batch_size):
+    """Compute something of a few images at a time."""
     parts = [
         function(images[start : start + batch_size])
         for start in range(0, len(images), batch_size)
@@ -84,48 +144,55 @@ def all_logits(
     return np.concatenate([np.asarray(part) for part in parts])
 
 
-def check_answers(model: keras.Model, images: np.ndarray) -> None:
-    """Refuse a model whose answers seem to be logits and can only be probabilities.
-
-    Logits leave the range from 0 to 1 where inputs are wild enough.
-
-    Parameters
-    ----------
-    model : keras.Model
-    images : ndarray of shape (N, H, W, C)
-        From `explainable_images`.
-
-    Raises
-    ------
-    ValueError
-        If all answers lie in [0, 1], and those to one image add up to 1.
-    """
-    compiled_once(model, "answers", lambda _: _refuse_probabilities(model, images))
-
-
-def _refuse_probabilities(model, images):
-    end = head(model)
-    if end.kind in PROBABILITIES:
-        return
-    rng = np.random.default_rng(0)
-    shape = (8, *images.shape[1:])
-    whole = images.dtype.kind in "iu"
-    wild = rng.integers(0, 256, shape) if whole else rng.normal(0, 1000, shape)
-    several = (images[:8], wild.astype(images.dtype))
-    answers = np.concatenate(
-        [np.asarray(model(batch, training=False), float) for batch in several]
-    )
-    answers = answers[np.isfinite(answers).all(axis=1)]
-    if not ((answers >= 0) & (answers <= 1)).all() or not answers.any():
-        return
-    single = answers.shape[1] == 1
-    if single or np.allclose(answers.sum(axis=1), 1, atol=1e-3):
+def _try(model, end, function, images):
+    """Raise ValueError if logits do not lead to a model's answers, or are none."""
+    shown = end.kind in PROBABILITIES
+    if shown:  # upside down they are other images in the same range
+        several = images[:2], images[:2, ::-1]
+    else:
+        rng, shape = np.random.default_rng(0), (8, *images.shape[1:])
+        whole = images.dtype.kind in "iu"
+        wild = rng.integers(0, 256, shape) if whole else rng.normal(0, 1000, shape)
+        several = images, wild.astype(images.dtype)
+    logits = np.concatenate([np.asarray(function(batch), float) for batch in several])
+    answers = np.concatenate([own_answers(model, batch) for batch in several])
+    finite = np.isfinite(logits).all(axis=1) & np.isfinite(answers).all(axis=1)
+    logits, answers = logits[finite], answers[finite]
+    expected = end.probabilities(logits)[:, -answers.shape[1] :] if shown else logits
+    # The larger logits are, the coarser they are rounded.
+    doubt = NEAR + 1e-4 * np.abs(logits).max(axis=1, keepdims=True)
+    if (np.abs(expected - answers) > doubt).any():
         raise ValueError(
-            f"model {model.name!r} seems to answer with probabilities, since all lie "
-            f"from 0 to 1{'' if single else ' and add up to 1'}, but it ends in no "
-            "softmax or sigmoid that can be seen. Pass the part that gives logits: "
-            "keras.Model(model.inputs, model.get_layer(name).output)"
+            f"model {model.name!r} answers otherwise than its layer {end.layer!r} "
+            f"tells; {remedy(end.kind if shown else 'softmax')}"
         )
+    if not shown and answers.any():
+        _refuse_probabilities(model.name, answers)
+
+
+def _refuse_probabilities(name, answers):
+    """Raise ValueError if answers to several images, (N, K), cannot be logits.
+
+    Where images are wild enough, logits leave the range from 0 to 1, and those to one
+    image do not add up to what those to another do.
+    """
+    single = answers.shape[1] == 1
+    changing = (np.ptp(answers, axis=0) > 0).any()
+    inside = ((answers > -1e-6) & (answers < 1 + 1e-6)).all()
+    sums, slight = answers.sum(axis=1), 1e-3 * np.abs(answers).max()
+    adding_up = not single and np.ptp(sums) < slight < abs(sums[0])
+    to_one = adding_up and abs(sums[0] - 1) < slight
+    if inside and (single or changing or to_one):
+        fact = "lie from 0 to 1" + " and add up to 1" * bool(adding_up)
+    elif adding_up and changing:
+        fact = f"of an image add up to {sums[0]:.3g}"
+    else:
+        return
+    raise ValueError(
+        f"model {name!r} seems to answer with probabilities, since all {fact}, but it "
+        "ends in no softmax or sigmoid that can be seen; "
+        + remedy("softmax" if adding_up else "sigmoid")
+    )
 
 
 def logits_of(outputs: npt.ArrayLike, selectors: np.ndarray) -> np.ndarray:

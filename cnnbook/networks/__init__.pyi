@@ -35,6 +35,7 @@ from .graph import (
 from .heads import (
     Head as Head,
     head as head,
+    with_answers as with_answers,
 )
 from .imagenet import (
     before_imagenet as before_imagenet,

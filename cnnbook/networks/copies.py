@@ -60,7 +60,12 @@ def copy_network(
     for original, replaced in pairs:
         if replaced.weights:
             replaced.set_weights(original.get_weights())
+    return keep_facts(model, copy)
+
+
+def keep_facts(model: keras.Model, other: keras.Model) -> keras.Model:
+    """Give another network what else we know of a model; return that network."""
     for name in _KEPT:
         if hasattr(model, name):
-            setattr(copy, name, getattr(model, name))
-    return copy
+            setattr(other, name, getattr(model, name))
+    return other

@@ -138,7 +138,8 @@ def network_object(
         class_names = getattr(model, "class_names", None)
     if class_names is not None:
         class_names = [*class_names]
-        classes = model.output_shape[-1]
+        outputs = model.output_shape[-1]
+        classes = 2 if outputs == 1 else outputs  # one speaks for two
         if len(class_names) != classes:
             raise ValueError(
                 f"class_names must be {classes}, one for each class of the network; "

@@ -50,10 +50,12 @@ def save_classifier(
     known: dict[str, object] = {}
     if class_names is None:
         class_names = getattr(model, "class_names", None)
-    if class_names is not None and len(class_names) != model.output_shape[-1]:
+    outputs = model.output_shape[-1]
+    classes = 2 if outputs == 1 else outputs  # one speaks for two
+    if class_names is not None and len(class_names) != classes:
         raise ValueError(
-            f"class_names must be {model.output_shape[-1]}, one for each class of the "
-            f"network; got {', '.join(class_names)}"
+            f"class_names must be {classes}, one for each class of the network; got "
+            f"{', '.join(class_names)}"
         )
     if class_names is not None:
         known["class_names"] = [*class_names]

@@ -250,7 +250,7 @@ def activation_of(operation: object) -> str:
     -------
     activation : str
         The name of a function, as in `keras.activations`; "linear" if there is none,
-        "?" if the option is something without a name.
+        "?" if the option is a function of somebody else's, whatever its name.
 
     Examples
     --------
@@ -263,5 +263,17 @@ def activation_of(operation: object) -> str:
     if own := traits_of(operation).activation:
         return own
     function = getattr(operation, "activation", None)
-    name = "linear" if function is None else getattr(function, "__name__", "?")
-    return name.removesuffix("_v2")  # as TensorFlow calls its own softmax
+    return "linear" if function is None else _name_of(function)
+
+
+def _name_of(function):
+    """Return the name of a function of Keras's or TensorFlow's; "?" of any other."""
+    import keras
+    import tensorflow as tf
+
+    name = getattr(function, "__name__", "?")
+    for room in (keras.activations, keras.ops, tf.nn, tf.math):
+        short = name.removesuffix("_v2")  # as TensorFlow calls its own softmax
+        if getattr(room, short, None) is function:
+            return short
+    return "?"

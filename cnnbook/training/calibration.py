@@ -207,5 +207,8 @@ def _checked(
             f"{len(probabilities)} rows and {len(labels)} labels"
         )
     if not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
-        raise ValueError("each row of probabilities must sum to 1; were these logits?")
+        raise ValueError(
+            "each row of probabilities must sum to 1; were these logits, or of classes "
+            "each answered for itself?"
+        )
     return probabilities, labels

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from cnnbook.explanations.logits import (
+    all_logits,
+    class_probabilities,
+    compiled_logits,
+    explainable_images,
+)
+from cnnbook.networks.heads import head
 from cnnbook.networks.ranges import scaled_for
+from cnnbook.networks.traits import PROBABILITIES
 
 if TYPE_CHECKING:
     import keras
@@ -48,21 +56,23 @@ def predict(model: keras.Model, images: npt.ArrayLike) -> npt.NDArray[np.float32
     Parameters
     ----------
     model : keras.Model
-        Returns logits, as those of `build_classifier` do.  Images are given to it in
-        its own range (`networks.picture_range`), which must be known.
+        What it answers with is read from its end (`networks.head`), and images are
+        given to it in its own range (`networks.picture_range`), which must be known.
     images : ndarray of shape (N, H, W, C)
         8-bit integers, or floating-point numbers in [0, 1].
 
     Returns
     -------
     probabilities : ndarray of shape (N, K), float32
-        Each row sums to 1.
+        Each row sums to 1, unless each class is answered for itself, by a sigmoid of
+        its own.  Of a network that ends in probabilities, its own; a single output
+        becomes two classes.
 
     Raises
     ------
     ValueError
         If the images do not fit the network, or are not in one of the two ranges, or
-        if it is open what white is to the network.
+        if it is open what white is to the network, or what it answers with.
 
     Examples
     --------
@@ -72,7 +82,9 @@ def predict(model: keras.Model, images: npt.ArrayLike) -> npt.NDArray[np.float32
     >>> predict(classifier, images)[0]
     array([0.5, 0.5], dtype=float32)
     """
-    return np.exp(_log_probabilities(model, images))
+    if head(model).kind not in PROBABILITIES:
+        return np.exp(_log_probabilities(model, images))
+    return _in_parts(class_probabilities, model, images)
 
 
 def evaluate(model: keras.Model, split: Split | DrawnPets) -> Metrics:
@@ -92,11 +104,17 @@ def evaluate(model: keras.Model, split: Split | DrawnPets) -> Metrics:
     Raises
     ------
     ValueError
-        As `predict`, or if the labels are not one class of the model for each image.
+        As `predict`, or if the labels are not one class of the model for each image;
+        if the model answers each class for itself, as no class is its answer then.
     """
-    labels = check_labels(
-        split.labels, model.output_shape[-1], images=len(split.images)
-    )
+    end = head(model)
+    if end.independent:
+        raise ValueError(
+            f"model {model.name!r} answers each of its {end.num_classes} classes for "
+            "itself, so that its answer is not one class and has no accuracy; compare "
+            "training.predict(model, images)[:, k] with what is true of class k"
+        )
+    labels = check_labels(split.labels, end.num_classes, images=len(split.images))
     logs = _log_probabilities(model, split.images)
     return Metrics(
         accuracy=float(np.mean(logs.argmax(axis=1) == labels)),
@@ -309,22 +327,42 @@ def check_labels(
 
 
 def _log_probabilities(model, images):
-    """Return the logarithm of the softmax of the logits, shape (N, K)."""
+    """Return the logarithm of each class's probability, shape (N, K)."""
+    shown = head(model).kind in PROBABILITIES
+    logits = _in_parts(all_logits if shown else _answers, model, images)
+    if logits.shape[1] == 1:  # the second class's lead over the first
+        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
+    # The largest logit becomes 0, so that no exponential overflows.
+    logits = logits - logits.max(axis=1, keepdims=True)
+    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+
+def _answers(model, images, *, batch_size):
+    """Compute what a model answers with, once it is known that these are logits."""
+    import keras
+
+    compiled_logits(model, explainable_images(model, images[:8]))
+    outputs = model.predict(images, batch_size=batch_size, verbose=0)
+    (logits,) = keras.tree.flatten(outputs)  # may come by name
+    return logits
+
+
+def _in_parts(function, model, images):
+    """Compute something of a model and images as it takes them.
+
+    In parts, as the pictures may lie on the disk, for want of memory.
+    """
     images = check_images(images, model.input_shape[1:])
-    # In parts, as the pictures may lie on the disk, for want of memory.
-    logits = np.concatenate(
+    return np.concatenate(
         [
-            model.predict(
+            function(
+                model,
                 scaled_for(
                     model,
                     as_intensities(images[start : start + PART], images.shape[1:]),
                 ),
                 batch_size=BATCH_SIZE,
-                verbose=0,
             )
             for start in range(0, len(images), PART)
         ]
     )
-    # The largest logit becomes 0, so that no exponential overflows.
-    logits = logits - logits.max(axis=1, keepdims=True)
-    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))

@@ -465,7 +465,8 @@ def test_an_own_network_is_loaded_and_runs_as_in_keras(lab, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("last", "classes"), [("softmax", 3), ("linear", 3), ("sigmoid", 1), ("linear", 1)]
+    ("last", "classes"),
+    [("softmax", 3), ("linear", 3), ("sigmoid", 1), ("linear", 1), ("sigmoid", 3)],
 )
 def test_scores_are_explained_whatever_the_network_ends_in(
     lab, tmp_path, last, classes
@@ -485,6 +486,34 @@ def test_scores_are_explained_whatever_the_network_ends_in(
     np.testing.assert_allclose(drops, expected, atol=1e-3 * np.abs(expected).max())
     names = getattr(network, "class_names", ("0", "1"))
     assert shares(screen) == [shown(network, image[0], names)]
+
+
+def test_what_stands_behind_the_probabilities_changes_nothing_or_is_refused(
+    lab, tmp_path
+):
+    import keras
+
+    network = farm(first=[keras.layers.Rescaling(1 / 255)])
+    screen, before = lab(), None
+    behind = {"dropout": keras.layers.Dropout(0.5), "half": keras.layers.Rescaling(0.5)}
+    for name, layer in {"plain": keras.layers.Identity(), **behind}.items():
+        longer = keras.Model(network.inputs, layer(network.outputs[0]))
+        networks.export_network(longer, tmp_path / f"{name}.js")
+        upload(
+            screen,
+            f"{name}.js",
+            (tmp_path / f"{name}.js").read_bytes(),
+            "Your own network",
+        )
+        if name == "half":
+            (sentence,) = screen.alert()
+            assert sentence.startswith("This network changes its probabilities further")
+        else:
+            answered(screen)
+            assert before in (None, shares(screen))
+            before = shares(screen)
+    image = pictures.load_image(CAT, (24, 32)) * 255
+    assert before == [shown(network, image, ("0", "1", "2"))]
 
 
 def test_a_network_whose_first_layers_tell_is_not_asked_what_white_is(lab, tmp_path):

@@ -162,6 +162,50 @@ def test_an_answer_that_is_no_number_is_refused(photo, other, tmp_path):
         assert f"the network's answer to {photo} is not finite" in result.stderr
 
 
+@pytest.fixture
+def averaged(tmp_path):
+    """The file of an average of two networks that end in softmax, and the network."""
+    image = keras.Input((24, 24, 3), name=pictures.INTENSITIES)
+    conv = keras.layers.Conv2D(4, 3, activation="relu", name="conv")(image)
+    features = keras.layers.GlobalAveragePooling2D()(conv)
+    two = [keras.layers.Dense(3, activation="softmax")(features) for _ in "ab"]
+    model = keras.Model(image, keras.layers.Average()(two))
+    save_classifier(model, tmp_path / "averaged.keras", class_names=("a", "b", "c"))
+    return tmp_path / "averaged.keras", model
+
+
+def test_what_the_layers_do_not_show_is_asked_and_can_be_said(
+    photo, averaged, tmp_path
+):
+    file, model = averaged
+    refused = run("predict", photo, "--model", file, "--json")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "--probabilities" in refused.stderr
+    said = ["--model", file, "--probabilities", "softmax", "--json"]
+    found = document(run("predict", photo, *said))["photos"][0]
+    own = model.predict(pictures.load_image(photo, (24, 24))[None], verbose=0)[0]
+    np.testing.assert_allclose(found["probabilities"], own, rtol=1e-5)
+    drawn = ["--out", tmp_path / "drawn.png", "--method", "saliency", "--target", "b"]
+    explained = document(run("explain", photo, *said, *drawn))
+    assert explained["probability"] == pytest.approx(own[1], rel=1e-5)
+    assert explained["logit"] == pytest.approx(np.log(own[1]), rel=1e-4)
+
+
+def test_classes_answered_for_themselves_are_printed_with_their_own_probabilities(
+    photo, tmp_path
+):
+    image = keras.Input((24, 24, 3), name=pictures.INTENSITIES)
+    dense = keras.layers.Dense(3, kernel_initializer="zeros")
+    model = keras.Model(image, dense(keras.layers.GlobalAveragePooling2D()(image)))
+    dense.bias.assign([np.log(9), np.log(4), np.log(1 / 4)])
+    save_classifier(model, tmp_path / "tags.keras", class_names=("cat", "dog", "cow"))
+    said = ["--model", tmp_path / "tags.keras", "--logits", "sigmoid"]
+    result = run("predict", photo, *said)
+    assert result.exit_code == 0, result.output
+    words = result.stdout.split()
+    assert words[-6:] == ["cat", "90.0%", "dog", "80.0%", "cow", "20.0%"]
+
+
 def test_a_network_that_does_not_tell_is_asked_what_white_is(photo, silent):
     for command in ("predict", "maps", "explain"):
         refused = run(command, photo, "--model", silent)

@@ -67,6 +67,80 @@ def test_accuracy_and_loss_are_those_worked_out_on_paper(brightness, two_images)
     assert measured.count == 2
 
 
+def ended(model, activation):
+    """The network with an activation behind its last layer."""
+    import keras
+
+    layer = keras.layers.Activation(activation)
+    return keras.Model(model.inputs[0], layer(model.outputs[0]))
+
+
+def test_probabilities_that_a_network_gives_are_its_own_and_judged_as_its_logits(
+    brightness, rng
+):
+    images = rng.random((2 * metrics.BATCH_SIZE + 1, 2, 2, 1), np.float32)
+    labels = rng.integers(0, 2, len(images))
+    network = ended(brightness, "softmax")
+    np.testing.assert_allclose(
+        training.predict(network, images),
+        network.predict(images, verbose=0),
+        rtol=1e-6,
+    )
+    expected, found = (
+        training.evaluate(one, Split(images, labels)) for one in (brightness, network)
+    )
+    assert found.accuracy == expected.accuracy
+    assert found.loss == pytest.approx(expected.loss, rel=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "linear"])
+def test_one_output_is_the_second_of_two_classes(two_images, activation):
+    import keras
+
+    image = keras.Input((2, 2, 1), name=pictures.INTENSITIES)
+    dense = keras.layers.Dense(1, activation=activation)
+    network = keras.Model(image, dense(keras.layers.Flatten()(image)))
+    dense.set_weights([np.full((4, 1), np.log(3)), np.zeros(1)])
+    found = training.predict(network, two_images)
+    np.testing.assert_allclose(found, [[0.5, 0.5], [0.25, 0.75]], rtol=1e-6)
+    measured = training.evaluate(network, Split(two_images, np.array([0, 0])))
+    assert measured.accuracy == 0.5
+    assert measured.loss == pytest.approx(-(np.log(1 / 2) + np.log(1 / 4)) / 2)
+
+
+def test_logits_may_come_by_name(brightness, two_images):
+    import keras
+
+    network = keras.Model(brightness.inputs[0], {"animal": brightness.outputs[0]})
+    np.testing.assert_array_equal(
+        training.predict(network, two_images), training.predict(brightness, two_images)
+    )
+
+
+def test_classes_that_are_answered_for_themselves_have_no_accuracy(
+    brightness, two_images
+):
+    network = ended(brightness, "sigmoid")
+    np.testing.assert_allclose(
+        training.predict(network, two_images), [[0.5, 0.5], [0.5, 0.75]], rtol=1e-6
+    )
+    with pytest.raises(ValueError, match=r"each of its 2 classes for itself.*\[:, k\]"):
+        training.evaluate(network, Split(two_images, np.array([0, 1])))
+
+
+def test_probabilities_are_not_taken_for_logits(brightness, two_images):
+    import keras
+
+    twice = [keras.layers.Softmax()(brightness.outputs[0]) for _ in "ab"]
+    network = keras.Model(brightness.inputs[0], keras.layers.Average()(twice))
+    for call in (
+        lambda: training.predict(network, two_images),
+        lambda: training.evaluate(network, Split(two_images, np.array([0, 1]))),
+    ):
+        with pytest.raises(ValueError, match="with_answers"):
+            call()
+
+
 @pytest.mark.parametrize(
     ("images", "message"),
     [

@@ -7,6 +7,8 @@ const { bar, div, fit, forward, grey, h, inWorker, mapSheet, network, paint, pan
 
 const MOST = 1024; // pixels of a photo's longer side: more than a network takes
 
+const PROBABLE = /^(softmax|sigmoid)$/; // activations that make probabilities of scores
+
 // Lay signed numbers over a photo, which shows through where they are small; roots, since
 // a few large ones would hide all others.
 function glow(photo, numbers) {
@@ -68,13 +70,13 @@ cnnbook.define("photo-lab", class extends cnnbook.Widget {
   // Take a network, whose last layer then gives scores in place of probabilities; answer
   // with what has to change in the state.
   use(data) {
-    const { input, layers, output, name, range, classes } = network(data), last = data.layers.at(-1);
-    const [count, ...more] = last.shape, kind = last.activation?.kind, { layer } = this.state ?? {};
+    const { input, layers, output, name, range, classes } = network(data), last = this.end(data.layers);
+    const [count, ...more] = data.layers.at(-1).shape, kind = last.activation?.kind, { layer } = this.state ?? {};
     if (more.length || ![1, 3].includes(input[2])) throw new Error("This network does not give scores to photos.");
-    const end = /softmax|sigmoid/.test(kind) ? { ...last, activation: null } : last;
-    const worker = inWorker({ ...data, layers: [...data.layers.slice(0, -1), end] });
+    const end = PROBABLE.test(kind) ? { ...last, activation: null } : last;
+    const worker = inWorker({ ...data, layers: data.layers.map((layer) => layer === last ? end : layer) });
     this.worker?.stop();
-    const names = count > 1 && classes || [...Array(Math.max(count, 2)).keys()].map(String);
+    const names = [...Array(Math.max(count, 2)).keys()].map((k, _, { length }) => classes?.length === length ? classes[k] : String(k));
     const maps = layers.filter(({ shape, kind }) => shape[2] && kind !== "train_only");
     this.offer("layer", maps.map(({ name, shape }) => [name, `${name}: ` + shape.join(" × ")]));
     this.offer("target", [["likeliest", "the likeliest"], ...names.map((name, k) => [k, name])]);
@@ -84,6 +86,17 @@ cnnbook.define("photo-lab", class extends cnnbook.Widget {
       kind: count === 1 || kind === "sigmoid" ? "sigmoid" : "softmax" });
     return maps.some(({ name }) => name === layer) ? {} : { channel: 0, silent: "", target: "likeliest",
       layer: (maps.find((one) => one.activation) ?? maps[0]).name, window: Math.min(16, ...input.slice(0, 2)) };
+  }
+
+  // The layer whose activation gives the answers: behind it, layers only train, or flatten one row.
+  end(layers) {
+    let at = layers.length - 1;
+    const same = ({ kind }) => kind === "train_only" || (kind === "flatten" && layers[at - 1].shape.at(-1) === layers[at].shape[0]);
+    while (at && same(layers[at])) at--;
+    const made = layers.slice(layers.findLastIndex(({ arrays }) => arrays), at);
+    if (made.some(({ activation }) => PROBABLE.test(activation?.kind)))
+      throw new Error("This network changes its probabilities further, so that they are no scores.");
+    return layers[at];
   }
 
   async reads(file) {
