@@ -57,7 +57,8 @@ def row(name):
     Returns the cells by function, and for those that are not as the table says what
     was expected and what came.
     """
-    keras.backend.clear_session()  # so that layers have the same names every time
+    # So that layers have the same names every time; collecting garbage takes long.
+    keras.backend.clear_session(free_memory=False)
     plain, cells, off = Plain(NETWORKS[name]), {}, {}
     for function in FUNCTIONS.values():
         if not function.is_tried_on(plain.network):

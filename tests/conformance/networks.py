@@ -79,7 +79,12 @@ def network(about, name, **facts):
 
 
 def body(x):
-    """Return maps of 4 × 3 places and 4 channels, by two convolutions and a pool."""
+    """Return maps of 4 × 3 places and 4 channels, by one convolution."""
+    return kl.Conv2D(4, 3, strides=3, activation="relu", name="conv")(x)
+
+
+def deeper(x):
+    """Return such maps, by two convolutions and a pool."""
     x = kl.Conv2D(3, 3, padding="same", activation="relu", name="first")(x)
     x = kl.MaxPooling2D(2, name="pool")(x)
     return kl.Conv2D(4, 3, activation="relu", name="conv")(x)
@@ -144,12 +149,12 @@ def _():
 
 @network(BUILT, "built by functional calls")
 def _():
-    return functional(softmax)
+    return functional(softmax, middle=deeper)
 
 
 @network(BUILT, "around another model (transfer learning)", maps="base/conv")
 def _():
-    base = functional(lambda x: x)
+    base = functional(lambda x: x, middle=deeper)
     base.name = "base"
     x = image = keras.Input((*SIZE, 3), name="image")
     return keras.Model(image, softmax(base(x, training=False)), name="network")
@@ -235,7 +240,7 @@ def _():
 )
 def _():
     def gated(x):
-        x = body(x)
+        x = deeper(x)
         gate = kl.GlobalAveragePooling2D(keepdims=True)(x)
         gate = kl.Conv2D(4, 1, activation="sigmoid", name="gate")(gate)
         return kl.Multiply(name="gated")([x, gate])
@@ -264,7 +269,7 @@ def _():
     BUILT,
     "that answers for every pixel (segmentation)",
     maps="conv",
-    refused={"scores": "row of class scores", "votes": ""},
+    refused={"row": "row of class scores", "votes": ""},
 )
 def _():
     return functional(lambda x: kl.Conv2D(2, 1, name="scores")(x))
@@ -273,7 +278,7 @@ def _():
 @network(
     BUILT,
     "without a top",
-    refused={"scores": "row of class scores"},
+    refused={"row": "row of class scores"},
 )
 def _():
     return functional(lambda x: x)
@@ -282,7 +287,7 @@ def _():
 @network(
     BUILT,
     "with two outputs",
-    refused={"scores": "2 outputs"},
+    refused={"row": "2 outputs"},
 )
 def _():
     model = functional(softmax)
@@ -333,7 +338,12 @@ class Subclassed(keras.Model):
         return self.end(ops.mean(self.conv(images), axis=(1, 2)))
 
 
-@network(BUILT, "that is a subclass of keras.Model", refused=UNTOLD)
+@network(
+    BUILT,
+    "that is a subclass of keras.Model",
+    refused=UNTOLD
+    | {"whole": "functional or Sequential", "picture_range": "", "scaled_for": ""},
+)
 def _():
     model = Subclassed(name="network")
     model(np.zeros((1, *SIZE, 3), "float32"))
@@ -453,7 +463,7 @@ def _():
     BUILT,
     "with a Lambda layer",
     maps="own",
-    refused=OWN | {"save_classifier": "cannot be loaded", "copies": "Lambda"},
+    refused=OWN | {"save_classifier": "Lambda", "copies": "Lambda"},
 )
 def _():
     return functional(
@@ -528,8 +538,9 @@ ends("logits and a linear Activation", after(kl.Activation("linear")), kind="log
 ends("one logit", one, kind="logit")
 ends("one sigmoid", one_sigmoid, kind="sigmoid")
 ends("one sigmoid, as a function", after(ops.sigmoid, scores=one), kind="sigmoid")
-ends("several sigmoids", lambda x: dense(x, CLASSES, "sigmoid"), kind="sigmoid")
-ends("two sigmoids", lambda x: dense(x, 2, "sigmoid"), kind="sigmoid")
+INDEPENDENT = {"kind": "sigmoid", "refused": {"evaluate": "no accuracy"}}
+ends("several sigmoids", lambda x: dense(x, CLASSES, "sigmoid"), **INDEPENDENT)
+ends("two sigmoids", lambda x: dense(x, 2, "sigmoid"), **INDEPENDENT)
 ends("softmax and dropout", after(kl.Softmax(), kl.Dropout(0.5)))
 ends("softmax and Reshape", after(kl.Softmax(), kl.Reshape((CLASSES,))))
 ends("softmax and Flatten", after(kl.Softmax(), kl.Flatten(name="flat")))
@@ -599,16 +610,24 @@ half.__name__ = "softmax"
 ends(
     "a function of one's own named softmax, and it is one",
     after(kl.Activation(own_softmax)),
-    refused={"scores": PROBABLY, **UNSAVED},
+    refused={"scores": PROBABLY},
 )
 ends(
     "a function of one's own named softmax, and it is none",
     after(kl.Activation(half)),
     kind="logits",
-    refused={"scores": "softmax", **UNSAVED},
+    refused={"scores": "softmax", "copies": "softmax", "save_classifier": "softmax"},
 )
-ends("tanh", lambda x: dense(x, CLASSES, "tanh"), refused={"scores": "tanh"})
-ends("log softmax", after(ops.log_softmax), refused={"scores": "LogSoftmax"})
+ends(
+    "tanh",
+    lambda x: dense(x, CLASSES, "tanh"),
+    refused={"scores": "tanh", "with_answers": "probabilities"},
+)
+ends(
+    "log softmax",
+    after(ops.log_softmax),
+    refused={"scores": "LogSoftmax|log_softmax", "with_answers": "probabilities"},
+)
 
 
 # What it does to pictures first
@@ -701,7 +720,7 @@ first(
     lambda x: kl.Permute((2, 3, 1))(x),
     shape=(3, *SIZE),
     white=1.0,
-    refused={"anything": "channels"},
+    refused={"images": r"images have shape \(N, H, W, C\) here"},
 )
 
 
@@ -834,6 +853,7 @@ has(
         kl.GroupNormalization(2)(kl.Conv2D(4, 3, name="conv")(x))
     ),
     maps="silu",
+    refused={"readouts": "no place of its own"},
 )
 has(
     "PReLU and LeakyReLU",
