@@ -8,7 +8,7 @@ import io
 import tokenize
 from pathlib import Path
 
-from cnnbook.widgets import embedding, registry
+from cnnbook.widgets import markup, registry
 
 PACKAGE = Path(__file__).parents[1] / "cnnbook"
 MOST = 400
@@ -40,7 +40,7 @@ def lines_of_code(text):
 def bytes_of_scripts():
     """Sum up what pages load if they have every widget, arrays aside."""
     scripts = registry.STATIC.glob("*.js")
-    return sum(len(embedding.served(script).encode()) for script in scripts)
+    return sum(len(markup.served(script).encode()) for script in scripts)
 
 
 def main():

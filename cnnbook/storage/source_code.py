@@ -4,6 +4,7 @@ import ast
 import copy
 import functools
 import hashlib
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,16 +44,17 @@ def modules_behind(root: Path, code: str) -> dict[str, Path]:
     >>> list(modules_behind(root, "from cnnbook import figures; figures.CAT"))
     ['cnnbook', 'cnnbook.figures', 'cnnbook.figures.style']
     """
+    package = _package_in(root)
     found: dict[str, Path] = {}
     waiting = [("this code", code)]
     while waiting:
         where, code = waiting.pop()
         try:
-            names = _reached(root, code)
+            names = package.reached(code)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
         for name in names - found.keys():
-            found[name] = _file_of(root, name)
+            found[name] = package.files[name]
             waiting.append((str(found[name]), found[name].read_text(encoding="utf-8")))
     return dict(sorted(found.items()))
 
@@ -96,17 +98,18 @@ def digests_behind(root: Path, name: str) -> dict[str, str]:
     ValueError
         If there is no such module or name, or an import cannot be followed.
     """
+    package = _package_in(root)
     found: dict[str, str] = {}
     waiting = {name}
     while waiting:
         name = waiting.pop()
-        if _file_of(root, name):
-            behind = modules_behind(root, f"import {name}")
+        if name in package.files:
+            behind = modules_behind(root, f"import {name}\n{name}")
             found |= {at: digest_of_code(file).hex() for at, file in behind.items()}
         else:
-            code = part_for(*_module_and_name(root, name))
+            code = part_for(package.code_around(name), name.rpartition(".")[2])
             found[name] = digest_of_syntax(code).hex()
-            waiting |= _names_used(root, code) - found.keys()
+            waiting |= package.names_used(code) - found.keys()
     return found
 
 
@@ -160,45 +163,6 @@ def _statements(code):
         if not _for_types_alone(node)
         for single in _one_import_each(node)
     ]
-
-
-def _module_and_name(root, name):
-    """Split a full name: the code of the module, and the name that it defines."""
-    module, _, inner = name.rpartition(".")
-    file = _file_of(root, module) if module else None
-    code = file.read_text(encoding="utf-8") if file else ""
-    if not any(inner in binds for _, binds, _ in _statements(code)):
-        raise ValueError(f"there is no {name}")
-    return code, inner
-
-
-def _names_used(root, code):
-    """Give the full names of what a piece of code uses of this package."""
-    uses = _uses(code)
-    names, modules = set(), {}
-    for variable, module, attribute in uses.imported:
-        if _file_of(root, module) is None:
-            raise ValueError(f"there is no {module}")
-        name = _full_name(root, module, attribute) if attribute else module
-        if _file_of(root, name) is None:
-            names.add(name)
-        else:
-            plain = variable == PACKAGE and not attribute  # import cnnbook.a.b
-            modules[variable] = PACKAGE if plain else name
-    for variable, *attributes in uses.dotted:
-        name = modules.get(variable)
-        while name and attributes and _file_of(root, name):
-            name = _full_name(root, name, attributes.pop(0))
-        names |= {name} - {None}
-    return names | {modules[variable] for variable in uses.whole & modules.keys()}
-
-
-def _full_name(root, module, attribute):
-    """Name what ``module.attribute`` is: a module, or what the module defines."""
-    inside = f"{module}.{attribute}"
-    if _file_of(root, inside):
-        return inside
-    return f"{_within(root, module, attribute)}.{attribute}"
 
 
 def _one_import_each(node):
@@ -282,8 +246,9 @@ def _uses(code):
     """Read what a piece of code imports from this package, and does with it."""
     tree = ast.parse(code)
     tree.body = [node for node in tree.body if not _for_types_alone(node)]
+    every = list(ast.walk(tree))
     imported = []
-    for node in ast.walk(tree):
+    for node in every:
         if isinstance(node, ast.Import):
             imported += [
                 (alias.asname or PACKAGE, alias.name, "")
@@ -303,7 +268,7 @@ def _uses(code):
             _refuse_import_by_string(node)
     variables = {variable for variable, _, _ in imported}
     dotted, inner = set(), set()
-    for node in ast.walk(tree):  # from the outside in: the longest dotted name first
+    for node in every:  # from the outside in: the longest dotted name first
         if isinstance(node, ast.Attribute) and node not in inner:
             attributes: list[str] = []
             while isinstance(node, ast.Attribute):
@@ -314,7 +279,7 @@ def _uses(code):
                 dotted.add((node.id, *attributes))
     whole = {
         node.id
-        for node in ast.walk(tree)
+        for node in every
         if isinstance(node, ast.Name) and node.id in variables and node not in inner
     }
     return Uses(tuple(imported), frozenset(dotted), frozenset(whole))
@@ -355,63 +320,128 @@ def _refuse_import_by_string(call):
         )
 
 
-# --- Which files that means
+# --- What that means among the files that there are
 
 
-def _reached(root, code):
-    """Name the modules that a piece of code reaches itself, and what is around them."""
-    uses = _uses(code)
-    names, packages = set(), {}
-    for variable, module, attribute in uses.imported:
-        if _file_of(root, module) is None:
-            raise ValueError(f"there is no {module}")
-        name = _within(root, module, attribute) if attribute else module
-        names |= {module, name}
-        plain = variable == PACKAGE and not attribute  # import cnnbook.a.b
-        stands_for = PACKAGE if plain else name
-        if _is_package(root, stands_for) and attribute not in _face(root, module):
-            packages[variable] = stands_for
-    for variable, *attributes in uses.dotted:
-        if variable in packages:
-            names.add(_along(root, packages[variable], attributes))
-    for variable in uses.whole & packages.keys():
-        names |= set(_face(root, packages[variable]).values())
-    return names | {around for name in names for around in _packages_around(name)}
+class _Package:
+    """The modules that there are, and what the names in code mean among them.
 
+    Parameters
+    ----------
+    files : dict of str to pathlib.Path
+        Of each module, by its full name.
+    texts : dict of str to (str, str)
+        Of each folder, by its full name: its code, and the stub of its face.
+    """
 
-def _along(root, name, attributes):
-    """Return the module that ``name.attribute.attribute`` comes from."""
-    for attribute in attributes:
-        inner = _within(root, name, attribute)
-        if inner == name:
-            break
-        name = inner
-    return name
+    def __init__(
+        self, files: dict[str, Path], texts: dict[str, tuple[str, str]]
+    ) -> None:
+        self.files, self.texts = files, texts
+        self.faces = {name: _handed_on(name, stub) for name, (_, stub) in texts.items()}
+        self._reached: dict[str, set[str]] = {}
 
+    def reached(self, code):
+        """Name the modules that code reaches itself, and the packages around them."""
+        if code not in self._reached:
+            imported, used = self._meant(code)
+            names = {self._home(name) for name in imported | used}
+            for room in used & self.faces.keys():  # its names may be used, too
+                names |= set(self.faces[room].values())
+            around = {outer for name in names for outer in _packages_around(name)}
+            self._reached[code] = names | around
+        return self._reached[code]
 
-def _within(root, name, attribute):
-    """Return the module that a name of a module or of a package comes from."""
-    if not _is_package(root, name):
+    def names_used(self, code):
+        """Give the full names of what code uses; modules, where it uses them whole."""
+        imported, used = self._meant(code)
+        return used | (imported - self.files.keys())
+
+    def code_around(self, name):
+        """Read the module that defines a name."""
+        module, _, inner = name.rpartition(".")
+        code = self.files[module].read_text("utf-8") if module in self.files else ""
+        if not any(inner in binds for _, binds, _ in _statements(code)):
+            raise ValueError(f"there is no {name}")
+        return code
+
+    def _meant(self, code):
+        """Give the full names of what code imports, and of what it uses of that."""
+        uses = _uses(code)
+        imported, used = set(), set()
+        for variable, module, attribute in uses.imported:
+            if module not in self.files:
+                raise ValueError(f"there is no {module}")
+            name = self._full_name(module, attribute) if attribute else module
+            imported.add(name)
+            plain = variable == PACKAGE and not attribute  # import cnnbook.a.b
+            stands_for = PACKAGE if plain else name
+            for first, *attributes in uses.dotted:
+                if first == variable:
+                    used.add(self._along(stands_for, attributes))
+            if variable in uses.whole:
+                used.add(stands_for)
+        return imported, used
+
+    def _along(self, name, attributes):
+        """Name what ``name.attribute.attribute`` is, or the part of it that is ours."""
+        for attribute in attributes:
+            if name not in self.files:
+                break
+            name = self._full_name(name, attribute)
         return name
-    inside = f"{name}.{attribute}"
-    if _file_of(root, inside):
-        return inside
-    face = _face(root, name)
-    if attribute in face:
-        return face[attribute]
-    if attribute in _defined(_file_of(root, name).read_text(encoding="utf-8")):
-        return name
-    raise ValueError(f"there is no {inside}")
+
+    def _full_name(self, module, attribute):
+        """Name what ``module.attribute`` is: a module, or what the module defines."""
+        inside = f"{module}.{attribute}"
+        if inside in self.files or module not in self.texts:
+            return inside
+        if attribute in self.faces[module]:
+            return f"{self.faces[module][attribute]}.{attribute}"
+        if attribute in _defined(self.texts[module][0]):
+            return inside
+        raise ValueError(f"there is no {inside}")
+
+    def _home(self, name):
+        """Name the module that something comes from, which may be that itself."""
+        return name if name in self.files else name.rpartition(".")[0]
 
 
-def _face(root, package):
-    """Read what a package hands on from its modules: {name: module}."""
-    stub = _file_of(root, package).with_suffix(".pyi")
-    return _handed_on(package, stub.read_text("utf-8")) if stub.is_file() else {}
+def _package_in(root):
+    """List the package as it is now.
+
+    What its code reaches is found out once, as long as modules and faces stay the same.
+    """
+    files, texts = [], []
+    for folder, inner, names in os.walk(root / PACKAGE):
+        if "__init__.py" not in names:
+            inner.clear()
+            continue
+        name = ".".join(Path(folder).relative_to(root).parts)
+        code = Path(folder, "__init__.py")
+        face = code.with_suffix(".pyi")
+        stub = face.read_text("utf-8") if face.name in names else ""
+        texts.append((name, code.read_text("utf-8"), stub))
+        files.append((name, str(code)))
+        files += [
+            (f"{name}.{file[:-3]}", os.path.join(folder, file))
+            for file in names
+            if file.endswith(".py") and file != code.name
+        ]
+    return _package_of(tuple(files), tuple(texts))
+
+
+@functools.lru_cache(maxsize=1)
+def _package_of(files, texts):
+    return _Package(
+        {name: Path(file) for name, file in files},
+        {name: (code, stub) for name, code, stub in texts},
+    )
 
 
 @functools.cache
 def _handed_on(package, stub):
+    """Read what a package hands on from its modules: {name: module}."""
     return {
         alias.asname or alias.name: f"{package}.{node.module or alias.name}"
         for node in ast.parse(stub).body
@@ -436,14 +466,3 @@ def _packages_around(name):
     """Name the packages around a module, whose own code runs before its does."""
     while name := name.rpartition(".")[0]:
         yield name
-
-
-def _is_package(root, name):
-    return _file_of(root, name).name == "__init__.py"
-
-
-def _file_of(root, name):
-    """Return the file of a module, None for a name that is no module."""
-    base = root.joinpath(*name.split("."))
-    files = (base.with_suffix(".py"), base / "__init__.py")
-    return next((file for file in files if file.is_file()), None)

@@ -59,12 +59,12 @@ def measure():
             Row("all processes of `make book`", cold.all, 5, "GB"),
             Row("with nothing changed", again.seconds, 10, "s"),
             Row("after an edit to prose", prose.seconds, 10, "s", note="was 2.5 s"),
-            Row("chapters run after an edit to prose", prose.chapters, 0, ""),
+            Row("chapters run after an edit to prose", prose.chapters, 0, "", "="),
             Row("after an edit to one chapter's code", code.seconds, 15, "s"),
-            Row("chapters run after an edit to one's code", code.chapters, 1, ""),
-            Row(f"chapters run after an edit to {module}", shared.chapters, 2, ""),
+            Row("chapters run after an edit to one's code", code.chapters, 1, "", "="),
+            Row(f"chapters run after an edit to {module}", shared.chapters, 2, "", "="),
             Row("`make quick`", quick.seconds, 60, "s", note="was 3 min 33 s"),
-            Row("chapters run by `make quick`", quick.chapters, 0, ""),
+            Row("chapters run by `make quick`", quick.chapters, 0, "", "="),
         ]
     return rows
 

@@ -38,7 +38,7 @@ def measure():
                 built.metrics.accuracy,
                 accuracy,
                 "",
-                at_most=False,
+                rule="≥",
                 note=note,
             ),
             Row(f"classifier on {source}, training", built.seconds, seconds, "s"),
@@ -61,7 +61,7 @@ def recorded():
             classifier["mean"],
             0.84,
             "",
-            at_most=False,
+            rule="≥",
             note=f"{low:.1%} to {high:.1%}",
         ),
         Row("recorded: slowest seed", longest, 600, "s"),
@@ -70,7 +70,7 @@ def recorded():
             best,
             classifier["mean"],
             "",
-            at_most=False,
+            rule="≥",
             note="the bound is our network from scratch",
         ),
     ]
@@ -151,7 +151,7 @@ def speed():
         our_speed / their_speed,
         1.5,
         "×",
-        at_most=False,
+        rule="≥",
         note=f"{our_speed:.0f} and {their_speed:.0f} a second; ours from memory",
     )
 

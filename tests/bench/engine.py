@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from cnnbook import networks
-from cnnbook.widgets import embedding, registry
+from cnnbook.widgets import markup, registry
 from tests.bench.measuring import Row
 from tests.browser.serving import LAUNCH_OPTIONS, find_browser
 
@@ -27,7 +27,7 @@ PASSES = """
 
 
 def measure():
-    served = (embedding.served(path).encode() for path in registry.STATIC.glob("*.js"))
+    served = (markup.served(path).encode() for path in registry.STATIC.glob("*.js"))
     scripts = sum(map(len, served)) / 1000
     rows = [Row("scripts of the pages", scripts, 60, "kB")]
     network = networks.load_classifier()

@@ -42,7 +42,7 @@ def occlusion_of_vgg19():
             seconds[1] / seconds[0],
             3,
             "×",
-            at_most=False,
+            rule="≥",
             note=f"{seconds[0]:.1f} and {seconds[1]:.1f} s",
         ),
         Row("the same, error per largest change", error, 1e-4, ""),

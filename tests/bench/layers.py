@@ -57,7 +57,7 @@ def measure():
             loops / ours,
             100,
             "×",
-            at_most=False,
+            rule="≥",
             note="loops timed on part of the work",
         ),
     ]

@@ -53,7 +53,7 @@ def measure():
     return [
         Row(f"{case}: time / theirs", seconds["ours"] / seconds["theirs"], 1, "×",
             note=f"{seconds['ours']:.0f} s against {seconds['theirs']:.0f} s"),
-        Row(f"{case}: share that excite more", wins / total, 0.75, "", at_most=False,
+        Row(f"{case}: share that excite more", wins / total, 0.75, "", rule="≥",
             note=f"{wins} of {total}"),
     ]  # fmt: skip
 

@@ -17,7 +17,7 @@ from sphinx.errors import ConfigError
 from sphinx.util.docutils import docutils_namespace
 
 from cnnbook import storage, training
-from cnnbook.widgets import embedding, registry
+from cnnbook.widgets import embedding, markup, registry
 from cnnbook_sphinx import (
     accessibility,
     execution,
@@ -464,7 +464,7 @@ def test_a_widget_has_its_styles_and_keeps_its_text_and_a_still_picture(build):
         page,
         re.S,
     ).groups()
-    assert (out / "book" / styles).read_text() == embedding.STYLES.read_text()
+    assert (out / "book" / styles).read_text() == markup.STYLES.read_text()
     assert "<p>See the <em>figure</em>.</p>" in inside
     [source] = re.findall(
         r'<noscript><img src="([^"]+)" width="300" height="200"', inside
@@ -534,14 +534,14 @@ def test_a_changed_script_reaches_pages_that_did_not_change(build, monkeypatch):
     out, _ = build(pages)
     script = out / "_static" / "widgets" / "widget.js"
     before = script.read_text(), (out / "index.html").read_text()
-    monkeypatch.setattr(embedding, "served", lambda script: "// other\n")
+    monkeypatch.setattr(markup, "served", lambda script: "// other\n")
     build(pages)
     assert script.read_text() == "// other\n" != before[0]
 
 
 def test_changed_styles_have_a_new_address(build, tmp_path, monkeypatch):
     styles = tmp_path / "widget.css"
-    monkeypatch.setattr(embedding, "STYLES", styles)
+    monkeypatch.setattr(markup, "STYLES", styles)
     addresses = []
     for text in ("p { margin: 0 }", "p { margin: 1px }"):
         styles.write_text(text)

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from cnnbook.widgets import embedding, registry
+from cnnbook.widgets import markup, registry
 
 MINUS = "−"
 OPENINGS = itertools.count()  # of pages, one after the other
@@ -61,9 +61,9 @@ def page_of(inside):
 
 def put_code(folder, tag):
     """Write the styles and the scripts of a widget beside its page."""
-    shutil.copy(embedding.STYLES, folder)
+    shutil.copy(markup.STYLES, folder)
     for script in registry.ELEMENTS[tag].scripts:
-        (folder / script.name).write_text(embedding.served(script))
+        (folder / script.name).write_text(markup.served(script))
 
 
 def as_in_the_book(widget, **options):
@@ -73,8 +73,8 @@ def as_in_the_book(widget, **options):
     scripts[-1:-1] = [f"{kind}.js" for kind in widget.data]
     return (
         "".join(f'<script defer src="{name}"></script>' for name in scripts)
-        + embedding.opening(
-            widget.tag, sets, embedding.STYLES.name, name=widget.tag, **options
+        + markup.opening(
+            widget.tag, sets, markup.STYLES.name, name=widget.tag, **options
         )
         + f"<p>See the figure.</p></{widget.tag}>"
     )

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from cnnbook import layers, widgets
-from cnnbook.widgets import embedding, registry
+from cnnbook.widgets import embedding, markup, registry
 from tests.browser.screens import (
     MINUS,
     as_in_the_book,
@@ -689,7 +689,7 @@ def test_nothing_moves_by_itself(open_page, tag):
     """So there is nothing to reduce for readers who want reduced motion."""
     screen = open_page(tag)
     assert screen.page.evaluate("document.getAnimations().length") == 0
-    assert not re.search("transition|animation", embedding.STYLES.read_text())
+    assert not re.search("transition|animation", markup.STYLES.read_text())
 
 
 @pytest.mark.slow

@@ -83,10 +83,11 @@ OPERATIONS = operations()
 OF_ONE = {name: kind for name, kind in OPERATIONS.items() if required(kind.call) == 1}
 
 
-@pytest.mark.parametrize("name", sorted(LAYERS.keys() | OF_ONE.keys()))
-def test_every_layer_and_operation_is_in_the_table_or_left_out_on_purpose(name):
-    assert (name in TRAITS) != (name in LEFT_OUT), (
-        f"give {name} a row in cnnbook/networks/traits.py, or say above why it has none"
+def test_every_layer_and_operation_is_in_the_table_or_left_out_on_purpose():
+    names = sorted(LAYERS.keys() | OF_ONE.keys())
+    wrong = [name for name in names if (name in TRAITS) == (name in LEFT_OUT)]
+    assert not wrong, (
+        "give each a row in cnnbook/networks/traits.py, or say above why it has none"
     )
 
 
@@ -148,18 +149,39 @@ def answer(name, maps):
     return np.asarray(operation(maps, **options))
 
 
-@pytest.mark.parametrize("name", those(lambda traits: traits.role == "inert"))
-def test_what_acts_in_training_alone_changes_nothing_after_it(rng, name):
+def try_all(names, check):
+    """Try a check with each name, so that a failure says of all of them what is wrong.
+
+    As items of their own, several hundred take longer to be collected than to be run.
+    """
+    wrong = {}
+    for name in names:
+        try:
+            check(name)
+        except Exception as error:
+            wrong[name] = f"{type(error).__name__}: {error}"
+    assert names
+    assert not wrong, "\n\n".join(f"{name}: {why}" for name, why in wrong.items())
+
+
+def test_what_acts_in_training_alone_changes_nothing_after_it():
+    try_all(those(lambda traits: traits.role == "inert"), _changes_nothing)
+
+
+def _changes_nothing(name):
+    rng = np.random.default_rng(0)
     shape = {"SpatialDropout1D": (2, 8, 3), "SpatialDropout3D": (2, 8, 8, 8, 3)}
     maps = rng.uniform(-3, 3, shape.get(name, (2, 8, 8, 3))).astype("float32")
     np.testing.assert_array_equal(answer(name, maps), maps)
 
 
-@pytest.mark.parametrize(
-    "name",
-    those(lambda it: it.reach in ("place", "channels") and it.role != "input"),
-)
-def test_what_works_place_by_place_lets_no_place_see_another(rng, name):
+def test_what_works_place_by_place_lets_no_place_see_another():
+    names = those(lambda it: it.reach in ("place", "channels") and it.role != "input")
+    try_all(names, _lets_no_place_see_another)
+
+
+def _lets_no_place_see_another(name):
+    rng = np.random.default_rng(0)
     maps = rng.uniform(0.1, 0.9, (1, 4, 5, 3)).astype("float32")
     other = maps.copy()
     other[0, 1, 2] = rng.uniform(0.1, 0.9, 3)
@@ -172,11 +194,13 @@ def test_what_works_place_by_place_lets_no_place_see_another(rng, name):
         np.testing.assert_allclose(turned, before, rtol=1e-6)
 
 
-# "linear" has no layer and no operation of its own.
-@pytest.mark.parametrize(
-    "name", those(lambda it: it.role == "activation" and it.reach == "place")
-)
-def test_an_activation_bends(name):
+def test_an_activation_bends():
+    # "linear" has no layer and no operation of its own.
+    names = those(lambda it: it.role == "activation" and it.reach == "place")
+    try_all(names, _bends)
+
+
+def _bends(name):
     numbers = np.linspace(-8, 8, 401, dtype="float32")[:, None]
     bends = np.abs(np.diff(answer(name, numbers), n=2, axis=0))
     assert bends.max() > 1e-5

@@ -62,8 +62,13 @@ def root(tmp_path):
         ("from cnnbook import maps\nmaps.axes.united()", AXES),
         # A room that is handed on as a whole may be used as a whole.
         ("from cnnbook import maps\nprint(vars(maps))", TRACING | PLACES | AXES),
-        # A function is no room, even where one of its names is.
-        ("from cnnbook.maps import trace\ntrace.anything", TRACING),
+        (
+            "import cnnbook.maps\nprint(vars(cnnbook.maps))",
+            TRACING | PLACES | AXES,
+        ),
+        # A function or a constant is no room, even where one of its names is.
+        ("from cnnbook.maps import EDGE\nEDGE.real", ALWAYS),
+        ("from cnnbook import __version__\n__version__.split()", {"cnnbook"}),
     ],
 )
 def test_imports_are_followed_to_what_they_reach_and_no_further(root, code, reached):
@@ -101,6 +106,32 @@ def test_the_module_that_cannot_be_followed_is_named(root):
     (root / "cnnbook" / "checks.py").rename(root / "cnnbook" / "maps" / "checks.py")
     with pytest.raises(ValueError, match=r"tracing\.py: there is no cnnbook\.checks"):
         storage.modules_behind(root, "from cnnbook import maps\nmaps.trace")
+
+
+def test_files_that_come_go_and_change_are_seen_by_the_next_question(root):
+    code = "from cnnbook import maps\nmaps.trace"
+    assert set(storage.modules_behind(root, code)) == TRACING
+    room = root / "cnnbook" / "maps"
+    (room / "__init__.pyi").write_text("from .axes import trace as trace\n")
+    assert set(storage.modules_behind(root, code)) == AXES
+    (room / "axes.py").write_text("import cnnbook.checks\n")
+    assert set(storage.modules_behind(root, code)) == AXES | {"cnnbook.checks"}
+    (root / "cnnbook" / "checks.py").unlink()
+    with pytest.raises(ValueError, match=r"axes\.py: there is no cnnbook\.checks"):
+        storage.modules_behind(root, code)
+
+
+def test_each_module_is_read_for_its_imports_once_for_all_questions(root, monkeypatch):
+    seen = []
+    meant = source_code._Package._meant
+    monkeypatch.setattr(
+        source_code._Package,
+        "_meant",
+        lambda package, code: seen.append(code) or meant(package, code),
+    )
+    for name in ("trace", "place", "axes", "trace"):
+        storage.modules_behind(root, f"from cnnbook import maps\nmaps.{name}")
+    assert len(seen) == len(set(seen))
 
 
 @pytest.mark.parametrize("name", ["modle", "storage.modle", "checks.check_hole"])
@@ -257,6 +288,7 @@ def test_a_digest_of_a_function_changes_with_what_it_needs_alone(
         ),
         # A module that is handed on as a whole may be used as a whole.
         ("from cnnbook import checks\nb = vars(checks)", {"cnnbook", "cnnbook.checks"}),
+        ("from cnnbook import maps\nb = vars(maps)", TRACING | PLACES | AXES),
     ],
 )
 def test_names_are_followed_to_where_they_are_defined(root, code, reached):

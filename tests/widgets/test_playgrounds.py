@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from cnnbook import layers, networks, widgets
-from cnnbook.widgets import embedding, registry
+from cnnbook.widgets import embedding, markup, registry
 
 pytestmark = pytest.mark.xdist_group("widgets")
 
@@ -232,14 +232,14 @@ def test_readers_get_the_scripts_without_comments_and_with_every_word():
     for script in registry.STATIC.glob("*.js"):
         bare = re.sub(r"(?<!\S)//.*|/\*.*?\*/", "", script.read_text("utf-8"))
         assert bare != script.read_text("utf-8")
-        assert re.findall(r"\w+", embedding.served(script)) == re.findall(r"\w+", bare)
+        assert re.findall(r"\w+", markup.served(script)) == re.findall(r"\w+", bare)
 
 
 def test_every_text_in_the_scripts_reaches_readers_as_it_is_written():
     for script in registry.STATIC.glob("*.js"):
         texts = texts_in(script.read_text("utf-8"))
         assert texts
-        assert texts == texts_in(embedding.served(script))
+        assert texts == texts_in(markup.served(script))
         # Spaces of a template literal inside another one would be lost.
         cut = [text for text in texts if text.count("{") != text.count("}")]
         assert not cut, f"{script.name} nests template literals: {cut}"

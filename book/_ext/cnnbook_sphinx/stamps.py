@@ -82,15 +82,32 @@ def stamp(root, text):
         return ""
     digest = hashlib.sha256(_versions(root).encode())
     modules = modules_behind(root, text)
-    for name, file in modules.items():
-        digest.update(name.encode() + b"\0" + storage.digest_of_code(file))
-        if name in OUTSIDE:
-            digest.update(OUTSIDE[name]().encode())
+    digest.update(content_of(modules))
     if modules:
         digest.update(os.environ.get("CNNBOOK_PUBLISH", "").encode())
         for file in _package_data(root, modules):
             digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def content_of(modules):
+    """Return bytes that change with what modules do, and with what they read outside.
+
+    Parameters
+    ----------
+    modules : dict of str to pathlib.Path
+        From `modules_behind`.
+
+    Returns
+    -------
+    content : bytes
+    """
+    parts = []
+    for name, file in modules.items():
+        parts += [name.encode(), b"\0", storage.digest_of_code(file)]
+        if name in OUTSIDE:
+            parts.append(OUTSIDE[name]().encode())
+    return b"".join(parts)
 
 
 def _package_data(root, modules):

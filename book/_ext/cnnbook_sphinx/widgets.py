@@ -59,7 +59,7 @@ class Widget(SphinxDirective):
     def run(self):
         """Return the widget, or an error that names those there are."""
         # Here, so that a book without widgets needs none of this.
-        from cnnbook.widgets import embedding, registry
+        from cnnbook.widgets import markup, registry
 
         tag = self.arguments[0]
         if tag not in registry.ELEMENTS:
@@ -76,7 +76,7 @@ class Widget(SphinxDirective):
         key = key_of(tag)
         there = data_folder(Path(self.env.srcdir), tag, key).exists()
         keys[tag] = key if there else None
-        for file in (embedding.STYLES, *registry.ELEMENTS[tag].scripts):
+        for file in (markup.STYLES, *registry.ELEMENTS[tag].scripts):
             self.env.note_dependency(str(file))
         node = widget(tag=tag, key=keys[tag], options=self.options)
         self.state.nested_parse(self.content, self.content_offset, node)
@@ -88,15 +88,15 @@ def copy_files(app, env):
     shown = {widget for name in env.metadata for widget in _shown(env, name).items()}
     if not shown or app.builder.format != "html":
         return
-    from cnnbook.widgets import embedding, registry
+    from cnnbook.widgets import markup, registry
 
     target = Path(app.outdir, "_static", FOLDER)
     (target / widget_data.LATER).mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(embedding.STYLES, target / embedding.STYLES.name)
+    shutil.copyfile(markup.STYLES, target / markup.STYLES.name)
     copied = set()
     for tag, key in sorted(shown):
         for script in registry.ELEMENTS[tag].scripts:
-            (target / script.name).write_text(embedding.served(script), "utf-8")
+            (target / script.name).write_text(markup.served(script), "utf-8")
         data = data_folder(Path(app.srcdir), tag, key)
         for file in data.rglob("*.*"):
             name = file.relative_to(data)
@@ -127,21 +127,21 @@ def visit_widget(translator, node):
     tag, key = node["tag"], node["key"]
     if translator.builder.name == "epub" or not key:
         return
-    from cnnbook.widgets import embedding, registry
+    from cnnbook.widgets import markup, registry
 
     facts = _facts(translator.builder.app, tag, key)
     here = translator.builder.get_target_uri(translator.builder.current_docname)
     folder = relative_uri(here, f"_static/{FOLDER}/")
     # As Sphinx does with scripts, so that no browser keeps an old one.
-    version = hashlib.sha256(embedding.STYLES.read_bytes()).hexdigest()[:8]
-    styles = f"{folder}{embedding.STYLES.name}?v={version}"
+    version = hashlib.sha256(markup.STYLES.read_bytes()).hexdigest()[:8]
+    styles = f"{folder}{markup.STYLES.name}?v={version}"
     options = node["options"]
     if registry.ELEMENTS[tag].loads_later:
         options = options | {"folder": f"{folder}{widget_data.LATER}/"}
     translator.body.append(
-        embedding.opening(tag, facts["sets"], styles, name=tag, **options)
+        markup.opening(tag, facts["sets"], styles, name=tag, **options)
     )
-    picture = embedding.image(
+    picture = markup.image(
         folder + facts["picture"], facts["width"], facts["height"], facts["alt"]
     )
     translator.body.append(f"<noscript>{picture}</noscript>")
@@ -182,13 +182,10 @@ def key_of(tag):
     for part in _parts_behind(tag):
         digest.update(storage.digest_of_syntax(part))
     needed = _modules_behind(tag)
-    files = [*needed.values()]
+    digest.update(stamps.content_of(needed))
     if READS_SHIPPED in needed:
-        files += sorted(networks.SHIPPED.parent.glob("*.keras"))
-    for file in files:
-        digest.update(file.name.encode() + b"\0" + storage.digest_of_code(file))
-    for name in sorted(needed.keys() & stamps.OUTSIDE.keys()):
-        digest.update(stamps.OUTSIDE[name]().encode())
+        for file in sorted(networks.SHIPPED.parent.glob("*.keras")):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
     digest.update(str(storage.versions()).encode())  # they decide what is learned
     return digest.hexdigest()[:16]
 
