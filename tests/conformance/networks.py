@@ -901,7 +901,10 @@ def attention(x):
     return kl.GlobalAveragePooling1D()(kl.LayerNormalization()(x))
 
 
-@network(LAYERS, "with attention over places")
+ATTENTION = {"relus": "unknown", "activations": "unknown", "pools": "unknown"}
+
+
+@network(LAYERS, "with attention over places", refused=ATTENTION)
 def _():
     return functional(lambda x: softmax(attention(body(x))), middle=lambda x: x)
 
@@ -909,14 +912,14 @@ def _():
 @network(
     LAYERS,
     "of patches and attention (a vision transformer)",
-    refused={"window": "no receptive field"},
+    refused=ATTENTION,
 )
 def _():
     def patches(x):
         return kl.Conv2D(4, 4, strides=(3, 3), name="conv")(x)
 
     def end(x):
-        x = kl.Reshape((6, 4))(x)
+        x = kl.Reshape((9, 4))(x)
         x = kl.Add()([x, kl.MultiHeadAttention(1, 4)(x, x)])
         return softmax(kl.Dense(4, activation="gelu")(x))
 

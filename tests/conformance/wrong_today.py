@@ -6,9 +6,7 @@ wrong; once it is mended, its line has to go.
 
 from tests.conformance.functions import FUNCTIONS
 
-CLASS_MAPS = ("grad_cam", "hires_cam", "xgrad_cam", "grad_cam_plus_plus")
 WINDOWS = tuple(name for name, one in FUNCTIONS.items() if "window" in one.needs)
-TAKE_PICTURES = tuple(name for name, one in FUNCTIONS.items() if "images" in one.needs)
 SUBCLASSED = (
     "one_image_input",
     "fitting_images",
@@ -82,25 +80,6 @@ WRONG_TODAY = {
             "that turns colours round by slicing",
         ),
     ),
-    "a gradient at the pixels is asked for, which is not needed": (
-        CLASS_MAPS,
-        named(
-            "that takes bytes",
-            "that casts to whole numbers and back",
-            "that stops gradients",
-        ),
-    ),
-    "maps of layers that are wrapped or of one's own are not found": (
-        (*CLASS_MAPS, "ablation_cam"),
-        named(
-            "with a convolution wrapped in SpectralNormalization",
-            "whose convolutions are blocks of one's own",
-        ),
-    ),
-    "channels first are taken for rows": (
-        TAKE_PICTURES,
-        named("that takes channels first and permutes them"),
-    ),
     "of one image alone it asks, where a batch has a fixed number": (
         ("ablation_cam",),
         named("that takes batches of a fixed number"),
@@ -108,15 +87,13 @@ WRONG_TODAY = {
     "softmax as a layer cannot be replaced": (
         ("without_activations",),
         named(
-            (
-                "that ends in softmax, as a layer",
-                "that ends in softmax and dropout",
-                "that ends in softmax and Reshape",
-                "that ends in softmax and Flatten",
-                "that ends in softmax and clip",
-                "that ends in softmax and Rescaling",
-                "that ends in softmax over pooled 1 × 1 maps",
-            )
+            "that ends in softmax, as a layer",
+            "that ends in softmax and dropout",
+            "that ends in softmax and Reshape",
+            "that ends in softmax and Flatten",
+            "that ends in softmax and clip",
+            "that ends in softmax and Rescaling",
+            "that ends in softmax over pooled 1 × 1 maps",
         ),
     ),
     "logits are said where only answers tell that they are probabilities": (
