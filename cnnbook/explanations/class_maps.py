@@ -13,7 +13,14 @@ from cnnbook.explanations.gradients import gradients
 from cnnbook.explanations.logits import image_spec, logits_by_layer, logits_of
 from cnnbook.explanations.question import ask
 from cnnbook.networks.compiled import compiled_once
-from cnnbook.networks.graph import layer_calls, unknown_layer
+from cnnbook.networks.graph import (
+    axes_in,
+    checked_axes,
+    connections,
+    follow,
+    layer_calls,
+    unknown_layer,
+)
 from cnnbook.networks.heads import Targets
 from cnnbook.networks.traits import CONVOLUTIONS, POOLS, traits_of
 
@@ -24,6 +31,9 @@ WEIGHTED = "weighted activations"
 
 # Layers that add nothing: the layer before them shows the same in finer detail.
 _COARSER = POOLS | {"global pooling", "inert"}
+
+# Layers that find something in a picture: until then, maps are still the picture.
+_FINDING = CONVOLUTIONS | {"transposed convolution", "dense", "product"}
 
 
 def grad_cam(
@@ -299,34 +309,84 @@ def maps_layer(model: keras.Model, layer: str | None = None) -> str:
     -------
     layer : str
         By default the last layer whose output still has rows and columns, pools apart:
-        those would only make the maps coarser.
+        those would only make the maps coarser.  It is, or lies behind, a layer that
+        finds something: a convolution of whatever kind, a dense layer, or a layer of
+        one's own.
 
     Raises
     ------
     ValueError
         If the layer is unknown, has no maps, or there is none.
     """
-    calls = layer_calls(model)
-    spatial = [name for name, node in calls.items() if _has_places(node)]
+    calls, axes = layer_calls(model), axes_in(model)
+    spatial = [name for name in calls if _has_places(calls[name], axes.get(name))]
+    listed = ", ".join(spatial)
     if layer is not None:
         if layer not in calls:
             raise unknown_layer(model, layer, calls)
+        checked_axes(model, layer)
         if layer not in spatial:
             raise ValueError(
                 f"layer {layer!r} has no maps, since its output has shape "
                 f"{tuple(calls[layer].outputs[0].shape)}: nothing in it has a place in "
-                f"the image any more. Layers that have: {', '.join(spatial)}"
+                f"the image any more. Layers that have: {listed or 'none'}"
             )
         return layer
-    roles = {name: traits_of(calls[name].operation).role for name in spatial}
-    candidates = [name for name in spatial if roles[name] not in _COARSER]
-    learned = any(roles[name] in CONVOLUTIONS for name in candidates)
-    if not candidates or not learned:
+    if not spatial:
         raise ValueError(
-            f"model {model.name!r} has no convolution whose maps could be explained; "
-            f"layers with maps: {', '.join(spatial) or 'none'}"
+            f"model {model.name!r} has no layer with maps, (N, H, W, F), to be "
+            "explained; occlusion_map needs none"
         )
-    return candidates[-1]
+    shown = [
+        name
+        for name in _found_in_places(model, spatial)
+        if traits_of(calls[name].operation).role not in _COARSER
+    ]
+    if not shown:
+        raise ValueError(
+            f"model {model.name!r} has no convolution whose maps could be explained, "
+            f"nor a layer that may hold one; choose one by layer=, of: {listed}"
+        )
+    return shown[-1]
+
+
+def _found_in_places(model, spatial):
+    """Name those of the layers with maps that show what was found in a picture.
+
+    In the order of computation.  What has been a row of numbers has lost its places,
+    and does not get them back by being given rows and columns again.
+    """
+    import keras
+
+    names = []
+
+    def look(name, node, args, kwargs):
+        sources = [
+            value
+            for value in keras.tree.flatten((args, kwargs))
+            if isinstance(value, str)
+        ]
+        seen = "found" if "found" in sources or _finds(node) else "picture"
+        shape = tuple(node.outputs[0].shape)
+        flat = len(shape) < 3 or (len(shape) == 4 and name not in spatial)
+        if flat or set(sources) <= {"lost"}:
+            seen = "lost"
+        if seen == "found" and name in spatial:
+            names.append(name)
+        return [seen] * len(node.outputs)
+
+    follow(connections(model), ["picture"], look)
+    return names
+
+
+def _finds(node):
+    """Tell whether a layer finds something; of an unknown one, whether it may."""
+    operation = node.operation
+    role = traits_of(operation).role
+    if role != "unknown":
+        return role in _FINDING
+    channels = {tensor.shape[-1] for tensor in (*node.input_tensors, *node.outputs)}
+    return bool(getattr(operation, "weights", ())) or len(channels) > 1
 
 
 def weighted_maps(maps: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -427,15 +487,16 @@ def _ablation(model, network, end, layer):
         return logits_by_layer(network, end, images, given={layer: several})[0]
 
     (maps,) = layer_calls(model)[layer].outputs
+    sides = [maps.shape[axis] for axis in checked_axes(model, layer)]
     function = tf.function(compute, autograph=False)
     return function.get_concrete_function(
         image_spec(model),
-        tf.TensorSpec(maps.shape, maps.dtype),
+        tf.TensorSpec((None, *sides), maps.dtype),
         tf.TensorSpec((None,), tf.int64),
     )
 
 
-def _has_places(node):
+def _has_places(node, axes):
     """Tell whether a call answers with maps of more than one place."""
     shape = node.outputs[0].shape
-    return len(shape) == 4 and tuple(shape[1:3]) != (1, 1)
+    return axes is not None and any(shape[axis] != 1 for axis in axes[:2])

@@ -80,9 +80,16 @@ def _gradient_function(model, network, end, layer, rule):
 
     def compute(images, selectors):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(images)
+            if not layer:
+                tape.watch(images)
+            # From a layer on: what comes before it needs no derivative.
             logits, found = logits_by_layer(
-                network, end, images, [layer] if layer else [], instead=instead
+                network,
+                end,
+                images,
+                [layer] if layer else [],
+                instead=instead,
+                watch=tape.watch if layer else None,
             )
             logits = tf.reduce_sum(logits * selectors, axis=1)
         values = found[layer] if layer else images

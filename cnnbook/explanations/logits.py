@@ -260,6 +260,7 @@ def logits_by_layer(
     names: Iterable[str] = (),
     given: Mapping[str, tf.Tensor] | None = None,
     instead: Mapping[str, Callable[..., Any]] | None = None,
+    watch: Callable[[tf.Tensor], Any] | None = None,
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     """Compute logits, and what some layers answer, in TensorFlow.
 
@@ -274,6 +275,8 @@ def logits_by_layer(
         What layers answer, instead of what they would.
     instead : dict of str to callable, optional
         What takes the place of layers.
+    watch : callable, optional
+        Called with what each of ``names`` answers, as in `graph.run`.
 
     Returns
     -------
@@ -285,7 +288,7 @@ def logits_by_layer(
     instead = dict(instead or {})
     if end.kind in PROBABILITIES:
         instead[end.layer] = before_activation
-    found = run(network, images, {*names, end.layer}, given, instead)
+    found = run(network, images, {*names, end.layer}, given, instead, watch)
     rows = tf.reshape(found[end.layer], (-1, found[end.layer].shape[-1]))
     return tf.cast(rows, tf.float32), found
 

@@ -14,6 +14,8 @@ from cnnbook.maps.receptive_fields import layer_without_room
 from cnnbook.networks.compiled import compiled_once
 from cnnbook.networks.graph import (
     Connections,
+    axes_in,
+    checked_axes,
     connections,
     follow,
     layer_calls,
@@ -44,8 +46,8 @@ def feature_maps(
     The model sees the images exactly as given, in inference mode.  The function
     that extracts the maps is compiled at the first call for a model and these
     layers, and reused for as long as the model lives, whatever the number of
-    images: change weights freely in between.  (Other attributes of the layers, such
-    as an activation function, are read at the first call alone.)
+    images: change weights freely in between.  Where anything else of the layers was
+    changed, such as an activation function, it is compiled anew.
 
     Parameters
     ----------
@@ -68,14 +70,16 @@ def feature_maps(
     -------
     maps : dict of str to ndarray of shape (N, H', W', F)
         In the order in which the model computes them, whatever the order asked
-        for, with each layer's own data type.  The arrays are read-only, so that
-        large maps need no copying; copy what you want to change.
+        for, with each layer's own data type.  Channels are last and rows are those of
+        the image, also of layers that have them elsewhere.  The arrays are read-only,
+        so that large maps need no copying; copy what you want to change.
 
     Raises
     ------
     ValueError
         If the model is not built, not functional, or has several inputs; if a
-        layer is unknown or has no maps; if the images do not fit the model.
+        layer is unknown or has no maps, or layers contradict each other about which
+        axis is that of channels; if the images do not fit the model.
 
     Examples
     --------
@@ -291,7 +295,8 @@ def _run(model, extractor, batch):
 def _chosen(model, layers):
     """Return the names of the layers asked for, in the order of computation."""
     calls = layer_calls(model)
-    spatial = [name for name, node in calls.items() if len(node.outputs[0].shape) == 4]
+    axes = axes_in(model)
+    spatial = [name for name in calls if axes.get(name)]
     roles = {name: traits_of(calls[name].operation).role for name in spatial}
     chosen: set[str] = set()
     if layers is None:
@@ -304,6 +309,7 @@ def _chosen(model, layers):
         matching = [layer] if layer in calls else fnmatch.filter(calls, layer)
         if not matching:
             raise unknown_layer(model, layer, calls)
+        checked_axes(model, matching[0])
         if not set(matching) & set(spatial):
             raise ValueError(
                 f"layer {matching[0]!r} has no feature maps: its output has shape "

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from cnnbook.checks import check_whole
 from cnnbook.maps.layer_maps import feature_maps
+from cnnbook.networks.compiled import refresh_predict
 from cnnbook.networks.inputs import fitting_images
 
 if TYPE_CHECKING:
@@ -273,6 +274,7 @@ def superposition_gap(
             f"{first.shape} and {second.shape}"
         )
     pictures = np.concatenate([first, second, (first + second) / 2])
+    refresh_predict(model)
     answers, *_ = keras.tree.flatten(model.predict(pictures, verbose=0, batch_size=32))
     one, other, middle = np.split(answers.astype(float), 3)
     spread = np.abs(one - other).max()

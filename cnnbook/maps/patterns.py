@@ -12,7 +12,13 @@ import numpy.typing as npt
 
 from cnnbook.checks import check_whole, is_whole
 from cnnbook.maps.receptive_fields import layer_without_room, receptive_field
-from cnnbook.networks.graph import connections, layer_calls, run, unknown_layer
+from cnnbook.networks.graph import (
+    checked_axes,
+    connections,
+    layer_calls,
+    run,
+    unknown_layer,
+)
 from cnnbook.networks.inputs import fitting_images, one_image_input
 
 if TYPE_CHECKING:
@@ -342,6 +348,7 @@ def _checked_channels(
     if layer not in calls:
         raise unknown_layer(model, layer, calls)
     output = calls[layer].outputs[0].shape
+    *_, channels_axis = checked_axes(model, layer)
     if len(output) != 4:
         raise ValueError(
             f"layer {layer!r} has no feature maps: its output has shape {output}. "
@@ -351,9 +358,10 @@ def _checked_channels(
             )
         )
     chosen = tuple(channels) if isinstance(channels, Iterable) else (channels,)
-    if not chosen or not all(is_whole(c, most=output[3] - 1) for c in chosen):
+    last = output[channels_axis] - 1
+    if not chosen or not all(is_whole(c, most=last) for c in chosen):
         raise ValueError(
-            f"channels must be whole numbers from 0 to {output[3] - 1}, at least one, "
+            f"channels must be whole numbers from 0 to {last}, at least one, "
             f"for layer {layer!r}; got {channels!r}"
         )
     return tuple(map(int, chosen))

@@ -17,9 +17,15 @@ from cnnbook.maps.axes import (
     united,
     whole,
 )
-from cnnbook.networks.graph import connections, follow, unknown_layer
+from cnnbook.networks.graph import (
+    CHANNELS_LAST,
+    axes_of_maps,
+    connections,
+    follow,
+    unknown_layer,
+)
 from cnnbook.networks.inputs import one_image_input
-from cnnbook.networks.traits import POOLS, traits_of
+from cnnbook.networks.traits import POOLS, permutation_of, traits_of
 
 if TYPE_CHECKING:
     import keras
@@ -258,7 +264,7 @@ def _fields(network, size, source=None):
     """
     import keras
 
-    fields = {}
+    fields, places = {}, axes_of_maps(network)
     seen = _Field(tuple(Axis.of_image(length) for length in size))
     if tuple(size) == (1, 1):  # a single position is all there is
         seen = _Field(tuple(map(whole, seen.axes)))
@@ -272,7 +278,8 @@ def _fields(network, size, source=None):
         if name == source:
             fields[name] = seen
         else:
-            fields[name] = _field_of(name, node.operation, sources)
+            axes = places.get(name, CHANNELS_LAST)
+            fields[name] = _field_of(name, node.operation, sources, axes)
         return [fields[name]] * len(node.outputs)
 
     around = NoWindowError(f"sees the image not only through {source!r}")
@@ -280,24 +287,40 @@ def _fields(network, size, source=None):
     return fields
 
 
-def _field_of(name, operation, sources):
-    """Return what a call's output sees, given what its inputs see."""
+def _field_of(name, operation, sources, places):
+    """Return what a call's output sees, given what its inputs see.
+
+    ``places`` are the axes of its rows, columns and channels, None if nobody knows.
+    """
     for source in sources:
         if isinstance(source, NoWindowError):
             return source
     everything = all(source.is_whole for source in sources)
     try:
-        step = united if everything else _step(operation)
+        step = united if everything else _step(operation, places)
         axes = zip(*(source.axes for source in sources), strict=True)
         return _Field(tuple(step(side, each) for side, each in enumerate(axes)))
     except NoWindowError as error:
         return type(error)(f"{name!r} ({type(operation).__name__}) {error}")
 
 
-def _step(layer):
+def _step(layer, places):
     """Return the function (side, axes of the inputs) -> axis of the output."""
-    if getattr(layer, "data_format", None) == "channels_first":
-        raise NoWindowError("puts channels first; only channels last is supported")
+    if places is None:
+        raise NoWindowError(
+            "takes for channels an axis that another layer takes for rows or columns"
+        )
+    rows, columns, channels = places
+    if rows < columns:
+        return _step_upright(layer, channels)
+    step = _step_upright(layer, channels)
+    return lambda side, axes: step(1 - side, axes)  # its rows are the image's columns
+
+
+def _step_upright(layer, channels):
+    """Return the step of a layer that has rows before columns."""
+    if permutation_of(layer):
+        return united
     traits = traits_of(layer)
     if traits.reach == "window" and traits.role in POOLS:
         return _sliding(layer.pool_size, layer, (1, 1))
@@ -311,7 +334,10 @@ def _step(layer):
         )
     if traits.reach == "everything":
         return lambda side, axes: whole(axes[0])
-    along_channels = np.ravel(getattr(layer, "axis", -1)).tolist() in ([-1], [3])
+    along_channels = np.ravel(getattr(layer, "axis", -1)).tolist() in (
+        [channels],
+        [channels - 4],
+    )
     if traits.reach == "place" or (traits.reach == "channels" and along_channels):
         return united
     raise NoWindowError(

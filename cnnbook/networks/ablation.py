@@ -15,6 +15,8 @@ import numpy.typing as npt
 from cnnbook.checks import check_whole
 from cnnbook.networks.copies import copy_network
 from cnnbook.networks.graph import (
+    CHANNELS_LAST,
+    axes_in,
     checked_channels,
     connections,
     follow,
@@ -360,6 +362,11 @@ def _layer_with_channels(model, layer):
         raise ValueError(
             f"{layer!r} ({type(operation).__name__}) is no layer that can be changed; "
             "name a layer such as a convolution"
+        )
+    if axes_in(model).get(layer, CHANNELS_LAST) != CHANNELS_LAST:
+        raise ValueError(
+            f"layer {layer!r} has its channels elsewhere than last, and none of them "
+            "can be taken out; name a layer that has them last"
         )
     if len(shape) < 2 or shape[-1] is None:
         raise ValueError(

@@ -7,18 +7,33 @@ Both what the layers compute (`maps.feature_maps`) and what they see
 from __future__ import annotations
 
 import difflib
+import weakref
 from collections import defaultdict
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from cnnbook.networks.traits import CONVOLUTIONS, POOLS, traits_of
+from cnnbook.networks.traits import (
+    CONVOLUTIONS,
+    POOLS,
+    channels_taken,
+    permutation_of,
+    traits_of,
+)
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
+
+
+Axes = tuple[int, int, int]  # those of rows, columns and channels
+CHANNELS_LAST: Axes = (1, 2, 3)
+
+# What may order axes anew, so that only layers behind it can tell.
+_REORDERING = frozenset({"unknown", "reshaping", "rearrangement", "product"})
 
 
 class Connections(NamedTuple):
@@ -158,17 +173,181 @@ def layer_calls(model: keras.Model) -> dict[str, Any]:
     return calls
 
 
+@dataclass(eq=False)
+class _Source:
+    """Maps that a layer makes, whose channels are found when a layer says where."""
+
+    channels: int | None = None
+    before: _Layout | None = None  # has the same order if no layer says
+
+    @property
+    def channels_axis(self) -> int:
+        if self.channels is None and self.before is not None:
+            return self.before.axes[2]
+        return self.channels or 3
+
+
+class _Layout:
+    """The axes of one tensor, as an order of those of the maps that it comes from."""
+
+    def __init__(self, before: _Layout | None = None) -> None:
+        self.source = _Source(before=before)
+        self.order: tuple[int, ...] = (0, 1, 2, 3)
+
+    def permuted(self, order: Sequence[int]) -> _Layout | _Mixed:
+        """Return the layout with its axes in another order."""
+        if order[0] != 0:
+            return _Mixed()
+        moved = _Layout()
+        moved.source = self.source
+        moved.order = tuple(self.order[axis] for axis in order)
+        return moved
+
+    def agrees(self, channels: int) -> bool:
+        """Tell whether channels can be on this axis, and remember that they are."""
+        axis = self.order[channels]
+        if self.source.channels is None:
+            self.source.channels = axis
+        return self.source.channels == axis
+
+    @property
+    def axes(self) -> Axes:
+        """Which axes are rows, columns and channels."""
+        channels = self.source.channels_axis
+        rows, columns = sorted({1, 2, 3} - {channels})
+        return (
+            self.order.index(rows),
+            self.order.index(columns),
+            self.order.index(channels),
+        )
+
+
+class _Mixed:
+    """Of maps one axis of which is channels to a layer, and places to another."""
+
+
+class _NoMaps:
+    """Of a tensor that has not four axes."""
+
+
+def _layout_behind(node, sources):
+    """Tell which axes the output of a call has, from those of its inputs."""
+    operation = node.operation
+    before = _joined(node, sources)
+    order, channels = permutation_of(operation), channels_taken(operation)
+    if isinstance(before, _Layout):
+        if order is not None and len(node.outputs[0].shape) == 4:
+            before = before.permuted(order)
+        elif channels is not None and not before.agrees(channels):
+            before = _Mixed()
+    if len(node.outputs[0].shape) != 4:
+        return _NoMaps()
+    if isinstance(before, _NoMaps):
+        return _Layout()
+    if isinstance(before, _Layout) and order is None and channels is None:
+        if traits_of(operation).role in _REORDERING:
+            return _Layout(before)
+    return before
+
+
+def _joined(node, sources):
+    """Return the layout of a call's inputs, which has to be one where maps meet."""
+    if any(isinstance(source, _Mixed) for source in sources):
+        return _Mixed()
+    layouts = [source for source in sources if isinstance(source, _Layout)]
+    if len(layouts) < 2:
+        return layouts[0] if layouts else _NoMaps()
+    # What is broadcast, such as a gate for each channel, has no places of its own.
+    tensors = [tensor for tensor in node.input_tensors if len(tensor.shape) == 4]
+    whole = [
+        layout
+        for layout, tensor in zip(layouts, tensors, strict=True)
+        if list(tensor.shape[1:]).count(1) < 2
+    ]
+    first, *others = whole or layouts
+    if any(other.axes != first.axes for other in others):
+        return _Mixed()
+    return first
+
+
+def axes_of_maps(network: Connections) -> dict[str, Axes | None]:
+    """Find where the maps of each layer have rows, columns and channels.
+
+    Parameters
+    ----------
+    network : Connections
+
+    Returns
+    -------
+    axes : dict of str to tuple
+        (1, 2, 3) where channels are last and (2, 3, 1) where they are first, for each
+        layer whose output has four axes, inputs included.  None where layers
+        contradict each other, so that axes are no longer those of the image.
+
+    Examples
+    --------
+    >>> import keras
+    >>> model = keras.Sequential([keras.Input((8, 8, 3), name="image"),
+    ...     keras.layers.Permute((3, 1, 2), name="turned")])
+    >>> axes_of_maps(connections(model))
+    {'image': (1, 2, 3), 'turned': (2, 3, 1)}
+    """
+    import keras
+
+    layouts = {}
+
+    def look(name, node, args, kwargs):
+        values = keras.tree.flatten((args, kwargs))
+        sources = [own for own in values if isinstance(own, _Layout | _Mixed | _NoMaps)]
+        layouts[name] = _layout_behind(node, sources)
+        return [layouts[name]] * len(node.outputs)
+
+    follow(network, [_NoMaps()] * len(network.inputs), look)
+    return {
+        name: layout.axes if isinstance(layout, _Layout) else None
+        for name, layout in layouts.items()
+        if not isinstance(layout, _NoMaps)
+    }
+
+
+# model -> (outputs, axes); the outputs are kept, so that no others get their address.
+_axes_known: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
+
+def axes_in(model: keras.Model) -> dict[str, Axes | None]:
+    """Find, once for a model, where the maps of each layer have which axes.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or Sequential.
+
+    Returns
+    -------
+    axes : dict of str to tuple
+        As `axes_of_maps`.
+    """
+    network = connections(model)
+    outputs, axes = _axes_known.get(model, ([], None))
+    if [*map(id, outputs)] != [*map(id, network.outputs)]:
+        axes = axes_of_maps(network)
+        _axes_known[model] = network.outputs, axes
+    return axes
+
+
 def run(
     network: Connections,
     images: tf.Tensor,
     names: Container[str],
     given: Mapping[str, tf.Tensor] | None = None,
     instead: Mapping[str, Callable[..., Any]] | None = None,
+    watch: Callable[[tf.Tensor], Any] | None = None,
 ) -> dict[str, tf.Tensor]:
     """Compute what layers answer, in inference mode, from a batch of images.
 
     Plain TensorFlow from end to end, so that gradients flow and `tf.function` can
-    compile it; what no chosen layer needs is then left out.
+    compile it; what no chosen layer needs is then left out.  Maps are given and
+    answered with channels last, wherever the layers have them.
 
     Parameters
     ----------
@@ -182,6 +361,9 @@ def run(
     instead : dict of str to callable, optional
         What takes the place of these layers: called with the layer and what the layer
         would be called with.
+    watch : callable, optional
+        Called with what each of ``names`` answers, before any layer goes on with it:
+        `tf.GradientTape.watch`, for gradients that start there.
 
     Returns
     -------
@@ -191,11 +373,16 @@ def run(
     import keras
 
     found = {}
+    moved = {
+        name: (0, *axes)
+        for name, axes in axes_of_maps(network).items()
+        if axes not in (None, CHANNELS_LAST)
+    }
 
     def call(name, node, args, kwargs):
         operation = node.operation
         if given and name in given:
-            outputs = [given[name]]
+            outputs = [_moved_back(given[name], moved.get(name))]
         elif instead and name in instead:
             outputs = instead[name](operation, *args, **kwargs)
         elif traits_of(operation).role == "input":
@@ -205,10 +392,25 @@ def run(
         outputs = keras.tree.flatten(outputs)
         if name in names:
             found[name] = outputs[0]
+            if name in moved:
+                found[name] = keras.ops.transpose(outputs[0], moved[name])
+            if watch:
+                watch(found[name])
+            # What follows goes on from the same numbers, so that gradients arrive.
+            outputs[0] = _moved_back(found[name], moved.get(name))
         return outputs
 
     follow(network, [images], call)
     return found
+
+
+def _moved_back(maps, order):
+    """Return maps with channels last as a layer has them, if it orders axes so."""
+    import keras
+
+    if order is None:
+        return maps
+    return keras.ops.transpose(maps, [order.index(axis) for axis in range(4)])
 
 
 def answer(operation: keras.Operation, *args: Any, **kwargs: Any) -> Any:
@@ -314,6 +516,34 @@ def refuse_unknown(model: keras.Model, holding: str) -> None:
                 "unknown; build the model of Keras's own layers, or derive this one "
                 "from the one of them that it is like"
             )
+
+
+def checked_axes(model: keras.Model, layer: str) -> Axes:
+    """Return where a layer's maps have rows, columns and channels.
+
+    Parameters
+    ----------
+    model : keras.Model
+    layer : str
+        One of its layers; of one without maps the axes mean nothing.
+
+    Returns
+    -------
+    axes : (int, int, int)
+
+    Raises
+    ------
+    ValueError
+        If layers contradict each other, so that nobody can tell.
+    """
+    axes = axes_in(model).get(layer, CHANNELS_LAST)
+    if axes is None:
+        raise ValueError(
+            f"layer {layer!r} of model {model.name!r} has no rows and columns of the "
+            "image: a layer before it takes for channels an axis that another takes "
+            "for rows or columns; choose a layer before that one"
+        )
+    return axes
 
 
 def unknown_layer(model: keras.Model, layer: str, names: Collection[str]) -> ValueError:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from cnnbook.networks.graph import CHANNELS_LAST, axes_in, layer_calls
+from cnnbook.networks.traits import CONVOLUTIONS, channels_taken, traits_of
 from cnnbook.pictures.images import INTENSITIES
 
 if TYPE_CHECKING:
@@ -28,7 +31,8 @@ def one_image_input(model: keras.Model) -> tuple[int | None, ...]:
     Raises
     ------
     ValueError
-        If the model has several inputs, or its input is of another shape.
+        If the model has several inputs, or its input is of another shape or has its
+        channels first; if its layers have, and TensorFlow cannot compute that here.
     """
     shapes = [tuple(tensor.shape) for tensor in model.inputs]
     if len(shapes) != 1 or len(shapes[0]) != 4:
@@ -37,7 +41,59 @@ def one_image_input(model: keras.Model) -> tuple[int | None, ...]:
             f"{len(shapes)}: {', '.join(map(str, shapes))}. Pass the part that sees an "
             "image: keras.Model(image_input, output)"
         )
+    _check_channels_last(model, shapes[0])
     return shapes[0]
+
+
+def _check_channels_last(model, shape):
+    """Refuse channels first: in images, and in layers that cannot be run."""
+    every = axes_in(model)
+    if set(every.values()) <= {CHANNELS_LAST, None}:
+        return
+    axes = next(iter(every.values()))  # those of the input
+    if axes not in (CHANNELS_LAST, None):
+        sides = ", ".join(str(shape[axis]) for axis in axes)
+        moved = ", ".join(str(axes.index(axis) + 1) for axis in (1, 2, 3))
+        raise ValueError(
+            f"model {model.name!r} takes images of shape {shape}, which its layers "
+            f"read as {_letters(axes)}; images have shape (N, H, W, C) here: pass "
+            f"keras.Sequential([keras.Input(({sides})), "
+            f"keras.layers.Permute(({moved})), model])"
+        )
+    first = [
+        name
+        for name, node in layer_calls(model).items()
+        if channels_taken(node.operation) == 1
+        and traits_of(node.operation).role in _CONVOLVING
+    ]
+    if first and not _computes_channels_first():
+        raise ValueError(
+            f"layer {first[0]!r} of model {model.name!r} has its channels first, which "
+            "TensorFlow computes on this machine with oneDNN alone: set "
+            "TF_ENABLE_ONEDNN_OPTS=1 in the environment before Python starts"
+        )
+
+
+# Which hold a convolution, or may.
+_CONVOLVING = CONVOLUTIONS | {"transposed convolution", "unknown"}
+
+
+def _letters(axes):
+    """Return the letters of a shape whose rows, columns and channels are there."""
+    letters = dict(zip(axes, "HWC", strict=True))
+    return f"(N, {', '.join(letters[axis] for axis in (1, 2, 3))})"
+
+
+@functools.cache
+def _computes_channels_first():
+    """Tell whether TensorFlow runs a convolution with channels first."""
+    import tensorflow as tf
+
+    try:
+        tf.nn.conv2d(tf.ones((1, 1, 1, 1)), tf.ones((1, 1, 1, 1)), 1, "VALID", "NCHW")
+    except tf.errors.OpError:
+        return False
+    return True
 
 
 def fitting_images(model: keras.Model, images: npt.ArrayLike) -> np.ndarray:

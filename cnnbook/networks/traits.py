@@ -8,6 +8,8 @@ What is not in the table is unknown, which never means that it does nothing.
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 Role = Literal[
     "input", "inert", "scaling", "normalisation", "activation", "dense", "convolution",
     "depthwise convolution", "separable convolution", "transposed convolution",
@@ -264,6 +266,78 @@ def activation_of(operation: object) -> str:
         return own
     function = getattr(operation, "activation", None)
     return "linear" if function is None else _name_of(function)
+
+
+def permutation_of(operation: object) -> tuple[int, ...] | None:
+    """Look up in which order a layer or an operation puts the four axes of maps.
+
+    Parameters
+    ----------
+    operation : keras.Operation
+
+    Returns
+    -------
+    order : tuple of int or None
+        For each axis of its output, N included, that of its input.  None if it is
+        nothing that permutes axes.
+
+    Examples
+    --------
+    >>> import keras
+    >>> permutation_of(keras.layers.Permute((3, 1, 2)))
+    (0, 3, 1, 2)
+    """
+    axes = np.empty((0, 1, 2, 3))  # each is as long as its number says
+    match type(operation).__name__ if traits_of(operation) != UNKNOWN else "":
+        case "Permute":
+            moved = axes.transpose(0, *operation.dims)  # type: ignore[attr-defined]
+        case "Transpose":
+            moved = axes.transpose(operation.axes)  # type: ignore[attr-defined]
+        case "Moveaxis":
+            ends = operation.source, operation.destination  # type: ignore[attr-defined]
+            moved = np.moveaxis(axes, *ends)
+        case "Swapaxes":
+            ends = operation.axis1, operation.axis2  # type: ignore[attr-defined]
+            moved = np.swapaxes(axes, *ends)
+        case _:
+            return None
+    return moved.shape
+
+
+def channels_taken(operation: object) -> int | None:
+    """Look up the axis on which a layer or an operation takes channels to be.
+
+    Parameters
+    ----------
+    operation : keras.Operation
+        A layer of one's own says what those in it say.
+
+    Returns
+    -------
+    axis : int or None
+        1 or 3 of maps with four axes; None if it does not say.
+
+    Examples
+    --------
+    >>> import keras
+    >>> channels_taken(keras.layers.Conv2D(1, 1, data_format="channels_first"))
+    1
+    """
+    if traits_of(operation).role == "dense":
+        return 3
+    inside = getattr(operation, "_flatten_layers", lambda: [operation])()
+    formats = {
+        getattr(layer, "data_format", None)
+        for layer in inside
+        if traits_of(layer).role not in _SAME_EITHER_WAY
+    } - {None}
+    if len(formats) != 1:
+        return None
+    return 1 if formats == {"channels_first"} else 3
+
+
+# Whose data_format says nothing of maps: they do the same with either.
+_SAME_EITHER_WAY = frozenset({"input", "inert", "reshaping"})
 
 
 def _name_of(function):

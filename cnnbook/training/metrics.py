@@ -16,6 +16,7 @@ from cnnbook.explanations.logits import (
     compiled_logits,
     explainable_images,
 )
+from cnnbook.networks.compiled import refresh_predict
 from cnnbook.networks.heads import head
 from cnnbook.networks.ranges import scaled_for
 from cnnbook.networks.traits import PROBABILITIES
@@ -342,6 +343,7 @@ def _answers(model, images, *, batch_size):
     import keras
 
     compiled_logits(model, explainable_images(model, images[:8]))
+    refresh_predict(model)
     outputs = model.predict(images, batch_size=batch_size, verbose=0)
     (logits,) = keras.tree.flatten(outputs)  # may come by name
     return logits
