@@ -98,7 +98,7 @@ def written(name):
             and re.search(network.refused[need], cells[function.name].words)
         ]
         if said:
-            rows.append([NEEDS.get(need, f"`{need}`"), said[0]])
+            rows.append([NEEDS.get(need, need), said[0]])
     for reason in dict.fromkeys(known(name).values()):
         rows.append(["not right yet", reason])
     rows = rows or [["nothing", "All functions take it."]]

@@ -32,14 +32,12 @@ NEEDS = {
     "row": "explanations, predictions, and all else about classes",
     "gradients": "explanations by gradients at the pixels",
     "class maps": "class maps (Grad-CAM and its kin)",
-    "relus": "guided backprop and deconvnet",
     "maps": "feature maps, and what is made of them",
     "window": "receptive fields, traces, patches and readouts",
     "slopes": "traces and effective receptive fields",
     "readouts": "linear readouts",
     "copies": "copies with a part changed",
-    "activations": "copies without activations",
-    "pools": "copies with other pools",
+    "insides": "guided backprop, deconvnet, and copies with other activations or pools",
     "file": "saving it",
     "export": "networks and figures that run in a page",
     "votes": "the fully connected explorer",
@@ -83,7 +81,7 @@ class Function:
 
         Those that differ in their ends alone make none to what looks no further.
         """
-        looks = {"row", "export", "file", "whole", "copies", "activations"}
+        looks = {"row", "export", "file", "whole", "copies", "insides"}
         return network.about != ENDS or bool(looks & {*self.needs})
 
     def is_refused_by(self, network):
@@ -290,7 +288,7 @@ def no_pools(plain):
     return None if kinds(plain, kl.MaxPooling2D) else "no max pools"
 
 
-@checks(networks, "pools", "copies", unless=no_pools)
+@checks(networks, "insides", "copies", unless=no_pools)
 def with_average_pools(plain):
     copy = networks.with_average_pools(plain.model)
 
@@ -302,7 +300,7 @@ def with_average_pools(plain):
     same(answers_of(copy, plain), expected, plain)
 
 
-@checks(networks, "pools", "copies", unless=no_pools)
+@checks(networks, "insides", "copies", unless=no_pools)
 def with_subsampling(plain):
     copy = networks.with_subsampling(plain.model)
 
@@ -352,7 +350,7 @@ def has_activation(operation):
 
 @checks(
     networks,
-    "activations",
+    "insides",
     "copies",
     unless=lambda plain: (
         None
@@ -772,7 +770,7 @@ def is_relu(operation):
     )
 
 
-@checks(explanations, "scores", "relus", "gradients", unless=no_relu)
+@checks(explanations, "scores", "insides", "gradients", unless=no_relu)
 def guided_backprop(plain):
     found = explanations.guided_backprop(plain.model, plain.images, plain.target)
     with relus("guided"):
@@ -780,7 +778,7 @@ def guided_backprop(plain):
     explained(plain, found, largest(expected))
 
 
-@checks(explanations, "scores", "relus", "gradients", unless=no_relu)
+@checks(explanations, "scores", "insides", "gradients", unless=no_relu)
 def deconvnet(plain):
     found = explanations.deconvnet(plain.model, plain.images, plain.target)
     with relus("deconvnet"):

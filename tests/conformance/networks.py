@@ -42,6 +42,8 @@ class Network:
         What white is in the pictures that the network takes.
     white_is_known : bool
         Whether the layers tell, or it is said: 1 is, where they do not.
+    channels : int
+        Which axis of its pictures has the channels.
     tolerance : float
         By how much of the largest number answers may differ.
     call : dict
@@ -57,6 +59,7 @@ class Network:
     refused: Mapping[str, str] = field(default_factory=dict)
     white: float = 1.0
     white_is_known: bool = True
+    channels: int = 3
     tolerance: float = 2e-4
     call: Mapping = field(default_factory=lambda: {"training": False})
 
@@ -372,7 +375,11 @@ class OwnCall(keras.Sequential):
         return super().call(2 * images, training=training)
 
 
-@network(BUILT, "whose class changes what the layers compute", refused=UNTOLD)
+@network(
+    BUILT,
+    "whose class changes what the layers compute",
+    refused=UNTOLD | {"one_image_input": "functional or Sequential"},
+)
 def _():
     model = OwnCall(name="network")
     for layer in functional(softmax).layers:
@@ -396,8 +403,7 @@ class Classifier(keras.Model):
 # The sentence says what the outputs seem to be, or that nobody can know.
 PROBABLY = "probabilities|what that says about classes is unknown"
 
-HIDDEN = {"scores": PROBABLY, "relus": "unknown", "activations": "unknown"}
-HIDDEN |= {"pools": "unknown"}
+HIDDEN = {"scores": PROBABLY, "insides": "unknown"}
 
 
 @network(BUILT, "with a subclassed head", refused=HIDDEN)
@@ -427,9 +433,7 @@ class Doubled(kl.Layer):
 
 
 OWN = {
-    "relus": "unknown",
-    "activations": "unknown",
-    "pools": "unknown",
+    "insides": "unknown",
     "window": "no receptive field",
 }
 
@@ -488,7 +492,7 @@ def _():
 @network(
     BUILT,
     "with TimeDistributed over the rows",
-    refused={"relus": "unknown", "activations": "unknown", "pools": "unknown"},
+    refused={"insides": "unknown"},
 )
 def _():
     def by_rows(x):
@@ -720,7 +724,14 @@ first(
     lambda x: kl.Permute((2, 3, 1))(x),
     shape=(3, *SIZE),
     white=1.0,
-    refused={"images": r"images have shape \(N, H, W, C\) here"},
+    channels=1,
+    refused={
+        "images": r"images have shape \(N, H, W, C\) here",
+        "fitting_images": "",
+        "scaled_for": "",
+        "superposition_gap": "",
+        "field_on": "",
+    },
 )
 
 
@@ -901,7 +912,7 @@ def attention(x):
     return kl.GlobalAveragePooling1D()(kl.LayerNormalization()(x))
 
 
-ATTENTION = {"relus": "unknown", "activations": "unknown", "pools": "unknown"}
+ATTENTION = {"insides": "unknown"}
 
 
 @network(LAYERS, "with attention over places", refused=ATTENTION)

@@ -235,8 +235,8 @@ class Plain:
     @cached_property
     def reached(self):
         """Which pixels move which places of the maps: (H', W', H, W), bool."""
-        rng, found = np.random.default_rng(4), False
-        for image in self.images.astype("float64"):
+        rng, found, axis = np.random.default_rng(4), False, self.network.channels
+        for image in np.moveaxis(self.images.astype("float64"), axis, 3):
             rows, columns, channels = image.shape
             for step in (3, -10):
                 several = np.repeat(image[None], rows * columns, axis=0)
@@ -248,7 +248,9 @@ class Plain:
                 for pixel in range(rows * columns):
                     row, column = divmod(pixel, columns)
                     several[pixel, row, column] += moves[row, column]
-                base = number(self.look(self.fitting([image] * len(self.images))).maps)
+                several = np.moveaxis(several, 3, axis)
+                base = np.moveaxis(image[None], 3, axis).repeat(2, axis=0)
+                base = number(self.look(self.fitting(base)).maps)
                 maps = self.in_batches(several, lambda p: number(self.look(p).maps))
                 found = found | (maps != base[:1]).any(axis=-1)
         return found.reshape(rows, columns, *found.shape[1:]).transpose(2, 3, 0, 1)

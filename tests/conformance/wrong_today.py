@@ -28,7 +28,7 @@ SAVED_BY_NAME = (
 FOLLOW = tuple(
     FUNCTIONS.keys()
     - {name for name, one in FUNCTIONS.items() if "ours" in one.needs}
-    - {"connections", "layer_table", "one_image_input", "fitting_images"}
+    - {"connections", "layer_table", "fitting_images"}
     - {"with_shuffled_weights", "with_random_weights", "superposition_gap"}
 )
 
@@ -79,10 +79,6 @@ WRONG_TODAY = {
             "that calls preprocess_input of ResNet",
             "that turns colours round by slicing",
         ),
-    ),
-    "of one image alone it asks, where a batch has a fixed number": (
-        ("ablation_cam",),
-        named("that takes batches of a fixed number"),
     ),
     "softmax as a layer cannot be replaced": (
         ("without_activations",),
