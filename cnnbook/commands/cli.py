@@ -17,6 +17,7 @@ _RESULTS = {
     "build": "seeds.record_build",
     "ingredients": "ingredients.record",
     "depth": "depth.record",
+    "overfitting": "overfitting.record",
     "transfer": "transfer_trials.record",
     "trust": "trust.record",
 }

@@ -9,6 +9,7 @@ from .charts import (
 from .diagrams import (
     image_as_numbers as image_as_numbers,
     layer_stack as layer_stack,
+    number_grids as number_grids,
     pooling_blocks as pooling_blocks,
     window_places as window_places,
     window_products as window_products,

@@ -12,7 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from cnnbook.checks import check_whole
-from cnnbook.figures.drawable import Window, check_count, check_shape, check_window
+from cnnbook.figures.drawable import (
+    Window,
+    check_count,
+    check_shape,
+    check_some,
+    check_window,
+)
 from cnnbook.figures.style import ACCENT, DOG, QUIET, SIGNED, WIDTH, styled
 
 
@@ -107,6 +113,48 @@ def window_products(
     for axis, sign in ((axes[1], "×"), (axes[2], "=")):
         axis.text(-0.09, 0.5, sign, transform=axis.transAxes, ha="right", va="center")
     axes[2].set_xlabel(f"sum: {_written(products.sum())}", fontweight="bold")
+    return figure
+
+
+@styled
+def number_grids(grids: Mapping[str, npt.ArrayLike], *, columns: int = 4) -> Figure:
+    """Write small arrays out, side by side, each with its name above it.
+
+    Blue below zero, orange above, white at zero: each array on its own scale.
+
+    Parameters
+    ----------
+    grids : dict of str to ndarray of shape (H, W)
+        Rounded to two digits behind the point; up to about 5 by 5 numbers can be read.
+    columns : int
+        Arrays in a row.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there is no array, or one has another shape.
+
+    Examples
+    --------
+    >>> figure = number_grids({"kernel": np.eye(3), "slope": -np.eye(3)}, columns=2)
+    >>> [axes.get_title() for axes in figure.axes]
+    ['kernel', 'slope']
+    """
+    check_whole(columns, "columns")
+    check_some(grids, "grids", "array")
+    rows = math.ceil(len(grids) / columns)
+    side = WIDTH * 1.1 / columns
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(side * columns, (side + 0.2) * rows), squeeze=False
+    )
+    for axis in axes.flat[len(grids) :]:
+        axis.axis("off")
+    for axis, (name, values) in zip(axes.flat, grids.items(), strict=False):
+        _numbers(axis, check_shape(values, "(H, W)", name), title=name, cmap=SIGNED)
     return figure
 
 

@@ -9,6 +9,12 @@ from .activation_functions import (
     softmax as softmax,
     tanh as tanh,
 )
+from .learning import (
+    conv2d_gradient as conv2d_gradient,
+    gradient_descent as gradient_descent,
+    mean_squared_error as mean_squared_error,
+    squared_error_gradient as squared_error_gradient,
+)
 from .operations import (
     avg_pool2d as avg_pool2d,
     conv2d as conv2d,

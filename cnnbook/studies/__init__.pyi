@@ -4,6 +4,7 @@ from . import (
     depth as depth,
     held_out as held_out,
     ingredients as ingredients,
+    overfitting as overfitting,
     seeds as seeds,
     transfer_trials as transfer_trials,
     trust as trust,

@@ -44,6 +44,9 @@ from .recipes import (
     book_recipe_for as book_recipe_for,
     recipe_for as recipe_for,
 )
+from .slopes import (
+    loss_slope as loss_slope,
+)
 from .transfer import (
     End as End,
     best_layer as best_layer,

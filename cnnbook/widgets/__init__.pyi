@@ -10,6 +10,7 @@ from .explorers import (
 from .playgrounds import (
     activation_explorer as activation_explorer,
     convolution_playground as convolution_playground,
+    kernel_trainer as kernel_trainer,
     pooling_playground as pooling_playground,
 )
 from .snapshots import (

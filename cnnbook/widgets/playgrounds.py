@@ -8,14 +8,16 @@ a model.
 import numpy as np
 import numpy.typing as npt
 
-from cnnbook.figures import sheets
-from cnnbook.layers import activation_functions, operations
+from cnnbook.figures import diagrams, sheets
+from cnnbook.layers import activation_functions, learning, operations
 from cnnbook.pictures import images
 from cnnbook.widgets.embedding import Widget
 
 # Of a side: each pixel is seen, and all of them travel with the page.
 MOST_PIXELS = 128
+MOST_WRITTEN = 8  # where each number is written out
 
+_STEP = np.array([[0, 0, 1, 1, 1]] * 5)
 _UPRIGHT = np.array([[-1, 0, 1]] * 3)[:, :, None, None]
 
 
@@ -138,6 +140,57 @@ def activation_explorer(maps: dict[str, np.ndarray] | None = None) -> Widget:
     return Widget("activation-explorer", {"maps": maps}, still, alt)
 
 
+def kernel_trainer(
+    picture: npt.ArrayLike = _STEP, kernel: npt.ArrayLike = _UPRIGHT[:, :, 0, 0]
+) -> Widget:
+    """Let a kernel learn to give the map of another, at the reader's learning rate.
+
+    It starts from zero, and learns as by `layers.gradient_descent`.
+
+    Parameters
+    ----------
+    picture : ndarray of shape (H, W)
+        Numbers from -1 to 1, at most 8 a side, which are written out.  By default 5 × 5
+        with one upright edge.
+    kernel : ndarray of shape (K_h, K_w)
+        The one whose map is wanted: numbers from -9 to 9, no more than the picture has.
+        By default it finds upright edges.
+
+    Returns
+    -------
+    widget : Widget
+
+    Raises
+    ------
+    ValueError
+        If an array has another shape, other numbers, or none but zeros.
+
+    Examples
+    --------
+    >>> kernel_trainer().tag
+    'kernel-trainer'
+    """
+    pixels, weights = _lesson(picture, kernel)
+    data = {"facts": {"picture": pixels.tolist(), "kernel": weights.tolist()}}
+    image, weights = pixels[None, :, :, None], weights[:, :, None, None]
+    wanted = operations.conv2d(image, weights)
+    learned, _ = learning.gradient_descent(
+        image, 0 * weights, wanted, learning_rate=0.1, steps=10
+    )
+    grids = {
+        "the picture": pixels,
+        "the map wanted": wanted[0, :, :, 0],
+        "after 1 step": learned[1, :, :, 0, 0],
+        "after 10 steps": learned[10, :, :, 0, 0],
+    }
+    still = diagrams.number_grids(grids, columns=4)
+    alt = (
+        "Four grids of numbers: a picture, the map that is wanted, and a kernel after "
+        "one step of learning and after ten."
+    )
+    return Widget("kernel-trainer", {"lesson": data}, still, alt)
+
+
 # What arrays can be shown.
 
 
@@ -187,6 +240,38 @@ def _checked_filters(filters, biases):
         if not np.isfinite(array).all():
             raise ValueError(f"the {name} of the filters must be finite everywhere")
     return arrays
+
+
+def _lesson(picture, kernel):
+    """Return a picture and a kernel that a lesson can show; ValueError otherwise."""
+    picture, kernel = (
+        _checked(array, shape, name).astype(np.float64)
+        for array, shape, name in (
+            (picture, "(H, W)", "picture"),
+            (kernel, "(K_h, K_w)", "kernel"),
+        )
+    )
+    if (
+        max(picture.shape) > MOST_WRITTEN
+        or (np.array(kernel.shape) > picture.shape).any()
+    ):
+        raise ValueError(
+            f"the picture must have at most {MOST_WRITTEN} rows and columns, and the "
+            f"kernel no more than the picture; got shapes {picture.shape} and "
+            f"{kernel.shape}"
+        )
+    for array, most, name in ((picture, 1, "picture"), (kernel, 9, "kernel")):
+        if np.abs(array).max() > most:
+            raise ValueError(
+                f"the {name} must hold numbers from -{most} to {most}; got some from "
+                f"{array.min():g} to {array.max():g}"
+            )
+    if not (picture.any() and kernel.any()):
+        raise ValueError(
+            "the picture and the kernel must each hold a number other than 0, or there "
+            "is nothing to learn"
+        )
+    return picture, kernel
 
 
 def _checked(array, shape, name):

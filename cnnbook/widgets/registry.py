@@ -52,6 +52,7 @@ ELEMENTS = {
         Element("convolution-playground", ("pictures", "filters")),
         Element("pooling-playground", ("pictures",)),
         Element("activation-explorer", ("maps",)),
+        Element("kernel-trainer", ("lesson",)),
         Element("fully-connected-explorer", ("pictures", "network")),
         Element("training-scrubber", ("training",)),
         Element("photo-lab", ("pictures", "network"), ("sheet",)),

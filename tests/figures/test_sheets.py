@@ -188,6 +188,22 @@ def test_numbers_are_written_short_with_a_true_minus_and_no_negative_zero():
     assert texts(figure.axes[2])[:2] == ["0", "−0.13"]
 
 
+def test_number_grids_write_each_array_on_its_own_scale():
+    grids = {"weights": np.array([[-0.5, 0, 0.25]]), "map": np.array([[8.0], [4.0]])}
+    figure = figures.number_grids(grids, columns=3)
+    weights, answers, nothing = figure.axes
+    assert (weights.get_title(), answers.get_title()) == ("weights", "map")
+    assert texts(weights)[:3] == ["−0.5", "0", "0.25"]
+    assert texts(answers)[:2] == ["8", "4"]
+    assert not nothing.axison
+    lowest, middle, half = (patch.get_facecolor() for patch in weights.patches)
+    full, half_as_well = (patch.get_facecolor() for patch in answers.patches)
+    np.testing.assert_allclose(middle, 1, atol=0.01)
+    np.testing.assert_allclose(half, half_as_well)
+    assert colors.to_hex(full).upper() == figures.CAT
+    assert colors.to_hex(lowest).upper() == figures.DOG
+
+
 def test_pooling_blocks_gives_a_window_and_its_result_the_same_shade():
     values = np.arange(16.0).reshape(4, 4)
     figure = figures.pooling_blocks(values, [values[1::2, 1::2]], titles=("a", "b"))
@@ -357,6 +373,12 @@ WINDOW = (slice(0, 2), slice(0, 2))
             "inside the picture of 3 × 3",
         ),
         (lambda: figures.window_products(PHOTO, np.eye(2), (0, 0)), r"\(H, W\)"),
+        (lambda: figures.number_grids({}), "grids must hold at least one array"),
+        (lambda: figures.number_grids({"a": [1, 2]}), r"a must have shape \(H, W\)"),
+        (
+            lambda: figures.number_grids({"a": [[1]]}, columns=0),
+            "columns must be a whole",
+        ),
         (lambda: figures.window_places(3, 4), "does not fit into 3"),
         (lambda: figures.window_places(3, 2, stride=0), "stride must be a whole"),
         (lambda: figures.window_places(3, 2, padding=-1), "padding must be a whole"),

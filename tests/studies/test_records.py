@@ -243,10 +243,21 @@ def _on_claims():
     ]
 
 
+def _on_overfitting():
+    found = studies.overfitting.compare(studies.overfitting.recorded())
+    return [
+        f"{found.first_turn} to {found.last_turn} epochs",
+        f"{found.least_rise:.2f} to {found.most_rise:.2f}",
+        f"{found.right:.1%} of the photographs kept aside",
+        f"{found.changed_right:.1%} with them",
+    ]
+
+
 @pytest.mark.parametrize(
     ("page", "expected"),
     [
         ("claims", _on_claims),
+        ("how-a-kernel-learns", _on_overfitting),
         ("mistakes", _on_mistakes),
         ("model-card", _on_model_card),
         ("training", _on_training),

@@ -20,6 +20,7 @@ MAKERS = {
     "convolution-playground": widgets.convolution_playground,
     "pooling-playground": widgets.pooling_playground,
     "activation-explorer": widgets.activation_explorer,
+    "kernel-trainer": widgets.kernel_trainer,
     "photo-lab": widgets.photo_lab,
     "feature-map-explorer": widgets.feature_map_explorer,
     "fully-connected-explorer": widgets.fully_connected_explorer,
@@ -155,6 +156,12 @@ def test_the_default_map_holds_the_upright_edges_of_the_cat():
     np.testing.assert_allclose(values, layers.conv2d(grey, kernel)[0, :, :, 0])
 
 
+def test_the_lesson_arrives_to_the_last_digit():
+    picture, kernel = np.array([[0.1, -0.7, 1 / 3]]), np.array([[2.2, -1e-9]])
+    [sets] = shared(widgets.kernel_trainer(picture, kernel)._repr_html_()).values()
+    assert sets["facts"] == {"picture": picture.tolist(), "kernel": kernel.tolist()}
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -217,6 +224,32 @@ def test_the_default_map_holds_the_upright_edges_of_the_cat():
                 filters=np.full((3, 3, 3, 2), np.nan)
             ),
             "the kernel of the filters must be finite everywhere",
+        ),
+        (
+            lambda: widgets.kernel_trainer(np.eye(9)),
+            r"at most 8 rows and columns, .* got shapes \(9, 9\) and \(3, 3\)",
+        ),
+        (
+            lambda: widgets.kernel_trainer(np.eye(3), np.ones((2, 4))),
+            r"no more than the picture; got shapes \(3, 3\) and \(2, 4\)",
+        ),
+        (
+            lambda: widgets.kernel_trainer(np.full((4, 4), 255, np.uint8)),
+            "the picture must hold numbers from -1 to 1; got some from 255 to 255",
+        ),
+        (
+            lambda: widgets.kernel_trainer(kernel=[[1, -10]]),
+            "the kernel must hold numbers from -9 to 9; got some from -10 to 1",
+        ),
+        (lambda: widgets.kernel_trainer(np.zeros((4, 4))), "there is nothing to learn"),
+        (lambda: widgets.kernel_trainer(kernel=[[0]]), "there is nothing to learn"),
+        (
+            lambda: widgets.kernel_trainer([[np.nan]], [[1]]),
+            "'picture' must be finite everywhere",
+        ),
+        (
+            lambda: widgets.kernel_trainer(np.ones((4, 4, 1))),
+            r"'picture' must have shape \(H, W\)",
         ),
     ],
 )

@@ -81,6 +81,13 @@ def activation_explorer():
     )
 
 
+def kernel_trainer():
+    """Show the lesson of the chapter."""
+    from cnnbook import widgets
+
+    return widgets.kernel_trainer()
+
+
 def photo_lab():
     """Let the classifier look at the photos, and at those of readers."""
     from cnnbook import widgets
