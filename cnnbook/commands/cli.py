@@ -330,9 +330,11 @@ def explain(
     that the network takes (rows, columns), the "picture" drawn, and "explanations", a
     list.  Each of them has its "method", the "layer" or null, the "units" of its map,
     whether it is "signed", its "map_size", and its "lowest" and "highest" value.  Where
-    the method draws at random, "standard_error" is the mean of all places; where maps
-    ought to add up to a change of the logit, "gap" is by how much they do not, and
-    "converged" whether that is little.  A number that is not finite is null.
+    the method puts something in the place of pixels, "baseline_logit" is the logit of a
+    picture of that alone.  Where it draws at random, "standard_error" is the mean of
+    all places; where maps ought to add up to a change of the logit, "gap" is by how
+    much they do not, and "converged" whether that is little.  A number that is not
+    finite is null.
     """
     from cnnbook.commands import look
 

@@ -248,8 +248,13 @@ def explain(
         f"{names[index]}: probability {probabilities[index]:.1%}, logit {logit:.2f}"
     )
     for explanation in found:
-        remarks = explanation.remarks()
-        click.echo(f"{explanation}; {remarks}" if remarks else f"{explanation}")
+        said = [str(explanation)]
+        if explanation.baseline_score is not None:
+            logit = f"{explanation.baseline_score[0]:.2f}".replace("-", "−")
+            said.append(f"logit of the baseline {logit}")
+        if remarks := explanation.remarks():
+            said.append(remarks)
+        click.echo("; ".join(said))
     click.echo(f"Drawn to {out}")
     _say_how_shown(network, facts)
 
@@ -422,13 +427,15 @@ def _facts(explanation):
         "map_size": list(values.shape),
         "lowest": _number(values.min()),
         "highest": _number(values.max()),
-        **_exactness(explanation),
+        **_only_of_some(explanation),
     }
 
 
-def _exactness(explanation):
-    """Say how far a map can be relied on, if the method has something to say."""
+def _only_of_some(explanation):
+    """Say what not all methods can: what a map compares with, and how exact it is."""
     found = {}
+    if explanation.baseline_score is not None:
+        found["baseline_logit"] = _number(explanation.baseline_score[0])
     if explanation.gap is not None:
         found["gap"] = _number(explanation.gap[0])
         found["converged"] = bool(explanation.converged[0])

@@ -46,6 +46,12 @@ class Explanation:
     gap : ndarray of shape (N,) or None
         Of a method whose maps ought to add up to a change of the logit: the sum of each
         map less that change, in logits.  None where there is no such promise.
+    baseline_score : ndarray of shape (N,) or None
+        Of a method that puts something in the place of pixels: the logit of the class
+        where that stands in the place of all pixels.  So it is what the map compares
+        ``score`` with: for integrated gradients the baseline's logit, for occlusion
+        that of the image wholly covered, for LIME that of the image with all patches
+        hidden.  None where nothing is put in the place of pixels.
     """
 
     values: np.ndarray
@@ -60,6 +66,7 @@ class Explanation:
     stride: tuple[int, int] | None = None
     error: np.ndarray | None = None
     gap: np.ndarray | None = None
+    baseline_score: np.ndarray | None = None
 
     def __str__(self) -> str:
         """Say in one line what the maps are."""

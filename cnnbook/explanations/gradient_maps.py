@@ -14,7 +14,7 @@ import numpy.typing as npt
 from cnnbook.checks import check_whole
 from cnnbook.explanations.explanation import Explanation, adds_up
 from cnnbook.explanations.gradients import gradients
-from cnnbook.explanations.logits import all_logits, baseline_of, logits_of
+from cnnbook.explanations.logits import baseline_of
 from cnnbook.explanations.question import Question, ask
 from cnnbook.networks.heads import Targets
 
@@ -80,7 +80,8 @@ def guided_backprop(
 ) -> Explanation:
     """Pass gradients back through ReLUs only where they and the signal are above zero.
 
-    The maps are crisp, and hardly depend on the class: they find edges [1]_ [2]_.
+    The maps are crisp [1]_.  Those of deep networks may show a picture's edges whatever
+    was learned: compare them with those of the same network with random weights [2]_.
 
     Parameters
     ----------
@@ -248,7 +249,7 @@ def integrated_gradients(
     explanation : Explanation
         ``values`` of shape (N, H, W), in logits, summed over the channels.  ``gap``:
         what they add up to, less the change of the logit; ``converged``: whether that
-        is at most 5 % of the change.
+        is at most 5 % of the change; ``baseline_score``: the logit of the baseline.
 
     Raises
     ------
@@ -277,9 +278,7 @@ def integrated_gradients(
     question = ask(model, images, target)
     start = baseline_of(baseline, question.images)
     logits = question.logits(batch_size=batch_size)
-    bottom = logits_of(
-        all_logits(model, start[None], batch_size=batch_size), question.selectors
-    )
+    bottom = question.logits_at(start[None], batch_size=batch_size)
     changes = logits - bottom
     if steps is None:
         values = _walk_until(question, start, changes, logits, batch_size)
@@ -292,6 +291,7 @@ def integrated_gradients(
         units="logits",
         signed=True,
         gap=values.sum(axis=(1, 2)) - changes,
+        baseline_score=bottom,
     )
     fine = adds_up(values.sum(axis=(1, 2)), changes, logits)
     if steps is None and not fine.all():

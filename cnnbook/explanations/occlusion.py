@@ -66,6 +66,7 @@ def occlusion_map(
     explanation : Explanation
         ``values`` of shape (N, H', W'), in logits: the logit less what is left of it.
         Below zero where the logit rises.  H' and W' are as `layers.output_size` counts.
+        ``baseline_score``: what is left if one window hides the whole image.
 
     Raises
     ------
@@ -137,6 +138,7 @@ def occlusion_map(
         signed=True,
         window=window,
         stride=stride,
+        baseline_score=question.logits_at(filling[None], batch_size=batch_size),
     )
 
 

@@ -24,7 +24,7 @@ import numpy as np
 from cnnbook.explanations.logits import logits_by_layer
 from cnnbook.layers.windows import padding_of
 from cnnbook.networks.graph import answer, changed, follow
-from cnnbook.networks.traits import traits_of
+from cnnbook.networks.traits import is_alike, reach_of, traits_of
 
 if TYPE_CHECKING:
     import keras
@@ -85,6 +85,13 @@ class Plan:
     shape: tuple[int, int]
 
 
+@dataclass(frozen=True, eq=False)  # told apart from constants, which may be arrays
+class _Answer:
+    """What a call of a chain answers; ``number`` says which call."""
+
+    number: int
+
+
 def chain(network: Connections) -> list[tuple[str, keras.Operation]]:
     """List the calls from the input to where everything behind passes through the last.
 
@@ -98,15 +105,17 @@ def chain(network: Connections) -> list[tuple[str, keras.Operation]]:
 
     def visit(name, node, args, kwargs):
         given = [v for v in keras.tree.flatten((args, kwargs)) if v is not None]
-        known = [i for i, (caller, _) in enumerate(calls) if caller in given]
-        follows = len(calls) - 1 in known and args == (calls[-1][0],)
+        known = [value.number for value in given if isinstance(value, _Answer)]
+        # The answer before is all that it is given: no constant, no list of one.
+        alone = len(given) == 1 and bool(args) and args[0] is given[0]
+        follows = alone and known == [len(calls) - 1]
         if (follows or not calls) and not ends:
             calls.append((name, node.operation))
-            return [name] * len(node.outputs)
+            return [_Answer(len(calls) - 1)] * len(node.outputs)
         ends.extend(known)  # a branch: what it looks at must be there whole
         return [None] * len(node.outputs)
 
-    follow(network, ["image"], visit)
+    follow(network, [None], visit)
     return calls[: min(ends) + 1] if ends else calls
 
 
@@ -284,20 +293,17 @@ def _step(name, operation, before, shape, starts, lengths):
     """Work out what a layer changes of its output; None if that is not known."""
     if getattr(operation, "data_format", None) == "channels_first":
         return None
-    traits = traits_of(operation)
-    if traits.reach == "place":
-        axis = np.ravel(getattr(operation, "axis", -1)).tolist()
-        if not traits.alike or traits.role in _WHOLE or axis not in ([-1], [3]):
-            return None
-        return _Step(name, operation, False, before, shape)
-    if traits.reach != "window":
+    role, reach = traits_of(operation).role, reach_of(operation)
+    if not is_alike(operation) or role in _WHOLE or reach not in ("place", "window"):
         return None
+    if reach == "place":
+        return _Step(name, operation, False, before, shape)
     size = getattr(operation, "kernel_size", None) or operation.pool_size
     dilation = getattr(operation, "dilation_rate", (1, 1))
     padding = padding_of(
         (1, *shape), size, operation.strides, operation.padding, dilation
     )
-    if traits.role == "average pooling" and np.any(padding):
+    if role == "average pooling" and np.any(padding):
         return None  # an average at the edge is one of fewer values
     window = tuple((n - 1) * d + 1 for n, d in zip(size, dilation, strict=True))
     regions = [

@@ -49,7 +49,14 @@ class Question:
 
     def logits(self, *, batch_size: int) -> np.ndarray:
         """Compute the logit of each image's class, as the images are: (N,)."""
-        outputs = all_logits(self.model, self.images, batch_size=batch_size)
+        return self.logits_at(self.images, batch_size=batch_size)
+
+    def logits_at(self, others: np.ndarray, *, batch_size: int) -> np.ndarray:
+        """Compute the logit of each image's class for others in their place: (N,).
+
+        ``others`` are N images, or one for all, of shape (1, H, W, C).
+        """
+        outputs = all_logits(self.model, others, batch_size=batch_size)
         return logits_of(outputs, self.selectors)
 
     def answer(

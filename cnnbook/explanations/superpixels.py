@@ -63,7 +63,8 @@ def lime(
     explanation : Explanation
         ``values`` of shape (N, H, W), in logits: what each pixel's patch adds to the
         logit, by weighted ridge regression.  ``error``: the standard error of that, how
-        far other sets of hidden patches would move it [3]_.
+        far other sets of hidden patches would move it [3]_.  ``baseline_score``: the
+        logit with all patches hidden.
 
     Raises
     ------
@@ -88,7 +89,7 @@ def lime(
     check_whole(batch_size, "batch_size")
     question = ask(model, images, target)
     filling = None if baseline is None else baseline_of(baseline, question.images)
-    values, errors = [], []
+    values, errors, bare = [], [], []
     for image, selector in zip(
         one_by_one(question.images, "LIME", progress), question.selectors, strict=True
     ):
@@ -101,6 +102,7 @@ def lime(
             outputs = all_logits(model, copies, batch_size=batch_size)
             logits.append(logits_of(outputs, selector))
         adds, error = _fit(shown, np.concatenate(logits))
+        bare.append(hidden)
         values.append(adds[patches])
         errors.append(error[patches])
     return question.answer(
@@ -110,6 +112,7 @@ def lime(
         units="logits",
         signed=True,
         error=np.stack(errors),
+        baseline_score=question.logits_at(np.stack(bare), batch_size=batch_size),
     )
 
 

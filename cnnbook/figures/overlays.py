@@ -118,8 +118,9 @@ def explanations_over_photo(
         Intensities in [0, 1].
     explanations : sequence of explanations.Explanation
         Each has its own scale.  Amounts: the brighter, the more.  Where parts may
-        speak against the class: orange for it, blue against it.  What
-        `Explanation.remarks` says stands below, unless there are titles.
+        speak against the class: orange for it, blue against it.  Below stand, unless
+        there are titles, the scores of image and baseline and what
+        `Explanation.remarks` says.
     titles : sequence of str, optional
         One for each explanation.
     number : int
@@ -361,7 +362,10 @@ def _explained(axis, photo, explanation, number):
     target = explanation.target
     if isinstance(target, tuple):
         target = target[number]
-    below = f"score {explanation.score[number]:.1f}, map in {explanation.units}"
+    below = f"score {explanation.score[number]:.1f}"
+    if explanation.baseline_score is not None:
+        below += f", of the baseline {explanation.baseline_score[number]:.1f}"
+    below += f", map in {explanation.units}"
     if explanation.layer:
         below += f", {explanation.layer}"
     if remarks := explanation.remarks(number):

@@ -25,7 +25,7 @@ from cnnbook.networks.graph import (
     unknown_layer,
 )
 from cnnbook.networks.inputs import one_image_input
-from cnnbook.networks.traits import POOLS, permutation_of, traits_of
+from cnnbook.networks.traits import POOLS, permutation_of, reach_of, traits_of
 
 if TYPE_CHECKING:
     import keras
@@ -235,6 +235,7 @@ def layer_without_room(network: Connections, size: Sequence[int | None]) -> str 
 @dataclass(frozen=True, eq=False)  # a tuple would be taken apart by keras.tree
 class _Field:
     axes: tuple[Axis, ...]  # rows, columns
+    rank: int = 4  # of the tensor; maps have four axes
 
     @property
     def is_whole(self):
@@ -264,7 +265,8 @@ def _fields(network, size, source=None):
     """
     import keras
 
-    fields, places = {}, axes_of_maps(network)
+    fields: dict[str, _Field | NoWindowError] = {}
+    places = axes_of_maps(network)
     seen = _Field(tuple(Axis.of_image(length) for length in size))
     if tuple(size) == (1, 1):  # a single position is all there is
         seen = _Field(tuple(map(whole, seen.axes)))
@@ -275,11 +277,14 @@ def _fields(network, size, source=None):
             for value in keras.tree.flatten((args, kwargs))
             if isinstance(value, _Field | NoWindowError)
         ]
+        if not sources:  # an input of a model inside the model that is always the same
+            fields[name] = NoWindowError(f"{name!r} is given a constant, and no image")
+            return [None] * len(node.outputs)
         if name == source:
             fields[name] = seen
         else:
             axes = places.get(name, CHANNELS_LAST)
-            fields[name] = _field_of(name, node.operation, sources, axes)
+            fields[name] = _field_of(name, node, args, sources, axes)
         return [fields[name]] * len(node.outputs)
 
     around = NoWindowError(f"sees the image not only through {source!r}")
@@ -287,7 +292,7 @@ def _fields(network, size, source=None):
     return fields
 
 
-def _field_of(name, operation, sources, places):
+def _field_of(name, node, args, sources, places):
     """Return what a call's output sees, given what its inputs see.
 
     ``places`` are the axes of its rows, columns and channels, None if nobody knows.
@@ -295,55 +300,73 @@ def _field_of(name, operation, sources, places):
     for source in sources:
         if isinstance(source, NoWindowError):
             return source
+    operation, shape = node.operation, node.outputs[0].shape
     everything = all(source.is_whole for source in sources)
     try:
-        step = united if everything else _step(operation, places)
+        step = united if everything else _step(operation, args, sources, places)
         axes = zip(*(source.axes for source in sources), strict=True)
-        return _Field(tuple(step(side, each) for side, each in enumerate(axes)))
+        sides = (step(side, each) for side, each in enumerate(axes))
+        field = _Field(tuple(sides), len(shape))
+        _check_size(field, shape, places)
+        return field
     except NoWindowError as error:
         return type(error)(f"{name!r} ({type(operation).__name__}) {error}")
 
 
-def _step(layer, places):
+def _check_size(field, shape, places):
+    """Insist that maps are as large as Keras says, which an array may have widened."""
+    if field.is_whole or field.rank != 4:
+        return
+    for axis, length in zip(field.axes, (shape[at] for at in places[:2]), strict=True):
+        if axis.windows is None or length in (None, len(axis.windows)):
+            continue
+        raise NoWindowError(
+            f"has maps of {length} rows or columns where {len(axis.windows)} come in, "
+            "widened by an array"
+        )
+
+
+def _step(layer, args, sources, places):
     """Return the function (side, axes of the inputs) -> axis of the output."""
     if places is None:
         raise NoWindowError(
             "takes for channels an axis that another layer takes for rows or columns"
         )
     rows, columns, channels = places
+    reach = reach_of(layer, args, channels=channels)
+    ranks = {source.rank for source in sources if not source.is_whole}
+    fits = ranks == {3 if reach == "new channels" else 4}
+    if reach is not None and not (fits or (reach == "place" and len(ranks) == 1)):
+        raise NoWindowError("takes maps of other axes than rows, columns and channels")
+    step = _step_upright(layer, reach)
     if rows < columns:
-        return _step_upright(layer, channels)
-    step = _step_upright(layer, channels)
+        return step
     return lambda side, axes: step(1 - side, axes)  # its rows are the image's columns
 
 
-def _step_upright(layer, channels):
+def _step_upright(layer, reach):
     """Return the step of a layer that has rows before columns."""
     if permutation_of(layer):
         return united
-    traits = traits_of(layer)
-    if traits.reach == "window" and traits.role in POOLS:
+    role = traits_of(layer).role
+    if reach == "window" and role in POOLS:
         return _sliding(layer.pool_size, layer, (1, 1))
-    if traits.reach == "window":
+    if reach == "window":
         return _sliding(layer.kernel_size, layer, layer.dilation_rate)
-    if traits.reach == "shift" and traits.role == "padding":
+    if reach == "shift" and role == "padding":
         return lambda side, axes: slide(axes[0], 1, padding=layer.padding[side])
-    if traits.reach == "shift":
+    if reach == "shift":
         return lambda side, axes: slide(
             axes[0], 1, padding=[-pixels for pixels in layer.cropping[side]]
         )
-    if traits.reach == "everything":
+    if reach == "everything":
         return lambda side, axes: whole(axes[0])
-    along_channels = np.ravel(getattr(layer, "axis", -1)).tolist() in (
-        [channels],
-        [channels - 4],
-    )
-    if traits.reach == "place" or (traits.reach == "channels" and along_channels):
+    if reach in ("place", "channels", "new channels"):
         return united
     raise NoWindowError(
         "looks at a part of its input that is unknown or has no fixed shape; known are "
         "convolutions, pools, padding, cropping, element-wise layers, sums and "
-        "concatenations of channels"
+        "concatenations of channels, with activations made of operations of Keras"
     )
 
 

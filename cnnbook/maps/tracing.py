@@ -378,7 +378,7 @@ def _layers_passed(network, layer):
     """
     import keras
 
-    passed = {}
+    passed: dict[str, frozenset[str]] = {}
 
     def look(name, node, args, kwargs):
         sources = [
@@ -386,6 +386,9 @@ def _layers_passed(network, layer):
             for value in keras.tree.flatten((args, kwargs))
             if isinstance(value, frozenset)
         ]
+        if not sources:  # an input of a model inside the model, always the same
+            passed[name] = frozenset()
+            return [None] * len(node.outputs)
         before = frozenset.intersection(*sources)
         (first, *others), operation = node.outputs, node.operation
         listed = (

@@ -212,6 +212,11 @@ def _describe(name, layer, arguments):
     (output,) = given
     rank = len(output.shape)
     kind = _kind_of(name, layer, rank)
+    if len([a for a in keras.tree.flatten(arguments) if a is not None]) > 1:
+        raise ValueError(
+            f"layer {name!r}, a {type(layer).__name__}, is given a constant besides "
+            "what the layer before it gives; a page cannot take that"
+        )
     if kind != "input":
         output = layer.compute_output_spec(output)
     describe = _OPTIONS_AND_ARRAYS.get(kind)

@@ -7,6 +7,7 @@ Both what the layers compute (`maps.feature_maps`) and what they see
 from __future__ import annotations
 
 import difflib
+import inspect
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
@@ -123,7 +124,10 @@ def follow(
     visit : callable
         ``visit(name, node, args, kwargs)`` with values in place of the symbolic
         tensors; answers with one value for each of the call's outputs.  Input
-        layers are visited with their value as the only argument.
+        layers are visited with their value as the only argument.  What a layer is
+        called on comes by position, if given by keyword too; ``training`` is left out.
+        Constants among the arguments may be arrays: tell values by what they are, not
+        by ``==``.
     path : str
         Goes before every name.
 
@@ -132,18 +136,17 @@ def follow(
     list
         The values at the network's outputs.
     """
-    import keras
-
     known = {}  # by identity, as symbolic tensors have no equality
     for tensor, value in zip(network.inputs, values, strict=True):
         operation, index = _origin(tensor)
         node = operation._inbound_nodes[index]
         (known[id(tensor)],) = visit(path + operation.name, node, (value,), {})
     for name, node in network.calls:
-        args, kwargs = node.arguments.fill_in(known)
+        args, kwargs = _by_position(node.operation, *node.arguments.fill_in(known))
         if _is_network(node.operation):
             inner = connections(node.operation)
-            results = follow(inner, keras.tree.flatten(args), visit, f"{path}{name}/")
+            values = _for_each_input(node.operation, args[0])
+            results = follow(inner, values, visit, f"{path}{name}/")
         else:
             results = visit(path + name, node, args, kwargs)
         known.update(zip(map(id, node.outputs), results, strict=True))
@@ -514,7 +517,7 @@ def refuse_unknown(model: keras.Model, holding: str) -> None:
                 f"model {model.name!r} has the layer {name!r} "
                 f"({type(node.operation).__name__}), and whether it holds {holding} is "
                 "unknown; build the model of Keras's own layers, or derive this one "
-                "from the one of them that it is like"
+                "from the one of them that it is like, without a call of its own"
             )
 
 
@@ -597,3 +600,27 @@ def _origin(tensor):
     """Return the operation and the number of the call that made a symbolic tensor."""
     operation, index, _ = tensor._keras_history
     return operation, index
+
+
+def _by_position(operation, args, kwargs):
+    """Return a call's arguments, the first by position, without training and None."""
+    kwargs = {name: value for name, value in kwargs.items() if name != "training"}
+    if len(args) == 1:
+        return args, kwargs
+    expected = list(inspect.signature(operation.call).parameters.values())
+    if not args and expected[0].name in kwargs:
+        args = (kwargs.pop(expected[0].name),)
+    while 1 < len(args) <= len(expected) and args[-1] is None:
+        if expected[len(args) - 1].default is not None:
+            break
+        args = args[:-1]  # as in base(x, None), which may stand for training
+    return args, kwargs
+
+
+def _for_each_input(model, given):
+    """Return what a model inside a model is called on, one value for each input."""
+    import keras
+
+    if isinstance(given, dict) and not isinstance(model.input, dict):
+        return [given[tensor.name] for tensor in model.inputs]
+    return keras.tree.flatten(given)

@@ -5,8 +5,12 @@ the package a new layer or activation, add its name to a row, or a row to the ta
 What is not in the table is unknown, which never means that it does nothing.
 """
 
+import inspect
+import math
+import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,7 +21,7 @@ Role = Literal[
     "resizing", "reshaping", "rearrangement", "joining", "conversion", "arithmetic",
     "function", "product", "along axes", "unknown",
 ]  # fmt: skip
-Reach = Literal["place", "channels", "window", "shift", "everything"]
+Reach = Literal["place", "channels", "new channels", "window", "shift", "everything"]
 
 
 @dataclass(frozen=True)
@@ -30,14 +34,16 @@ class Traits:
         What it is for: "convolution", "activation", …  "inert" passes its input on once
         training is over; "function" bends each number without being an activation;
         "unknown" is what the table does not have.
-    reach : {"place", "channels", "window", "shift", "everything"} or None
+    reach : str or None
         What of its input maps, (N, H, W, C), a place of its output maps depends on:
-        that place; that place, if it acts along the channels and no other axis; a
-        window that slides (``kernel_size`` or ``pool_size``); a place some rows and
-        columns away; all places.  None if that is not known or has no fixed shape.
+        that "place"; that place, if it acts along the "channels" and no other axis, or
+        makes "new channels" of maps without any, (N, H, W); a "window" that slides
+        (``kernel_size`` or ``pool_size``); by "shift", a place some rows and columns
+        away; "everything".  None if that is not known or has no fixed shape.
+        Options may change it: see `reach_of`.
     alike : bool
-        Whether it does the same at each place, so that a part of a map can be computed
-        alone.
+        Whether it can do the same at each place, so that a part of a map can be
+        computed alone.  Options may change it: see `is_alike`.
     activation : str or None
         The name in `keras.activations` of the function that it is.  None of
         ``Activation``, whose attribute says which.
@@ -126,6 +132,7 @@ _ROWS = {
     "sparsemax Sparsemax": _activation("sparsemax", reach="channels"),
     # Pools
     "MaxPooling2D": Traits("max pooling", "window", exported="max_pool2d"),
+    "Subsampling": Traits("max pooling", "window", alike=False),  # of `ablation`
     "AveragePooling2D": Traits("average pooling", "window", exported="avg_pool2d"),
     "MaxPooling1D MaxPooling3D MaxPool AdaptiveMaxPooling1D AdaptiveMaxPooling2D "
     "AdaptiveMaxPooling3D AdaptiveMaxPool": Traits("max pooling"),
@@ -140,12 +147,16 @@ _ROWS = {
     "GlobalAveragePooling3D": Traits("global pooling"),
     # Rows and columns no more, and what takes values from one place to another
     "Flatten": Traits("reshaping", "everything", exported="flatten"),
-    "Reshape ExpandDims Ravel Squeeze": Traits("reshaping"),
-    "Permute RepeatVector ArraySplit BroadcastTo DepthToSpace Dsplit Dstack "
-    "ExtractPatches ExtractPatches3D Flip Fliplr Flipud Fold GetItem "
-    "Hsplit Hstack Moveaxis Rearrange Repeat Roll Rot90 Slice SpaceToDepth "
-    "Split Stack Swapaxes Take Tile Transpose Unfold Unstack Vsplit Vstack":
+    "Reshape Ravel Squeeze": Traits("reshaping"),
+    "ExpandDims": Traits("reshaping", "new channels"),
+    "Permute RepeatVector BroadcastTo DepthToSpace Dsplit Dstack ExtractPatches "
+    "ExtractPatches3D Fliplr Flipud Fold Hsplit Hstack Moveaxis Rearrange Rot90 Slice "
+    "SpaceToDepth Swapaxes Tile Transpose Unfold Vsplit Vstack":
         Traits("rearrangement"),
+    "ArraySplit Flip Repeat Roll Split Take Unstack":
+        Traits("rearrangement", "channels"),
+    "GetItem": Traits("rearrangement", "channels"),  # its key says along which axes
+    "Stack": Traits("rearrangement", "new channels"),
     # Products with a matrix
     "Dense": Traits("dense", "place", exported="dense"),
     "EinsumDense Dot Einsum Inner Matmul Outer Tensordot": Traits("product"),
@@ -212,6 +223,17 @@ PROBABILITIES = frozenset({"softmax", "sigmoid"})
 RECTIFIERS = frozenset({"relu", "relu6"})
 
 
+# What a class of one's own may define anew without computing anything else than the
+# class of Keras that it is derived from.
+_HARMLESS = frozenset(
+    {
+        "__init__", "__repr__", "add_weight", "build", "build_from_config",
+        "compute_output_shape", "compute_output_spec", "count_params", "from_config",
+        "get_build_config", "get_config", "load_own_variables", "save_own_variables",
+    }
+)  # fmt: skip
+
+
 def traits_of(operation: object) -> Traits:
     """Look up what a layer or an operation is.
 
@@ -224,7 +246,8 @@ def traits_of(operation: object) -> Traits:
     -------
     traits : Traits
         Those of its class or of the nearest class of Keras's that it is derived from;
-        of role "unknown" if the table has none.
+        of role "unknown" if the table has none, or if a class on the way there has a
+        ``call`` or another method of that class of its own.
 
     Examples
     --------
@@ -234,10 +257,84 @@ def traits_of(operation: object) -> Traits:
     >>> traits_of(keras.layers.Lambda(lambda maps: maps)).role
     'unknown'
     """
-    for base in type(operation).__mro__:  # by name, so that Keras need not be imported
-        if base.__name__ in TRAITS and base.__module__.split(".")[0] == "keras":
+    kinds = type(operation).__mro__
+    for number, base in enumerate(kinds):  # by name, so that Keras need not be imported
+        if base.__name__ in TRAITS and _root(base) in ("keras", "cnnbook"):
+            if any(_computes_anew(kind, base) for kind in kinds[:number]):
+                return UNKNOWN
             return TRAITS[base.__name__]
     return UNKNOWN
+
+
+def reach_of(
+    operation: object, args: Sequence[Any] = (), *, channels: int = 3
+) -> Reach | None:
+    """Tell what a place of a layer's output maps depends on, its options included.
+
+    Parameters
+    ----------
+    operation : keras.Operation
+    args : sequence, optional
+        What it is called with, by position; what is cut out of maps is said there.
+    channels : {1, 2, 3}
+        The axis on which its maps have their channels.
+
+    Returns
+    -------
+    reach : str or None
+        As in `Traits`.  None, too, if it acts along
+        rows or columns, or if it ends with an activation that does or is not known;
+        one of somebody's own is known by the operations of Keras that it consists of.
+
+    Examples
+    --------
+    >>> import keras
+    >>> reach_of(keras.layers.Softmax()), reach_of(keras.layers.Softmax(axis=1))
+    ('channels', None)
+    >>> reach_of(keras.layers.Conv2D(1, 3, activation=lambda maps: maps[::-1]))
+    """
+    traits = traits_of(operation)
+    if traits is TRAITS["GetItem"]:
+        along_channels = len(args) > 1 and channels == 3 and _picks_channels(args[1])
+    else:
+        along_channels = _axes(operation) in ([channels - 4], [channels])
+    if traits.reach in ("channels", "new channels") and not along_channels:
+        return None
+    ending = _ending(operation)
+    if ending is not None and not _stays_in_place(ending, channels):
+        return None
+    return traits.reach
+
+
+def is_alike(operation: object) -> bool:
+    """Tell whether a layer is known to do the same at each place, options included.
+
+    Parameters
+    ----------
+    operation : keras.Operation
+
+    Returns
+    -------
+    alike : bool
+        False if that is not known, or if it has numbers for each row or column.
+
+    Examples
+    --------
+    >>> import keras
+    >>> is_alike(keras.layers.Rescaling(1 / 255))
+    True
+    >>> is_alike(keras.layers.Rescaling(1 / 255, offset=np.zeros((8, 8, 3))))
+    False
+    """
+    ending = _ending(operation)
+    numbers = (getattr(operation, name, 0) for name in ("scale", "offset"))
+    return (
+        traits_of(operation).alike
+        and reach_of(operation) is not None
+        and _axes(operation) in ([-1], [3])
+        and all(math.prod(np.shape(each)[:-1]) == 1 for each in numbers)
+        and (ending is None or _name_of(ending) in TRAITS or is_alike(ending))
+    )
 
 
 def activation_of(operation: object) -> str:
@@ -351,3 +448,98 @@ def _name_of(function):
         if getattr(room, short, None) is function:
             return short
     return "?"
+
+
+def _root(thing):
+    """Return the package that a class or a function is from."""
+    return thing.__module__.split(".")[0]
+
+
+def _computes_anew(kind, base):
+    """Tell whether a class derived from one of Keras's may compute something else."""
+    return _root(kind) != "cnnbook" and any(
+        isinstance(value, staticmethod | classmethod) or inspect.isroutine(value)
+        for name, value in vars(kind).items()
+        if hasattr(base, name) and name not in _HARMLESS
+    )
+
+
+def _axes(operation):
+    """Return the axes that an operation acts along, a list; the last, if unsaid."""
+    return np.ravel(getattr(operation, "axis", -1)).tolist()
+
+
+def _picks_channels(key):
+    """Tell whether ``maps[key]`` has all places of maps (N, H, W, C), in order.
+
+    With some of the channels, or one alone and without that axis.
+    """
+    keys = list(key) if isinstance(key, tuple | list) else [key]
+    for at, each in enumerate(keys):
+        if each is ...:
+            keys[at : at + 1] = [slice(None)] * (5 - len(keys))
+            break
+    return (
+        len(keys) <= 4
+        and all(_is_whole(each) for each in keys[:3])
+        and all(isinstance(each, slice | int) for each in keys[3:])
+    )
+
+
+def _is_whole(part):
+    """Tell whether a slice takes all there is, in order."""
+    return isinstance(part, slice) and (
+        part.stop is None
+        and (part.start is None or (isinstance(part.start, int) and part.start == 0))
+        and (part.step is None or (isinstance(part.step, int) and part.step == 1))
+    )
+
+
+# What has been found of functions of one's own, for as long as they live.
+_reaches: weakref.WeakKeyDictionary[Any, Reach | None] = weakref.WeakKeyDictionary()
+
+
+def _ending(operation):
+    """Return the activation that a layer has as its option; None if it has none."""
+    return getattr(operation, "activation", None)
+
+
+def _stays_in_place(ending, channels):
+    """Tell whether an activation, a function or a layer, takes each place alone."""
+    import keras
+
+    if isinstance(ending, keras.Operation):
+        return reach_of(ending, channels=channels) in ("place", "channels")
+    name = _name_of(ending)
+    if name in TRAITS:
+        reach = TRAITS[name].reach
+    else:
+        if ending not in _reaches:
+            _reaches[ending] = _reach_of_own(ending)
+        reach = _reaches[ending]
+    # Functions along channels take the last axis for them.
+    return reach == "place" or (reach == "channels" and channels == 3)
+
+
+def _reach_of_own(function):
+    """Return the reach of a function of one's own, read from the operations in it.
+
+    It is called on maps without numbers, so that Keras notes each of them.
+    """
+    import keras
+
+    maps = keras.Input((5, 4, None))
+    try:
+        operations = keras.Model(maps, function(maps)).operations
+    except Exception:  # what it does is not written in operations of Keras
+        return None
+    calls = [call for operation in operations for call in operation._inbound_nodes]
+    kept = all(
+        len(found.shape) == 4 and found.shape[:3] == maps.shape[:3]
+        for call in calls
+        for found in call.outputs
+    )
+    reaches = {reach_of(call.operation, call.arguments.args) for call in calls}
+    if not kept or not reaches <= {"place", "channels"}:
+        return None
+    return "channels" if "channels" in reaches else "place"

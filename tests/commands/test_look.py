@@ -501,7 +501,11 @@ def test_explain_says_how_exact_each_method_is(photo, tmp_path):
     result = run("explain", *given, names)
     assert result.exit_code == 0, result.output
     _, walked, drawn, exact, _ = result.stdout.splitlines()
-    assert re.search(r"in logits; adds up to −?\d\.\d\d of −?\d\.\d\d$", walked)
+    number = r"−?\d\.\d\d"
+    assert re.search(
+        rf"in logits; logit of the baseline {number}; adds up to {number} of {number}$",
+        walked,
+    )
     assert re.search(r"; standard error \S+$", drawn)
     assert exact.endswith("in weighted activations")
     walked, drawn, exact = document(run("explain", *given, names, "--force", "--json"))[
@@ -510,6 +514,22 @@ def test_explain_says_how_exact_each_method_is(photo, tmp_path):
     assert walked["converged"] is True and isinstance(walked["gap"], float)
     assert drawn["standard_error"] > 0 and "gap" not in drawn
     assert not {"gap", "converged", "standard_error"} & exact.keys()
+
+
+def test_explain_says_what_the_network_gives_to_the_baseline(photo, tmp_path):
+    given = [photo, "--out", tmp_path / "explained.png", "--target", "dog", "--method"]
+    names = "occlusion,lime,integrated-gradients,saliency"
+    found = document(run("explain", *given, names, "--json"))["explanations"]
+    covered, cut, walked, slopes = found
+    # By default black stands in the place of pixels, of LIME's patches their mean.
+    black = load_network(SHIPPED)(np.zeros((1, 96, 96, 3), np.float32))
+    expected = pytest.approx(float(black[0, 1]), abs=1e-4)
+    assert covered["baseline_logit"] == walked["baseline_logit"] == expected
+    assert cut["baseline_logit"] != expected and "baseline_logit" not in slopes
+    said = run("explain", *given, names, "--force").stdout
+    logit = f"{walked['baseline_logit']:.2f}".replace("-", "−")
+    assert said.count(f"; logit of the baseline {logit}") == 2
+    assert said.count("logit of the baseline") == 3
 
 
 def test_maps_below_zero_are_said_to_be_drawn_with_signs(photo, tmp_path):

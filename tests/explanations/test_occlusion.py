@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 from cnnbook.explanations import occlusion_map, partial_runs
@@ -223,3 +224,103 @@ def planned(name, window):
         for inside, side, length in zip((4, 8), (21, 26), window, strict=True)
     )
     return partial_runs.plan(calls, shapes, starts, window)
+
+
+# What must not be cut: constants, and layers that differ from place to place
+
+
+def behind(step):
+    """A classifier of a step, then two convolutions, with random weights throughout."""
+    inputs = keras.Input((12, 10, 3))
+    x = layers.Conv2D(3, 3, padding="same", activation="relu")(step(inputs))
+    x = layers.Flatten()(layers.Conv2D(2, 3)(layers.MaxPooling2D(2)(x)))
+    model = keras.Model(inputs, layers.Dense(3)(x))
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(0, 0.4, each.shape) for each in model.get_weights()])
+    return model
+
+
+class Upside(layers.Conv2D):
+    """A convolution of one's own: it looks at the far end of the picture."""
+
+    def call(self, maps):
+        return super().call(maps[:, ::-1])
+
+
+def from_the_mean(maps):
+    """An activation of one's own that mixes places."""
+    return maps - keras.ops.mean(maps, axis=(1, 2), keepdims=True)
+
+
+MEAN, SPREAD = np.array([0.4, 0.5, 0.6]), np.array([0.2, 0.3, 0.4])
+PICTURE = np.random.default_rng(5).normal(size=(12, 10, 3)).astype("float32")
+CONSTANTS = {
+    "arrays": lambda x: (x / 255 - MEAN) / SPREAD,
+    "a tensor": lambda x: x - tf.constant(MEAN, "float32"),
+    "a variable": lambda x: x * keras.Variable(SPREAD),
+    "a picture": lambda x: x - PICTURE,
+    "a number first": lambda x: 1 - x,
+    "an array first": lambda x: keras.ops.subtract(MEAN, x),
+    "an array by keyword": lambda x: keras.ops.add(x1=MEAN, x2=x),
+    "two arrays": lambda x: keras.ops.where(x > MEAN, x, PICTURE),
+    "ResNet's": keras.applications.resnet.preprocess_input,
+    "VGG's": keras.applications.vgg16.preprocess_input,
+    "DenseNet's": keras.applications.densenet.preprocess_input,
+    "MobileNet's": keras.applications.mobilenet_v2.preprocess_input,
+    "behind a convolution": lambda x: layers.Conv2D(3, 3, padding="same")(x) - PICTURE,
+}
+DIFFERENT = {
+    "a mean picture": lambda x: layers.Rescaling(2.0, offset=PICTURE)(x),
+    "a picture of factors": lambda x: layers.Rescaling(PICTURE)(x),
+    "an offset for each row": lambda x: layers.Rescaling(1.0, PICTURE[:, :1, :1])(x),
+    "slopes for each place": lambda x: layers.PReLU("random_normal")(x),
+    "statistics of rows": lambda x: layers.Normalization(
+        axis=1, mean=PICTURE[:, 0, 0], variance=PICTURE[:, 1, 1] ** 2
+    )(x),
+    "normalised by row": lambda x: layers.BatchNormalization(axis=1)(x),
+    "normalised over places": lambda x: layers.LayerNormalization(axis=(1, 2))(x),
+    "an activation that mixes places": lambda x: layers.Conv2D(
+        3, 3, padding="same", activation=from_the_mean
+    )(x),
+    "such an activation as a layer": lambda x: layers.Activation(from_the_mean)(x),
+    "slopes inside a convolution": lambda x: layers.Conv2D(
+        3, 3, padding="same", activation=layers.PReLU("random_normal")
+    )(x),
+    "a convolution of one's own": lambda x: Upside(3, 3, padding="same")(x),
+    "a mask": lambda x: layers.Softmax()(x, mask=PICTURE > 0),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
+@pytest.mark.parametrize("name", CONSTANTS | DIFFERENT)
+def test_constants_and_layers_that_differ_from_place_to_place_are_not_cut(rng, name):
+    model = behind((CONSTANTS | DIFFERENT)[name])
+    for weight in model.weights:  # what is normalised has a spread
+        if weight.path.endswith(("variance", "gamma")):
+            weight.assign(np.abs(weight))
+    (image,) = rng.random((1, 12, 10, 3), np.float32)
+    (values,) = occlusion_map(model, image[None], 1, window=2, stride=(5, 2)).values
+    expected = by_full_passes(model, image, 1, (2, 2), (5, 2), 0.0)
+    np.testing.assert_allclose(values, expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Rescaling(2.0, offset=MEAN),
+        layers.Rescaling(SPREAD[None, None]),
+        layers.Conv2D(3, 3, activation="selu"),
+        layers.Conv2D(3, 3, activation=layers.LeakyReLU()),
+        layers.Activation(keras.activations.gelu),
+        layers.BatchNormalization(axis=3),
+    ],
+)
+def test_layers_that_are_the_same_everywhere_are_cut_by_keyword_too(layer):
+    inputs = keras.Input((12, 10, 3))
+    for outputs in (layer(inputs), layer(inputs=inputs)):
+        model = keras.Model(inputs, outputs)
+        calls = partial_runs.chain(connections(model))
+        starts = (np.array([0, 4], "int32"),) * 2
+        shapes = {each: (12, 10) for each, _ in calls}
+        made = partial_runs.plan(calls, shapes, starts, (2, 2))
+        assert [step.operation for step in made.steps] == [layer]

@@ -201,6 +201,19 @@ def test_below_an_explanation_stands_how_far_it_can_be_relied_on():
     assert "not converged" in below(axis)[-1]
 
 
+def test_below_an_explanation_stands_the_score_of_what_it_compares_with():
+    plain = explanation([np.eye(2)] * 2)
+    compared = replace(plain, baseline_score=np.array([0.5, -1.26]))
+    photo = np.zeros((2, 2, 3))
+    axes = figures.explanations_over_photo(photo, [plain, compared], number=1).axes
+    assert [below(axis)[-1] for axis in axes] == [
+        "score 0.0, map in logits",
+        "score 0.0, of the baseline −1.3, map in logits",
+    ]
+    _, axis = figures.photos_beside_explanations([photo], [compared]).axes
+    assert "of the baseline 0.5" in below(axis)[-1]
+
+
 def test_where_explanations_say_more_there_is_more_room_and_else_as_much_as_before():
     photo, plain = np.zeros((2, 2, 3)), explanation([np.eye(2)])
     more = replace(plain, gap=np.zeros(1))

@@ -359,6 +359,94 @@ def test_functions_of_each_number_keep_the_field_too(name):
     assert receptive_field(model, "end").size == (5, 5)
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda x: x[..., ::-1],
+        lambda x: x[..., :2],
+        lambda x: x[:, :, :, 1:],
+        lambda x: keras.ops.expand_dims(x[..., 0], axis=-1),
+        lambda x: keras.ops.flip(x, axis=-1),
+        lambda x: keras.ops.take(x, [2, 1, 0], axis=-1),
+        lambda x: keras.ops.stack([x[..., c] - c for c in (2, 1, 0)], axis=-1),
+        lambda x: kl.Concatenate()(inputs=keras.ops.split(x, 3, axis=-1)),
+        lambda x: (x / 255 - np.array([0.4, 0.5, 0.6])) / np.array([0.2, 0.3, 0.4]),
+        lambda x: 1 - keras.ops.subtract(np.ones((8, 8, 3), "float32"), x),
+        lambda x: kl.Rescaling(1.0, offset=np.ones((8, 8, 3)))(inputs=x),
+        keras.applications.resnet.preprocess_input,
+        keras.applications.vgg16.preprocess_input,
+        keras.applications.densenet.preprocess_input,
+    ],
+)
+def test_arithmetic_with_constants_and_a_choice_of_channels_keep_the_field(step):
+    image = keras.Input((8, 8, 3))
+    found = kl.Conv2D(1, 3, name="end")(kl.Conv2D(1, 3)(inputs=step(image)))
+
+    field = receptive_field(keras.Model(image, found), "end")
+
+    assert field == ReceptiveField((5, 5), (1, 1), (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (lambda x: x[:, 1:], r"\(GetItem\) looks at a part"),
+        (lambda x: x[:, :, ::-1], r"\(GetItem\) looks at a part"),
+        (lambda x: x[:, ::2, ::2], r"\(GetItem\) looks at a part"),
+        (lambda x: keras.ops.flip(x), r"\(Flip\) looks at a part"),
+        (lambda x: keras.ops.flip(x, axis=1), r"\(Flip\) looks at a part"),
+        (lambda x: keras.ops.softmax(x[..., 0]), r"\(Softmax\) takes maps of other"),
+        (lambda x: x[..., 0] * x, r"\(Multiply\) takes maps of other axes"),
+        (
+            lambda x: keras.ops.stack([x[:, 0], x[:, 1]], axis=1),
+            r"\(GetItem\) looks at a part",
+        ),
+        (
+            lambda x: keras.ops.stack([x[..., 0], x[..., 1]], axis=1),
+            r"\(Stack\) looks at a part",
+        ),
+        (
+            lambda x: kl.Conv2D(1, (8, 1))(x) + np.ones((8, 1, 1), "float32"),
+            r"\(Add\) has maps of 8 rows or columns where 1 come in",
+        ),
+        (
+            lambda x: kl.Conv2D(1, 1, activation=lambda maps: maps[:, ::-1])(x),
+            r"\(Conv2D\) looks at a part .* with activations made of op",
+        ),
+    ],
+)
+def test_what_cuts_turns_or_repeats_rows_and_columns_has_no_field(step, message):
+    image = keras.Input((8, 8, 8))
+    model = keras.Model(image, kl.ReLU(name="end")(step(image)))
+
+    with pytest.raises(ValueError, match=message):
+        receptive_field(model, "end")
+
+
+class FarEnd(kl.Conv2D):
+    def call(self, maps):
+        return super().call(maps[:, ::-1])
+
+
+def test_a_convolution_of_ones_own_is_not_taken_for_one_of_keras():
+    image = keras.Input((8, 8, 1))
+    model = keras.Model(image, kl.ReLU(name="end")(FarEnd(1, 3)(image)))
+
+    with pytest.raises(ValueError, match=r"\(FarEnd\) looks at a part .* unknown"):
+        receptive_field(model, "end")
+
+
+def test_a_model_called_by_keyword_and_again_has_the_fields_of_its_layers():
+    image, other = keras.Input((12, 12, 1)), keras.Input((None, None, 1))
+    inner = keras.Model(other, kl.Conv2D(1, 3, name="conv")(inputs=other), name="inner")
+    found = inner(inputs=inner(inputs=image, training=False), training=False)
+    model = keras.Model(image, kl.ReLU(name="end")(inputs=found))
+
+    assert receptive_field(model, "inner/conv").size == (3, 3)
+    assert receptive_field(model, "inner#2/conv").size == (5, 5)
+    assert receptive_field(model, "end").window(0, 7) == (slice(0, 5), slice(7, 12))
+
+
 def test_an_average_along_the_rows_does_not_keep_the_field():
     image = keras.Input((8, 8, 3))
     rows, channels = (keras.ops.average(image, axis=axis) for axis in (1, -1))

@@ -749,3 +749,20 @@ def test_a_unit_without_a_map_may_be_given_as_a_bare_number(rng):
 
     assert bare.value == wrapped.value
     np.testing.assert_array_equal(bare.weights, wrapped.weights)
+
+
+def test_a_number_behind_constants_and_turned_colours_is_traced_on_paper():
+    """(blue - 1) / 2, (green - 2) / 4 and (red - 3) / 8, added up."""
+    image = keras.Input((2, 2, 3), name="image")
+    found = (image[..., ::-1] - np.array([1.0, 2, 3])) / np.array([2.0, 4, 8])
+    add_up = kl.Dense(1, kernel_initializer="ones", name="end")
+    model = keras.Model(image, add_up(inputs=found))
+    picture = np.arange(12.0).reshape(2, 2, 3)
+
+    *_, pixels = trace(model, picture, "end", (1, 0, 0))
+
+    red, green, blue = picture[1, 0]
+    assert pixels.layer == "image"
+    assert pixels.value == (blue - 1) / 2 + (green - 2) / 4 + (red - 3) / 8
+    np.testing.assert_array_equal(pixels.weights, [[[1 / 8, 1 / 4, 1 / 2]]])
+    assert pixels.constant == -(1 / 2 + 2 / 4 + 3 / 8)

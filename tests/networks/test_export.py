@@ -441,6 +441,16 @@ def branching(make_end):
             "'sum', a Add.*chains",
         ),
         (lambda: branching(lambda x: x * 2), "is a Multiply, which a page cannot run"),
+        (
+            lambda: branching(lambda x: x - np.ones(4)),
+            "is a Subtract, which a page cannot run",
+        ),
+        (
+            lambda: branching(
+                lambda x: kl.Softmax(name="odd")(x, mask=np.array([True] * 3 + [False]))
+            ),
+            "'odd', a Softmax, is given a constant besides",
+        ),
         (lambda: branching(lambda x: [x, kl.ReLU()(x)]), "'branches' has 2 outputs"),
         (
             lambda: keras.Sequential([keras.Input((None, None, 3)), kl.Conv2D(2, 3)]),

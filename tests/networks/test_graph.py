@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from cnnbook import networks
+from cnnbook import explanations, networks
 
 # The table
 
@@ -91,6 +91,101 @@ def test_a_single_layer_has_a_call_for_the_image_and_one_for_itself():
     image = keras.Input((4, 4, 1), name="image")
     network = keras.Sequential([image, layers.ReLU(name="relu")])
     assert list(networks.layer_calls(network)) == ["image", "relu"]
+
+
+# Calls by keyword
+
+
+def stem():
+    image = keras.Input((6, 5, 3), name="stem_image")
+    found = layers.Conv2D(4, 3, padding="same", name="conv")(inputs=image)
+    found = layers.BatchNormalization(name="norm")(found, training=False)
+    return keras.Model(image, layers.ReLU(name="relu")(inputs=found), name="stem")
+
+
+def two_inputs():
+    first, second = keras.Input((6, 5, 3), name="b"), keras.Input((6, 5, 3), name="a")
+    found = [layers.Conv2D(4, 1)(first), layers.Conv2D(4, 3, padding="same")(second)]
+    return keras.Model([first, second], layers.Subtract()(inputs=found))
+
+
+def in_another(image):
+    inner = keras.Input((6, 5, 3), name="inner")
+    return keras.Model(inner, stem()(inputs=inner, training=False))(inputs=image)
+
+
+def shared(image):
+    model = stem()
+    return model(inputs=image, training=False) - model(image[..., ::-1], training=False)
+
+
+def from_a_list(image):
+    return two_inputs()(inputs=[image, image * image])
+
+
+def from_a_dictionary(image):
+    """By name: the second input has the image itself."""
+    return two_inputs()(inputs={"a": image, "b": image * image})
+
+
+def attention(image):
+    rows = layers.Reshape((30, 3))(image)
+    return layers.MultiHeadAttention(1, 2)(query=rows, value=rows)
+
+
+BY_KEYWORD = {
+    "once": lambda image: stem()(inputs=image, training=False),
+    "a chain": lambda image: keras.Sequential(stem().layers)(inputs=image),
+    "in another": in_another,
+    "shared": shared,
+    "a list": from_a_list,
+    "a dictionary": from_a_dictionary,
+    "joined": lambda x: layers.Concatenate()(inputs=[x, layers.ReLU()(inputs=x)]),
+    "attention": attention,
+    "a function": lambda image: layers.Lambda(lambda x: x * x, name="square")(image),
+}
+
+
+@pytest.mark.parametrize("name", BY_KEYWORD)
+def test_what_is_called_by_keyword_answers_as_the_model_does(name, batch):
+    image = keras.Input((6, 5, 3), name="image")
+    found = layers.Flatten()(inputs=BY_KEYWORD[name](image))
+    end = layers.Dense(2, activation="softmax", name="end")
+    network = keras.Model(image, end(inputs=found))
+    rng = np.random.default_rng(1)
+    for weight in network.weights:
+        if "seed" not in weight.path:
+            weight.assign(rng.uniform(0.1, 0.3, weight.shape))
+
+    ours = run(network, batch, networks.layer_calls(network))["end"]
+    np.testing.assert_allclose(ours, network(batch, training=False), rtol=1e-6)
+    np.testing.assert_allclose(
+        explanations.class_probabilities(network, batch), ours, rtol=1e-5
+    )
+    assert networks.head(network).layer == "end"
+
+
+def test_a_model_given_none_for_training_is_followed_as_without(batch):
+    """Keras itself cannot run the outer one: it gives training twice."""
+    image, inner = keras.Input((6, 5, 3), name="image"), stem()
+    network = keras.Model(image, inner(image, None))
+    ours = run(network, batch, ["stem/relu"])["stem/relu"]
+    np.testing.assert_allclose(ours, inner(batch, training=False), rtol=1e-6)
+
+
+def test_constants_among_the_arguments_come_with_the_values():
+    image = keras.Input((6, 5, 3), name="image")
+    network = keras.Model(image, (image / np.array([1.0, 2.0, 4.0]))[..., ::-1])
+    seen = {}
+
+    def look(name, node, args, kwargs):
+        seen[type(node.operation).__name__] = args
+        return ["value"]
+
+    networks.follow(networks.connections(network), ["value"], look)
+    value, array = seen["TrueDivide"]
+    assert value == "value" and np.ravel(array).tolist() == [1, 2, 4]
+    assert seen["GetItem"] == ("value", (..., slice(None, None, -1)))
 
 
 # Running

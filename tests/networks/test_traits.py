@@ -1,5 +1,6 @@
 """The table of traits has all of Keras in it, and what it says of each can be seen."""
 
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -7,11 +8,12 @@ import pkgutil
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras.src import ops
 from keras.src.ops.operation import Operation
 
 from cnnbook.networks import TRAITS, traits_of
-from cnnbook.networks.traits import activation_of
+from cnnbook.networks.traits import activation_of, is_alike, reach_of
 
 # What is left out of the table on purpose, and why.
 UNKNOWN = {
@@ -109,7 +111,8 @@ def test_the_table_has_nothing_that_is_not_in_keras():
     bases = "BaseConv BaseDepthwiseConv BaseSeparableConv"
     of_applications = "CustomScaleLayer LayerScale StochasticDepth"
     older = "ExtractPatches3D"
-    others = f"{bases} {of_applications} {older}".split()
+    ours = "Subsampling"
+    others = f"{bases} {of_applications} {older} {ours}".split()
     known = {*LAYERS, *OPERATIONS, *functions(), *others}
     assert set(TRAITS) <= known
 
@@ -117,18 +120,25 @@ def test_the_table_has_nothing_that_is_not_in_keras():
 # What the table says can be seen
 
 OF_SEVERAL = set(
-    "Add Average Concatenate Maximum Minimum Multiply Subtract Where".split()
+    "Add Average Concatenate Maximum Minimum Multiply Stack Subtract Where".split()
 )
 ARGUMENTS = {  # of those that do not take a number between 0 and 1, or none
     "Activation": ("tanh",),
     "ActivityRegularization": (),
+    "ArraySplit": (3, -1),
     "Cast": ("float32",),
     "Clip": (0.2, 0.4),
     "Dense": (3,),
+    "ExpandDims": (-1,),
+    "Flip": (-1,),
     "RandomColorJitter": ((0, 1), 0.4),
     "RandomPosterization": (4,),
+    "Repeat": (2, -1),
     "Rescaling": (0.5, 0.1),
+    "Roll": (1, -1),
     "SaturateCast": ("float32",),
+    "Split": (3, -1),
+    "Unstack": (3, -1),
 }
 
 
@@ -141,12 +151,18 @@ def those(chosen):
 
 
 def answer(name, maps):
-    """What a layer or operation of that name answers after training."""
+    """What a layer or operation of that name answers after training.
+
+    Several answers lie side by side along a last axis.
+    """
     kind = LAYERS.get(name) or OF_ONE[name]
     keras.utils.set_random_seed(0)
     operation = kind(*ARGUMENTS.get(name, (0.4,) * required(kind.__init__)))
     options = {"training": False} if name in LAYERS else {}
-    return np.asarray(operation(maps, **options))
+    found = operation(maps, **options)
+    if isinstance(found, list | tuple):
+        return np.stack(found, axis=-1)
+    return np.asarray(found)
 
 
 def try_all(names, check):
@@ -176,15 +192,18 @@ def _changes_nothing(name):
 
 
 def test_what_works_place_by_place_lets_no_place_see_another():
-    names = those(lambda it: it.reach in ("place", "channels") and it.role != "input")
+    local = {"place", "channels", "new channels"}
+    names = those(lambda it: it.reach in local and it.role != "input")
     try_all(names, _lets_no_place_see_another)
 
 
 def _lets_no_place_see_another(name):
     rng = np.random.default_rng(0)
     maps = rng.uniform(0.1, 0.9, (1, 4, 5, 3)).astype("float32")
+    if TRAITS[name].reach == "new channels":
+        maps = maps[..., 0].copy()
     other = maps.copy()
-    other[0, 1, 2] = rng.uniform(0.1, 0.9, 3)
+    other[0, 1, 2] = rng.uniform(0.1, 0.9, maps.shape[3:])
     before, after = answer(name, maps), answer(name, other)
     elsewhere = np.ones((4, 5), bool)
     elsewhere[1, 2] = False
@@ -217,8 +236,59 @@ class Conv2D(keras.layers.Layer):
     """It has a name in common with Keras's, and nothing else."""
 
 
+class Declared(keras.layers.Conv2D):
+    """Nothing about what it computes is its own."""
+
+    def __init__(self, **options):
+        super().__init__(2, 3, **options)
+
+    def build(self, shape):
+        super().build(shape)
+
+    def get_config(self):
+        return super().get_config()
+
+    def summary(self):
+        return "of three by three"
+
+
+class OwnCall(keras.layers.Conv2D):
+    def call(self, maps):
+        return super().call(maps[:, ::-1])
+
+
+class OwnConvolution(keras.layers.Conv2D):
+    """As Keras says how to make a convolution of one's own."""
+
+    def convolution_op(self, maps, kernel):
+        return super().convolution_op(maps[:, ::-1], kernel)
+
+
+class Turned:
+    def call(self, maps):
+        return super().call(maps[:, ::-1])
+
+
+class Mixed(Turned, keras.layers.ReLU):
+    pass
+
+
+class Further(OwnCall):
+    pass
+
+
 def test_a_class_of_ones_own_is_what_it_is_derived_from():
     assert traits_of(OwnReLU()) is TRAITS["ReLU"]
+    assert traits_of(Declared()) is TRAITS["Conv2D"]
+
+
+@pytest.mark.parametrize(
+    "layer", [OwnCall(2, 3), OwnConvolution(2, 3), Mixed(), Further(2, 3)]
+)
+def test_a_class_that_computes_something_of_its_own_is_unknown(layer):
+    assert traits_of(layer).role == "unknown"
+    assert reach_of(layer) is None
+    assert not is_alike(layer)
 
 
 def test_a_class_that_only_bears_the_name_of_a_known_one_is_unknown():
@@ -242,3 +312,131 @@ def test_what_an_operation_ends_with_is_known_whether_layer_option_or_neither(
     operation, name
 ):
     assert activation_of(operation) == name
+
+
+# What depends on options
+
+
+def own(maps):
+    return maps[:, ::-1]
+
+
+def relu(maps):
+    """It has a name in common with Keras's, and nothing else."""
+    return maps[:, ::-1]
+
+
+def hard_tanh_times(maps):
+    return keras.ops.clip(maps, -1, 1) * np.float32(2)
+
+
+def less_the_mean(maps):
+    return maps - keras.ops.mean(maps, axis=(1, 2), keepdims=True)
+
+
+def summed(maps):
+    return maps + tf.reduce_sum(maps, axis=1, keepdims=True)
+
+
+ROWS = np.zeros((4, 1, 1))
+LAYERS_WITH_OPTIONS = [
+    # layer, reach, whether it does the same everywhere
+    (keras.layers.Conv2D(1, 3), "window", True),
+    (keras.layers.Conv2D(1, 3, activation="selu"), "window", True),
+    (keras.layers.Conv2D(1, 3, activation=tf.nn.relu), "window", True),
+    (keras.layers.Conv2D(1, 3, activation=tf.nn.softmax), "window", True),
+    (keras.layers.Conv2D(1, 3, activation=keras.layers.ReLU(6)), "window", True),
+    (keras.layers.Conv2D(1, 3, activation=keras.layers.PReLU()), "window", False),
+    (keras.layers.Conv2D(1, 3, activation=own), None, False),
+    (keras.layers.Conv2D(1, 3, activation=relu), None, False),
+    (keras.layers.Conv2D(1, 3, activation=keras.layers.Softmax(1)), None, False),
+    (keras.layers.Conv2D(1, 3, activation=keras.layers.Softmax()), "window", True),
+    (keras.layers.Conv2D(1, 3, activation=hard_tanh_times), "window", False),
+    (keras.layers.Conv2D(1, 3, activation=lambda x: x[..., ::-1]), "window", False),
+    (
+        keras.layers.Conv2D(
+            1, 3, activation=functools.partial(keras.activations.relu, max_value=6)
+        ),
+        "window",
+        False,
+    ),
+    (keras.layers.Conv2D(1, 3, activation=less_the_mean), None, False),
+    (keras.layers.Conv2D(1, 3, activation=summed), None, False),
+    (keras.layers.Conv2D(1, 3, activation=lambda x: x[..., 0]), None, False),
+    (keras.layers.Activation(own), None, False),
+    (keras.layers.Dense(2, activation=own), None, False),
+    (keras.layers.Rescaling(2.0, [1.0, 2.0, 3.0]), "place", True),
+    (keras.layers.Rescaling(2.0, np.zeros((1, 1, 3))), "place", True),
+    (keras.layers.Rescaling(tf.ones((4, 5, 3))), "place", False),
+    (keras.layers.Rescaling(1.0, ROWS), "place", False),
+    (keras.layers.Normalization(axis=(1, 2)), "place", False),
+    (keras.layers.BatchNormalization(), "place", True),
+    (keras.layers.BatchNormalization(axis=3), "place", True),
+    (keras.layers.BatchNormalization(axis=1), "place", False),
+    (keras.layers.LayerNormalization(), "channels", True),
+    (keras.layers.LayerNormalization(axis=(1, 2, 3)), None, False),
+    (keras.layers.Softmax(axis=[1, 2]), None, False),
+    (ops.numpy.Flip(axis=-1), "channels", True),
+    (ops.numpy.Flip(), None, False),
+    (ops.numpy.Take(), None, False),
+    (ops.numpy.Stack(), None, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("layer", "reach", "alike"),
+    LAYERS_WITH_OPTIONS,
+    ids=[f"{number} {row[0].name}" for number, row in enumerate(LAYERS_WITH_OPTIONS)],
+)
+def test_options_decide_what_a_place_sees_and_whether_places_are_alike(
+    layer, reach, alike
+):
+    assert reach_of(layer) == reach
+    assert is_alike(layer) == alike
+
+
+@pytest.mark.parametrize(
+    ("key", "channels"),
+    [
+        (np.s_[..., ::-1], True),
+        (np.s_[..., :3], True),
+        (np.s_[:, :, :, 1:], True),
+        (np.s_[:, 0:, ::1, ::-1], True),
+        (np.s_[..., 0], True),
+        (np.s_[:], True),
+        (np.s_[...], True),
+        (np.s_[:, ::-1], False),
+        (np.s_[:, 1:, ...], False),
+        (np.s_[:, :, :4], False),
+        (np.s_[..., ::2, :], False),
+        (np.s_[1:], False),
+        (np.s_[0], False),
+        (np.s_[..., None], False),
+        (np.s_[:, None, ..., 0], False),
+        (np.s_[:, np.array([1, 0])], False),
+        (np.s_[..., np.array([2, 1, 0])], False),
+    ],
+    ids=str,
+)
+def test_what_is_cut_out_of_maps_has_every_place_or_its_reach_is_unknown(key, channels):
+    cut = ops.numpy.GetItem()
+    assert reach_of(cut, (None, key)) == ("channels" if channels else None)
+
+
+@pytest.mark.parametrize(
+    ("layer", "reach"),
+    [
+        (keras.layers.Softmax(axis=1), "channels"),
+        (keras.layers.Softmax(), None),
+        (keras.layers.Conv2D(1, 3, activation="relu"), "window"),
+        (keras.layers.Conv2D(1, 3, activation="softmax"), None),
+        (keras.layers.Conv2D(1, 3, activation=lambda x: x[..., ::-1]), None),
+        (keras.layers.Conv2D(1, 3, activation=keras.layers.Softmax(1)), "window"),
+        (keras.layers.Conv2D(1, 3, activation=hard_tanh_times), "window"),
+    ],
+)
+def test_where_channels_are_first_what_acts_along_the_last_axis_mixes_places(
+    layer, reach
+):
+    assert reach_of(layer, channels=1) == reach
+    assert reach_of(ops.numpy.GetItem(), (None, np.s_[..., ::-1]), channels=1) is None
