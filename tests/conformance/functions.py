@@ -973,6 +973,25 @@ def evaluate(plain):
     same(found.accuracy, (expected.argmax(axis=1) == 1).mean(), plain)
 
 
+def no_slope(plain):
+    if plain.network.kind != "logits":
+        return "must return logits|is none of those with a kernel"
+    return white_is_open(plain)
+
+
+@checks(training, "scores", unless=no_slope)
+def loss_slope(plain):
+    pictures = (plain.images / plain.network.white).astype("float32")
+    split = SimpleNamespace(images=pictures, labels=np.array([1, 1]))
+    loss, slope = training.loss_slope(plain.model, split, plain.maps_name)
+    kernel = plain.maps_layer.kernel.value
+    with tf.GradientTape() as tape:
+        scores = plain.look(plain.images).scores
+        expected = tf.reduce_mean(tf.reduce_logsumexp(scores, axis=1) - scores[:, 1])
+    same(loss, number(expected), plain)
+    same(slope, number(tape.gradient(expected, kernel)), plain)
+
+
 @checks(training, "maps")
 def describe(plain):
     described(plain, training.describe)
