@@ -419,7 +419,7 @@ class OwnDense(kl.Dense):
         return ops.softmax(super().call(x))
 
 
-@network(BUILT, "whose last layer is a subclass of Dense", refused={"scores": PROBABLY})
+@network(BUILT, "whose last layer is a subclass of Dense", refused=HIDDEN)
 def _():
     return functional(lambda x: OwnDense(CLASSES, name="scores")(kl.Flatten()(x)))
 
