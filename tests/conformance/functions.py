@@ -79,10 +79,12 @@ class Function:
     def is_tried_on(self, network):
         """Tell whether a network can make a difference.
 
-        Those that differ in their ends alone make none to what looks no further.
+        Those that differ in their ends alone make none to what looks no further, nor to
+        what takes the slope of a score just as another function does.
         """
         looks = {"row", "export", "file", "whole", "copies", "insides"}
-        return network.about != ENDS or bool(looks & {*self.needs})
+        looks_at_the_end = bool(looks & {*self.needs}) and self.name not in SAME_SLOPES
+        return network.about != ENDS or looks_at_the_end
 
     def is_refused_by(self, network):
         """Return the words by which the table says that a network is refused."""
@@ -91,6 +93,10 @@ class Function:
         needs = [need for need in (self.name, *self.needs) if need in network.refused]
         return [network.refused[need] for need in needs if network.refused[need]]
 
+
+# As `saliency_map`, and as `grad_cam`.
+SAME_SLOPES = {"smooth_grad", "integrated_gradients", "guided_backprop", "deconvnet"}
+SAME_SLOPES |= {"hires_cam", "xgrad_cam", "grad_cam_plus_plus"}
 
 FUNCTIONS: dict[str, Function] = {}
 PICTURES = {"images", "image", "first", "split", "picture", "target"}
