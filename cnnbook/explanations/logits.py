@@ -20,7 +20,7 @@ from cnnbook.networks.graph import (
     Connections,
     before_activation,
     connections,
-    layer_calls,
+    follow,
     run,
 )
 from cnnbook.networks.heads import (
@@ -70,7 +70,8 @@ def class_probabilities(
         return end.probabilities(all_logits(model, images, batch_size=batch_size))
     images = explainable_images(model, images)
     # Nothing is cut off, so that these are what `model.predict` gives.
-    whole = replace(end, kind="logits", layer=[*layer_calls(model)][-1])
+    (last,) = follow(connections(model), [None], _named)
+    whole = replace(end, kind="logits", layer=last)
     function = compiled_once(
         model, "answers", lambda network: _logits_function(model, network, whole)
     )
@@ -133,6 +134,11 @@ def compiled_logits(
         return function
 
     return compiled_once(model, "logits", make)
+
+
+def _named(name, node, args, kwargs):
+    """Return the name of a layer for all that it gives."""
+    return [name] * len(node.outputs)
 
 
 def _in_batches(function, images, batch_size):
