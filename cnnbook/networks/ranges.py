@@ -114,7 +114,8 @@ def picture_range(model: keras.Model) -> PictureRange:
     if found.white is not None:
         raise ValueError(
             f"white is said to be {said:g}, but model {model.name!r} takes numbers "
-            f"from 0 to {found.white:g}: {found.reason}"
+            f"from 0 to {found.white:g}, as {found.reason}: leave it unsaid, "
+            "model.white = None"
         )
     return PictureRange(said, "so it was said")
 

@@ -329,7 +329,7 @@ def test_a_row_of_numbers_for_each_place_may_be_turned_as_well(rng):
         found.score, model.predict(images, verbose=0)[:, 1], rtol=1e-5
     )
     assert axes_in(model)["conv"] == (1, 2, 3)
-    with pytest.raises(ValueError, match="'reshape.*looks at a part"):
+    with pytest.raises(ValueError, match=r"'reshape.*looks at a part"):
         maps.receptive_field(model, "scores")
 
 
@@ -337,7 +337,7 @@ def test_one_channel_that_is_turned_alone_has_no_field_that_is_known():
     image = keras.Input((8, 8, 3))
     turned = keras.ops.swapaxes(image[..., 0], 1, 2)[..., None]
     conv = kl.Conv2D(1, (3, 1), name="conv")(turned)  # three columns of the image
-    with pytest.raises(ValueError, match="'swapaxes.*looks at a part"):
+    with pytest.raises(ValueError, match=r"'swapaxes.*looks at a part"):
         maps.receptive_field(keras.Model(image, conv), "conv")
 
 
