@@ -240,7 +240,9 @@ def baseline_of(baseline: npt.ArrayLike, images: np.ndarray) -> np.ndarray:
     """Return a baseline in the shape of one image; ValueError if it does not fit."""
     shape = images.shape[1:]
     try:
-        array = np.broadcast_to(np.asarray(baseline, images.dtype), shape)
+        given = np.asarray(baseline)
+        with np.errstate(invalid="ignore"):  # what is cut off is refused below
+            array = np.broadcast_to(given.astype(images.dtype), shape)
     except (ValueError, TypeError):
         raise ValueError(
             f"baseline must be a number, one for each of {shape[-1]} channels, or an "
@@ -248,6 +250,11 @@ def baseline_of(baseline: npt.ArrayLike, images: np.ndarray) -> np.ndarray:
         ) from None
     if not np.isfinite(array).all():
         raise ValueError("baseline must hold finite numbers; got not-a-number")
+    if images.dtype.kind in "iu" and (array != given).any():
+        raise ValueError(
+            "baseline must hold whole numbers that the images can hold, which are of "
+            f"type {images.dtype}; got {baseline!r}"
+        )
     return array
 
 
