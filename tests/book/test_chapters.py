@@ -21,6 +21,7 @@ OTHER_PAGES = {
     "colophon",
     "bibliography",
     "model-card",
+    "which-models",
 }
 CHAPTERS = [
     page
