@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cnnbook.networks.classifier import filters_of
 from cnnbook.networks.graph import layer_calls
+from cnnbook.networks.heads import checked_names
 from cnnbook.networks.ranges import picture_range
 from cnnbook.networks.traits import activation_of
 from cnnbook.storage.repository import AnyPath
@@ -52,17 +53,8 @@ def save_classifier(
     path = keras_file(path)
     _refuse_lost_activations(model)
     known: dict[str, object] = {}
-    if class_names is None:
-        class_names = getattr(model, "class_names", None)
-    outputs = model.output_shape[-1]
-    classes = 2 if outputs == 1 else outputs  # one speaks for two
-    if class_names is not None and len(class_names) != classes:
-        raise ValueError(
-            f"class_names must be {classes}, one for each class of the network; got "
-            f"{', '.join(class_names)}"
-        )
-    if class_names is not None:
-        known["class_names"] = [*class_names]
+    if (names := checked_names(model, class_names)) is not None:
+        known["class_names"] = names
     if (white := picture_range(model).white) is not None:
         known["white"] = white
     with whole_file(path) as unfinished:
