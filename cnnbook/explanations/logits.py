@@ -20,7 +20,7 @@ from cnnbook.networks.graph import (
     Connections,
     before_activation,
     connections,
-    layer_calls,
+    follow,
     run,
 )
 from cnnbook.networks.heads import (
@@ -70,7 +70,8 @@ def class_probabilities(
         return end.probabilities(all_logits(model, images, batch_size=batch_size))
     images = explainable_images(model, images)
     # Nothing is cut off, so that these are what `model.predict` gives.
-    whole = replace(end, kind="logits", layer=[*layer_calls(model)][-1])
+    (last,) = follow(connections(model), [None], _named)
+    whole = replace(end, kind="logits", layer=last)
     function = compiled_once(
         model, "answers", lambda network: _logits_function(model, network, whole)
     )
@@ -135,6 +136,11 @@ def compiled_logits(
         return function
 
     return compiled_once(model, "logits", make)
+
+
+def _named(name, node, args, kwargs):
+    """Return the name of a layer for all that it gives."""
+    return [name] * len(node.outputs)
 
 
 def _in_batches(function, images, batch_size):
@@ -253,7 +259,9 @@ def baseline_of(baseline: npt.ArrayLike, images: np.ndarray) -> np.ndarray:
     """Return a baseline in the shape of one image; ValueError if it does not fit."""
     shape = images.shape[1:]
     try:
-        array = np.broadcast_to(np.asarray(baseline, images.dtype), shape)
+        given = np.asarray(baseline)
+        with np.errstate(invalid="ignore"):  # what is cut off is refused below
+            array = np.broadcast_to(given.astype(images.dtype), shape)
     except (ValueError, TypeError):
         raise ValueError(
             f"baseline must be a number, one for each of {shape[-1]} channels, or an "
@@ -261,6 +269,11 @@ def baseline_of(baseline: npt.ArrayLike, images: np.ndarray) -> np.ndarray:
         ) from None
     if not np.isfinite(array).all():
         raise ValueError("baseline must hold finite numbers; got not-a-number")
+    if images.dtype.kind in "iu" and (array != given).any():
+        raise ValueError(
+            "baseline must hold whole numbers that the images can hold, which are of "
+            f"type {images.dtype}; got {baseline!r}"
+        )
     return array
 
 

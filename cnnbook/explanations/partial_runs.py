@@ -227,7 +227,7 @@ def rescore(
         elif traits_of(step.operation).role != "input":  # of a model inside the model
             patch = answer(step.operation, patch)
     whole = [(tf.zeros(places, tf.int32), length) for length in plan.shape]
-    full = _cut(maps[plan.last], patch, starts[-1], whole, padding=0.0)
+    full = _cut(maps[plan.last], patch, starts[-1], whole, padding=0)
     images = tf.repeat(image, places, axis=0)  # not computed with, on a chain
     return logits_by_layer(network, end, images, given={plan.last: full})[0]
 
@@ -259,7 +259,7 @@ def _cut(base, patch, starts, wanted, *, padding):
         [
             tf.reshape(base, (-1, filters)),
             tf.reshape(patch, (-1, filters)),
-            tf.fill((1, filters), tf.constant(padding, patch.dtype)),
+            tf.fill((1, filters), tf.cast(padding, patch.dtype)),
         ],
         axis=0,
     )
@@ -286,7 +286,7 @@ def _both(rows, columns):
 
 def _emptiness(operation, dtype):
     """Return what a layer takes to be outside of its map."""
-    return dtype.min if traits_of(operation).role == "max pooling" else 0.0
+    return dtype.min if traits_of(operation).role == "max pooling" else 0
 
 
 def _step(name, operation, before, shape, starts, lengths):

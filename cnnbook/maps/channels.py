@@ -137,7 +137,7 @@ def top_patches(
             f"count must be at most {len(images)}, the number of images, as each gives "
             f"one patch; got {count}: pass more images, or count={len(images)}"
         )
-    maps = feature_maps(model, _as_seen(model, images[:1]), layer)[layer]
+    maps = feature_maps(model, _seen_by(model, images)(images[:1]), layer)[layer]
     width = maps.shape[2]
     if channels is None:
         channels = np.arange(maps.shape[-1])
@@ -355,16 +355,20 @@ class _Tally:
 
 def _batches(model, images, layers, batch_size):
     """Yield the number of the first image and the maps, batch after batch."""
+    as_seen = _seen_by(model, images)
     for first in range(0, len(images), batch_size):
-        batch = _as_seen(model, images[first : first + batch_size])
+        batch = as_seen(images[first : first + batch_size])
         yield first, feature_maps(model, batch, layers, batch_size=batch_size)
 
 
-def _as_seen(model, images):
-    """Return images in the numbers that the model takes."""
+def _seen_by(model, images):
+    """Return the function that puts some of the images into a model's numbers.
+
+    It is found out once, since that runs the first layers.
+    """
     if images.dtype == np.uint8 and picture_range(model).white == 1:
-        return images / np.float32(255)
-    return images
+        return lambda some: some / np.float32(255)
+    return lambda some: some
 
 
 def _checked(model: keras.Model, images: npt.ArrayLike, batch_size: int) -> np.ndarray:
@@ -373,7 +377,7 @@ def _checked(model: keras.Model, images: npt.ArrayLike, batch_size: int) -> np.n
     one_image_input(model)
     images = np.asarray(images)
     few = images[:1] if images.ndim == 4 else images
-    fitting_images(model, _as_seen(model, few))
+    fitting_images(model, _seen_by(model, few)(few))
     return images
 
 
@@ -382,6 +386,7 @@ def _cut(model, images, field, sources, positions):
     sides = images.shape[1:3]
     shape = [min(own, side) for own, side in zip(field.size, sides, strict=True)]
     patches = np.full((*sources.shape, *shape, images.shape[-1]), np.nan, np.float32)
+    as_seen = _seen_by(model, images)
     for place in np.ndindex(sources.shape):
         target, source = [], field.window(*positions[place].tolist())
         for axis, seen in enumerate(source):
@@ -389,5 +394,5 @@ def _cut(model, images, field, sources, positions):
             start = field.offset[axis] + positions[place][axis] * field.stride[axis]
             start = start if field.size[axis] < sides[axis] else 0
             target.append(slice(seen.start - start, seen.stop - start))
-        patches[place][tuple(target)] = _as_seen(model, images[sources[place]][source])
+        patches[place][tuple(target)] = as_seen(images[sources[place]][source])
     return patches

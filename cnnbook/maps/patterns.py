@@ -375,6 +375,7 @@ def _checked_shape(model, layer, size, value_range):
             "value_range must be two numbers, the lower one first; got "
             f"({low!r}, {high!r})"
         )
+    one_image_input(model)
     *own, count = model.inputs[0].shape[1:]
     if size is None:
         usual = _usual_size(model, layer, own)

@@ -207,6 +207,7 @@ def field_on(
     >>> field_on(model, "pool", "conv", (4, 4))
     ReceptiveField(size=(3, 3), stride=(1, 1), offset=(0, 0))
     """
+    one_image_input(model)
     fields = _fields(connections(model), size, source)
     if source not in fields:
         raise unknown_layer(model, source, fields)
@@ -335,6 +336,8 @@ def _step(layer, args, sources, places):
     rows, columns, channels = places
     reach = reach_of(layer, args, channels=channels)
     ranks = {source.rank for source in sources if not source.is_whole}
+    if ranks == {4} and permutation_of(layer):
+        return united
     fits = ranks == {3 if reach == "new channels" else 4}
     if reach is not None and not (fits or (reach == "place" and len(ranks) == 1)):
         raise NoWindowError("takes maps of other axes than rows, columns and channels")
@@ -346,8 +349,6 @@ def _step(layer, args, sources, places):
 
 def _step_upright(layer, reach):
     """Return the step of a layer that has rows before columns."""
-    if permutation_of(layer):
-        return united
     role = traits_of(layer).role
     if reach == "window" and role in POOLS:
         return _sliding(layer.pool_size, layer, (1, 1))

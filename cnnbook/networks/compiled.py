@@ -147,7 +147,7 @@ def frozen(network: Connections) -> Frozen:
         Options and arrays of layers and operations and of what these refer to, the
         arguments of their calls, and which variables there are, whatever their values.
         Of layers and functions of one's own, also their class, and what their code
-        finds by global names.
+        finds by global names, in modules of one's own as well.
 
     Examples
     --------
@@ -239,7 +239,7 @@ def _reader(kind: type) -> Callable[[Any], Any] | None:
 def _of_array(array):
     """Return what tells an array from others."""
     if array.dtype == object:
-        return array.tolist()
+        return [*array.shape, *array.flat]  # no lists that nothing else holds
     return array.shape, array.dtype.str, array.tobytes()
 
 
@@ -247,12 +247,24 @@ def _of_function(function):
     """Return what a function refers to."""
     if _is_installed(function.__module__):
         return None
-    known = function.__globals__
     told = [function.__code__, function.__defaults__, function.__kwdefaults__]
     for cell in function.__closure__ or ():
         with contextlib.suppress(ValueError):  # it is empty yet
             told.append(cell.cell_contents)
-    return told + [known[name] for name in _names(function.__code__) if name in known]
+    return told + _found_by(_names(function.__code__), function.__globals__)
+
+
+def _found_by(names, known):
+    """Return what names stand for, also in modules of one's own that they lead to."""
+    found, places, met = [], [known], {id(known)}
+    for place in places:  # which grow on the way
+        for thing in (place[name] for name in names if name in place):
+            found.append(thing)
+            if isinstance(thing, types.ModuleType) and id(vars(thing)) not in met:
+                if not _is_installed(thing.__name__):
+                    met.add(id(vars(thing)))
+                    places.append(vars(thing))
+    return found
 
 
 def _of_class(own):

@@ -17,6 +17,7 @@ import numpy as np
 
 from cnnbook.layers.activation_functions import ACTIVATIONS
 from cnnbook.networks import graph
+from cnnbook.networks.heads import checked_names
 from cnnbook.networks.ranges import picture_range
 from cnnbook.networks.traits import TRAITS, traits_of
 from cnnbook.storage.repository import AnyPath
@@ -134,17 +135,7 @@ def network_object(
     if dtype not in _STORED:
         raise ValueError(f"dtype must be one of {', '.join(_STORED)}; got {dtype!r}")
     network = _chain(model)
-    if class_names is None:
-        class_names = getattr(model, "class_names", None)
-    if class_names is not None:
-        class_names = [*class_names]
-        outputs = model.output_shape[-1]
-        classes = 2 if outputs == 1 else outputs  # one speaks for two
-        if len(class_names) != classes:
-            raise ValueError(
-                f"class_names must be {classes}, one for each class of the network; "
-                f"got {len(class_names)}: {', '.join(map(str, class_names))}"
-            )
+    class_names = checked_names(model, class_names)
     layers: list[dict[str, Any]] = []
     weights: list[np.ndarray] = []
 

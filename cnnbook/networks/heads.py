@@ -343,6 +343,26 @@ def remedy(kind: Ending = "softmax") -> str:
     )
 
 
+def checked_names(
+    model: keras.Model, names: Sequence[str] | None = None
+) -> list[str] | None:
+    """Return names for the classes of a network, its own unless others are given.
+
+    None if there are none; ValueError if there are not as many as classes.
+    """
+    names = getattr(model, "class_names", None) if names is None else names
+    if names is None:
+        return None
+    outputs = model.output_shape[-1]
+    classes = 2 if outputs == 1 else outputs  # one speaks for two
+    if len(names) != classes:
+        raise ValueError(
+            f"class_names must be {classes}, one for each class of the network; got "
+            f"{len(names)}: {', '.join(map(str, names))}"
+        )
+    return [*names]
+
+
 def _score_shape(model):
     """Return the shape of a model's output, (N, K); ValueError if it is another."""
     network = connections(model)

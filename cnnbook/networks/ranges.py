@@ -26,8 +26,13 @@ if TYPE_CHECKING:
 WHITES = (1, 255, 65535)
 
 # What a factor alone says of white: 1/255 and its like make bytes small, 255 makes
-# bytes of intensities, and 2 or 1/3 may stand before anything.
-_FACTORS = {1: (50, 7e4), 255: (0.4 / 255, 20 / 255), 65535: (0.4 / 65535, 20 / 65535)}
+# bytes of intensities, and 2 or 1/3 may stand before anything.  1/4095 and 1/16383 are
+# of numbers of 12 and 14 bits, and no such white is known here.
+_FACTORS = {1: (50, 7e4), 255: (0.4 / 255, 20 / 255), 65535: (0.4 / 65535, 3 / 65535)}
+
+# Between which shares of white the centre may lie.  In the lowest quarter of 16 bits
+# it may be that of numbers of 12 or 14.
+_CENTRES = {1: (0.02, 0.98), 255: (0.02, 0.98), 65535: (0.25, 0.98)}
 
 # Pictures that the first layers are run on: black, a fifth grey, white, and noise.
 _SHADES = (0, 51, 255)
@@ -109,7 +114,8 @@ def picture_range(model: keras.Model) -> PictureRange:
     if found.white is not None:
         raise ValueError(
             f"white is said to be {said:g}, but model {model.name!r} takes numbers "
-            f"from 0 to {found.white:g}: {found.reason}"
+            f"from 0 to {found.white:g}, as {found.reason}: leave it unsaid, "
+            "model.white = None"
         )
     return PictureRange(said, "so it was said")
 
@@ -316,8 +322,8 @@ def _whites(black, _, white, noise):
         one: (low <= np.abs(scale)) & (np.abs(scale) <= high)
         for one, (low, high) in _FACTORS.items()
     }
-    for one in WHITES:
-        inside = (0.02 * one < centre) & (centre < 0.98 * one)
+    for one, (low, high) in _CENTRES.items():
+        inside = (low * one < centre) & (centre < high * one)
         possible = spread**2 <= 1.05 * centre * (one - centre)
         possible |= np.abs(spread / one - 1) < 0.05  # to a range as wide as 0 to 1
         negative = (scale < 0) & (np.abs(centre / one - 1) < 0.02)

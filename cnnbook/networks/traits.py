@@ -8,7 +8,7 @@ What is not in the table is unknown, which never means that it does nothing.
 import inspect
 import math
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -257,13 +257,8 @@ def traits_of(operation: object) -> Traits:
     >>> traits_of(keras.layers.Lambda(lambda maps: maps)).role
     'unknown'
     """
-    kinds = type(operation).__mro__
-    for number, base in enumerate(kinds):  # by name, so that Keras need not be imported
-        if base.__name__ in TRAITS and _root(base) in ("keras", "cnnbook"):
-            if any(_computes_anew(kind, base) for kind in kinds[:number]):
-                return UNKNOWN
-            return TRAITS[base.__name__]
-    return UNKNOWN
+    name = _computes_as(operation)
+    return TRAITS[name] if name else UNKNOWN
 
 
 def reach_of(
@@ -401,7 +396,7 @@ def permutation_of(operation: object) -> tuple[int, ...] | None:
     -------
     order : tuple of int or None
         For each axis of its output, N included, that of its input.  None if it is
-        nothing that permutes axes, or only those of tensors with more or fewer.
+        nothing that permutes axes, or permutes another number of them.
 
     Examples
     --------
@@ -409,24 +404,22 @@ def permutation_of(operation: object) -> tuple[int, ...] | None:
     >>> permutation_of(keras.layers.Permute((3, 1, 2)))
     (0, 3, 1, 2)
     """
-    axes = np.empty((0, 1, 2, 3))  # each is as long as its number says
-    kind = type(operation).__name__ if traits_of(operation) != UNKNOWN else ""
-    turn: Any = operation
-    try:
-        match kind:
-            case "Permute":
-                moved = axes.transpose(0, *turn.dims)
-            case "Transpose":
-                moved = axes.transpose(turn.axes)
-            case "Moveaxis":
-                moved = np.moveaxis(axes, turn.source, turn.destination)
-            case "Swapaxes":
-                moved = np.swapaxes(axes, turn.axis1, turn.axis2)
-            case _:
-                return None
-    except ValueError:  # it counts other axes than these four
+    permute = _PERMUTING.get(_computes_as(operation) or "")
+    if permute is None:
         return None
-    return moved.shape
+    try:
+        # Each axis is as long as its number says.
+        return permute(np.empty((0, 1, 2, 3)), operation).shape
+    except ValueError:  # it permutes tensors with another number of axes
+        return None
+
+
+_PERMUTING: dict[str, Callable[[np.ndarray, Any], np.ndarray]] = {
+    "Permute": lambda maps, layer: maps.transpose(0, *layer.dims),
+    "Transpose": lambda maps, own: maps.transpose(own.axes),
+    "Moveaxis": lambda maps, own: np.moveaxis(maps, own.source, own.destination),
+    "Swapaxes": lambda maps, own: maps.swapaxes(own.axis1, own.axis2),
+}
 
 
 def channels_taken(operation: object) -> int | None:
@@ -481,6 +474,20 @@ def _name_of(function):
 def _root(thing):
     """Return the package that a class or a function is from."""
     return thing.__module__.split(".")[0]
+
+
+def _computes_as(operation):
+    """Return the name in the table of what an operation computes; None if it has none.
+
+    That of its class, or of the nearest class above it, if none on the way computes
+    anything anew.
+    """
+    kinds = type(operation).__mro__
+    for number, base in enumerate(kinds):  # by name, so that Keras need not be imported
+        if base.__name__ in TRAITS and _root(base) in ("keras", "cnnbook"):
+            anew = any(_computes_anew(kind, base) for kind in kinds[:number])
+            return None if anew else base.__name__
+    return None
 
 
 def _computes_anew(kind, base):

@@ -327,6 +327,11 @@ def check_labels(
     return labels.astype(np.int64)
 
 
+def as_taken(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Return images, bytes or intensities, in the range that a model takes."""
+    return scaled_for(model, as_intensities(images, images.shape[1:]))
+
+
 def _log_probabilities(model, images):
     """Return the logarithm of each class's probability, shape (N, K)."""
     shown = head(model).kind in PROBABILITIES
@@ -359,10 +364,7 @@ def _in_parts(function, model, images):
         [
             function(
                 model,
-                scaled_for(
-                    model,
-                    as_intensities(images[start : start + PART], images.shape[1:]),
-                ),
+                as_taken(model, images[start : start + PART]),
                 batch_size=BATCH_SIZE,
             )
             for start in range(0, len(images), PART)

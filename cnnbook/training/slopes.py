@@ -9,10 +9,10 @@ import numpy as np
 from cnnbook.explanations.logits import compiled_logits, explainable_images
 from cnnbook.networks.graph import layer_calls
 from cnnbook.networks.heads import head
-from cnnbook.networks.ranges import scaled_for
+from cnnbook.networks.inputs import one_image_input
 from cnnbook.training.metrics import (
     BATCH_SIZE,
-    as_intensities,
+    as_taken,
     check_images,
     check_labels,
 )
@@ -73,13 +73,14 @@ def loss_slope(
     import keras
     import tensorflow as tf
 
+    one_image_input(model)
     kernel = _kernel_of(model, layer)
     images = check_images(split.images, model.input_shape[1:])
     labels = _labels_of(model, split.labels, images)
     total, slope = 0.0, np.zeros(kernel.shape)
     for start in range(0, len(labels), BATCH_SIZE):
         part = slice(start, start + BATCH_SIZE)
-        inputs = _as_taken(model, images[part])
+        inputs = as_taken(model, images[part])
         with tf.GradientTape() as tape:
             (logits,) = keras.tree.flatten(model(inputs, training=False))
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
@@ -105,13 +106,8 @@ def _labels_of(model, labels, images):
             f"model {model.name!r} must return logits, one for each class; its answers "
             f"are of the kind {end.kind!r}; pass a model that ends before that"
         )
-    compiled_logits(model, explainable_images(model, _as_taken(model, images[:8])))
+    compiled_logits(model, explainable_images(model, as_taken(model, images[:8])))
     return check_labels(labels, end.num_classes, images=len(images))
-
-
-def _as_taken(model, images):
-    """Return images in the range that the model takes."""
-    return scaled_for(model, as_intensities(images, images.shape[1:]))
 
 
 def _kernel_of(model, layer):

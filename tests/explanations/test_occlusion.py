@@ -326,6 +326,28 @@ def test_layers_that_are_the_same_everywhere_are_cut_by_keyword_too(layer):
         assert [step.operation for step in made.steps] == [layer]
 
 
+@pytest.fixture
+def of_bytes():
+    """A chain that takes whole numbers and turns them into intensities itself."""
+    image = keras.Input((9, 12, 3), dtype="uint8")
+    x = layers.Conv2D(2, 3, activation="relu")(keras.ops.cast(image, "float32") / 255)
+    return keras.Model(image, layers.Dense(3)(layers.Flatten()(x)))
+
+
+def test_a_network_that_takes_bytes_is_explained_as_any_other(rng, of_bytes):
+    image = rng.integers(0, 256, (9, 12, 3)).astype("uint8")
+    found = occlusion_map(of_bytes, image[None], 1, window=3, stride=2, baseline=7)
+    expected = by_full_passes(of_bytes, image, 1, (3, 3), (2, 2), np.uint8(7))
+    np.testing.assert_allclose(found.values[0], expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("baseline", [0.5, -1, 256, [1, 2, 2.5]])
+def test_a_baseline_that_bytes_cannot_hold_is_refused(of_bytes, baseline):
+    image = np.zeros((1, 9, 12, 3), "uint8")
+    with pytest.raises(ValueError, match="baseline must hold whole numbers that"):
+        occlusion_map(of_bytes, image, 1, baseline=baseline)
+
+
 @pytest.mark.parametrize(
     "across",
     [

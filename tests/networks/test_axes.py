@@ -317,9 +317,37 @@ def test_a_gate_for_each_channel_has_no_axes_of_its_own():
     assert axes_in(keras.Model(image, gated))["gated"] == (2, 3, 1)
 
 
+def test_a_row_of_numbers_for_each_place_may_be_turned_as_well(rng):
+    """What permutes other than four axes orders no maps, and stopped every function."""
+    rows = [kl.Conv2D(4, 3, name="conv"), kl.Reshape((140, 4)), kl.Permute((2, 1))]
+    model = keras.Sequential(
+        [keras.Input(SIZE), *rows, kl.Flatten(), kl.Dense(2, name="scores")]
+    )
+    images = rng.random((2, *SIZE), np.float32)
+    found = explanations.saliency_map(model, images, 1)
+    np.testing.assert_allclose(
+        found.score, model.predict(images, verbose=0)[:, 1], rtol=1e-5
+    )
+    assert axes_in(model)["conv"] == (1, 2, 3)
+    with pytest.raises(ValueError, match=r"'reshape.*looks at a part"):
+        maps.receptive_field(model, "scores")
+
+
+def test_one_channel_that_is_turned_alone_has_no_field_that_is_known():
+    image = keras.Input((8, 8, 3))
+    turned = keras.ops.swapaxes(image[..., 0], 1, 2)[..., None]
+    conv = kl.Conv2D(1, (3, 1), name="conv")(turned)  # three columns of the image
+    with pytest.raises(ValueError, match=r"'swapaxes.*looks at a part"):
+        maps.receptive_field(keras.Model(image, conv), "conv")
+
+
 def test_channels_that_are_not_last_cannot_be_taken_out():
     with pytest.raises(ValueError, match="channels elsewhere than last"):
         networks.outputs_without_each_channel(mixed(), np.ones((1, *SIZE)), "turned")
+
+
+class Turned(kl.Permute):
+    """A class of one's own that computes what Keras's does."""
 
 
 @pytest.mark.parametrize(
@@ -330,6 +358,7 @@ def test_channels_that_are_not_last_cannot_be_taken_out():
         (keras.ops.transpose, (3, 2, 1, 0)),
         (lambda maps: keras.ops.moveaxis(maps, 1, -1), (0, 2, 3, 1)),
         (lambda maps: keras.ops.swapaxes(maps, 1, 2), (0, 2, 1, 3)),
+        (Turned((3, 1, 2)), (0, 3, 1, 2)),
         (kl.Flatten(), None),
     ],
 )

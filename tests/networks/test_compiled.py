@@ -1,6 +1,7 @@
 """A compiled function is right whatever of its network was changed since."""
 
 import dataclasses
+import types
 
 import keras
 import numpy as np
@@ -200,6 +201,16 @@ def test_what_a_class_and_a_module_hold_is_seen(rng, monkeypatch):
     )
     check_before_and_after(
         model, lambda _: monkeypatch.setitem(globals(), "SCALE", 3.0), images
+    )
+
+
+def test_what_is_in_a_module_that_a_module_holds_is_seen(rng, monkeypatch):
+    inner, outer = types.ModuleType("inner"), types.ModuleType("outer")
+    inner.scale, inner.outer, outer.inner = 1.0, outer, inner  # as imports may go
+    monkeypatch.setitem(globals(), "settings", outer)
+    model = classifier(keras.layers.Lambda(lambda x: x * settings.inner.scale))  # noqa: F821
+    check_before_and_after(
+        model, lambda _: setattr(inner, "scale", 3.0), rng.random((2, 4, 4, 3))
     )
 
 

@@ -381,3 +381,14 @@ def test_inputs_and_outputs_by_name_are_looked_into():
         model.predict({"image": np.abs(IMAGE)}, verbose=0)["animal"],
         atol=1e-6,
     )
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_of_a_model_inside_with_several_outputs_the_one_that_is_used_is_reported(which):
+    image = keras.Input((2, 2, 1))
+    row = kl.Flatten()(image)
+    ends = [kl.Dense(3, activation="softmax", name=name)(row) for name in "ab"]
+    inside = keras.Model(image, ends)
+    model = keras.Model(image, inside(image)[which])
+    found = explanations.class_probabilities(model, IMAGE)
+    np.testing.assert_array_equal(found, model.predict(IMAGE, verbose=0))

@@ -122,7 +122,11 @@ SETTLED = {
             lambda x: keras.applications.vgg19.preprocess_input(x * 255)
         ),
     },
-    65535: {"16 bits": lambda: behind(kl.Rescaling(1 / 65535))},
+    65535: {
+        "16 bits": lambda: behind(kl.Rescaling(1 / 65535)),
+        "Rescaling to -1": lambda: behind(kl.Rescaling(2 / 65535, offset=-1)),
+        "Normalization": lambda: behind(normalised(65535 * MEAN, 65535 * DEVIATION)),
+    },
     None: {
         "a convolution": behind,
         "batch normalisation": lambda: behind(kl.BatchNormalization()),
@@ -130,6 +134,12 @@ SETTLED = {
         "a factor of 1": lambda: behind(kl.Rescaling(1.0)),
         "a factor of 2": lambda: behind(kl.Rescaling(2.0)),
         "a factor of 1/10": lambda: behind(kl.Rescaling(0.1)),
+        "12 bits": lambda: behind(kl.Rescaling(1 / 4095)),
+        "14 bits": lambda: behind(kl.Rescaling(1 / 16383)),
+        "12 bits, to -1": lambda: behind(kl.Rescaling(2 / 4095, offset=-1)),
+        "statistics of 12 bits": lambda: behind(
+            normalised(4095 * MEAN, 4095 * DEVIATION)
+        ),
         "numbers from -1": lambda: after(lambda x: (x + 1) * 127.5),
         "statistics of numbers from -1": lambda: behind(
             normalised([0.05] * 3, [0.5] * 3)
