@@ -259,7 +259,7 @@ def _cut(base, patch, starts, wanted, *, padding):
         [
             tf.reshape(base, (-1, filters)),
             tf.reshape(patch, (-1, filters)),
-            tf.fill((1, filters), tf.constant(padding, patch.dtype)),
+            tf.fill((1, filters), tf.cast(padding, patch.dtype)),
         ],
         axis=0,
     )

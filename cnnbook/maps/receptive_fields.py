@@ -207,6 +207,7 @@ def field_on(
     >>> field_on(model, "pool", "conv", (4, 4))
     ReceptiveField(size=(3, 3), stride=(1, 1), offset=(0, 0))
     """
+    one_image_input(model)
     fields = _fields(connections(model), size, source)
     if source not in fields:
         raise unknown_layer(model, source, fields)

@@ -147,10 +147,11 @@ def training_form(
     .. [2] N. Srivastava et al., "Dropout: a simple way to prevent neural networks from
        overfitting", JMLR 15, 2014.  https://jmlr.org/papers/v15/srivastava14a.html
     """
+    filters = filters_of(classifier)
     return _network(
         classifier.input_shape[1:],
         classifier.output_shape[-1],
-        filters_of(classifier),
+        filters,
         seed=seed,
         plain=False,
         normalize=normalize,

@@ -46,6 +46,10 @@ def copy_network(
         replaced = replace(layer)
         if replaced is None:
             replaced = type(layer).from_config(layer.get_config())
+            own = getattr(layer, "activation", None)
+            if callable(own) and replaced.activation is not own:
+                # Keras writes a function by its name, and reads its own of that name.
+                replaced.activation = own
         if isinstance(layer, keras.Layer):  # and not an operation, which has no weights
             pairs.append((layer, replaced))
         return replaced

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnbook.networks.classifier import filters_of
+from cnnbook.networks.graph import layer_calls
 from cnnbook.networks.heads import checked_names
 from cnnbook.networks.ranges import picture_range
+from cnnbook.networks.traits import activation_of
 from cnnbook.storage.repository import AnyPath
 from cnnbook.storage.whole_files import whole_file
 from cnnbook.tensorflow_start import refuse_other_backends
@@ -44,10 +46,12 @@ def save_classifier(
     Raises
     ------
     ValueError
-        If the path ends otherwise, there are not as many names as classes, or
-        ``model.white`` cannot be.
+        If the path ends otherwise, the model cannot be taken apart, there are not as
+        many names as classes, or ``model.white`` cannot be; if an activation of one's
+        own would be read back as another.
     """
     path = keras_file(path)
+    _refuse_lost_activations(model)
     known: dict[str, object] = {}
     if (names := checked_names(model, class_names)) is not None:
         known["class_names"] = names
@@ -58,6 +62,26 @@ def save_classifier(
         if known:
             with zipfile.ZipFile(unfinished, "a") as archive:
                 archive.writestr(_OURS, json.dumps(known))
+
+
+def _refuse_lost_activations(model):
+    """Refuse a function that Keras writes by a name under which it reads another."""
+    import keras
+
+    for name, node in layer_calls(model).items():
+        own = getattr(node.operation, "activation", None)
+        if activation_of(node.operation) != "?" or isinstance(own, keras.Layer):
+            continue
+        try:
+            read = keras.activations.get(keras.activations.serialize(own))
+        except (TypeError, ValueError):  # not registered, as Keras says when it reads
+            continue
+        if read is not own:
+            raise ValueError(
+                f"the activation of layer {name!r} is a function of your own, which "
+                f"would be read back as another one named {own.__name__!r}: give it "
+                "@keras.saving.register_keras_serializable()"
+            )
 
 
 def load_classifier(path: AnyPath | None = None) -> keras.Model:

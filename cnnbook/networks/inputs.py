@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cnnbook.networks.graph import CHANNELS_LAST, axes_in, layer_calls
+from cnnbook.networks.graph import (
+    CHANNELS_LAST,
+    axes_in,
+    connections,
+    layer_calls,
+)
 from cnnbook.networks.traits import CONVOLUTIONS, channels_taken, traits_of
 from cnnbook.pictures.images import INTENSITIES
 
@@ -31,9 +36,11 @@ def one_image_input(model: keras.Model) -> tuple[int | None, ...]:
     Raises
     ------
     ValueError
-        If the model has several inputs, or its input is of another shape or has its
-        channels first; if its layers have, and TensorFlow cannot compute that here.
+        If the model cannot be taken apart, has several inputs, or its input is of
+        another shape or has its channels first; if its layers have, and TensorFlow
+        cannot compute that here.
     """
+    connections(model)
     shapes = [tuple(tensor.shape) for tensor in model.inputs]
     if len(shapes) != 1 or len(shapes[0]) != 4:
         raise ValueError(
@@ -121,6 +128,7 @@ def fitting_images(model: keras.Model, images: npt.ArrayLike) -> np.ndarray:
     """
     import keras
 
+    one_image_input(model)
     (expected,) = model.inputs
     shape = tuple(expected.shape[1:])
     sides = [size or letter for size, letter in zip(shape, "HWC", strict=True)]

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from cnnbook.maps.layer_maps import feature_maps
+from cnnbook.networks.ranges import known_white, scaled_for
 from cnnbook.storage import build_folder, downloads
 from cnnbook.storage.whole_files import whole_folder
 
@@ -122,7 +123,7 @@ def describe(
     """
     described: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in layers}
     for batch in tqdm(
-        _batches(images),
+        _batches(network, images),
         total=-(-len(images) // BATCH_SIZE),
         desc="features",
         unit="batch",
@@ -159,7 +160,7 @@ def mixtures(
     mixtures : dict of str to Mixtures
     """
     sums: dict[str, tuple[Any, ...]] = {}
-    for batch in _batches(images):
+    for batch in _batches(network, images):
         for name, maps in feature_maps(network, batch, layers).items():
             roots = _roots(maps).reshape(-1, maps.shape[-1]).astype(float)
             parts = len(roots), roots.sum(axis=0), roots.T @ roots
@@ -178,17 +179,17 @@ def mixtures(
     return found
 
 
-def _batches(images):
-    """Return an iterator over batches of images in [0, 1]."""
+def _batches(network, images):
+    """Return an iterator over batches of images, in the range of the network."""
     images = np.asarray(images)
+    known_white(network)  # before anything is computed
     if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
         raise ValueError(
             "images must be 8-bit integers (uint8) or floating-point numbers in "
             f"[0, 1]; got {images.dtype}"
         )
-    scale = np.float32(255 if images.dtype == np.uint8 else 1)
     starts = range(0, len(images), BATCH_SIZE)
-    return (images[start : start + BATCH_SIZE] / scale for start in starts)
+    return (scaled_for(network, images[start : start + BATCH_SIZE]) for start in starts)
 
 
 def _roots(maps):

@@ -9,6 +9,7 @@ import numpy as np
 from cnnbook.explanations.logits import compiled_logits, explainable_images
 from cnnbook.networks.graph import layer_calls
 from cnnbook.networks.heads import head
+from cnnbook.networks.inputs import one_image_input
 from cnnbook.training.metrics import (
     BATCH_SIZE,
     as_taken,
@@ -72,6 +73,7 @@ def loss_slope(
     import keras
     import tensorflow as tf
 
+    one_image_input(model)
     kernel = _kernel_of(model, layer)
     images = check_images(split.images, model.input_shape[1:])
     labels = _labels_of(model, split.labels, images)

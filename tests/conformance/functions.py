@@ -79,10 +79,12 @@ class Function:
     def is_tried_on(self, network):
         """Tell whether a network can make a difference.
 
-        Those that differ in their ends alone make none to what looks no further.
+        Those that differ in their ends alone make none to what looks no further, nor to
+        what takes the slope of a score just as another function does.
         """
         looks = {"row", "export", "file", "whole", "copies", "insides"}
-        return network.about != ENDS or bool(looks & {*self.needs})
+        looks_at_the_end = bool(looks & {*self.needs}) and self.name not in SAME_SLOPES
+        return network.about != ENDS or looks_at_the_end
 
     def is_refused_by(self, network):
         """Return the words by which the table says that a network is refused."""
@@ -91,6 +93,10 @@ class Function:
         needs = [need for need in (self.name, *self.needs) if need in network.refused]
         return [network.refused[need] for need in needs if network.refused[need]]
 
+
+# As `saliency_map`, and as `grad_cam`.
+SAME_SLOPES = {"smooth_grad", "integrated_gradients", "guided_backprop", "deconvnet"}
+SAME_SLOPES |= {"hires_cam", "xgrad_cam", "grad_cam_plus_plus"}
 
 FUNCTIONS: dict[str, Function] = {}
 PICTURES = {"images", "image", "first", "split", "picture", "target"}
@@ -682,9 +688,9 @@ def readout(plain):
 @checks(maps, "maps", "images")
 def filter_pattern(plain):
     name, (low, high) = plain.maps_name, (0.0, plain.network.white)
-    size = {"size": 12} if None in plain.model.inputs[0].shape[1:3] else {}
-    if plain.model.inputs[0].shape[1] is None and plain.model.inputs[0].shape[2]:
-        size = {}
+    inputs = getattr(plain.model, "inputs", None)  # a subclass has none
+    rows, columns = inputs[0].shape[1:3] if inputs else (None, None)
+    size = {} if columns else {"size": 12}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of one step, that it excites nothing
         found = maps.filter_pattern(
@@ -992,12 +998,12 @@ def loss_slope(plain):
     same(slope, number(tape.gradient(expected, kernel)), plain)
 
 
-@checks(training, "maps")
+@checks(training, "maps", unless=white_is_open)
 def describe(plain):
     described(plain, training.describe)
 
 
-@checks(training, "maps")
+@checks(training, "maps", unless=white_is_open)
 def features(plain):
     described(plain, training.features)
 
@@ -1014,7 +1020,7 @@ def described(plain, function):
     same(found, expected, plain)
 
 
-@checks(training, "maps")
+@checks(training, "maps", unless=white_is_open)
 def mixtures(plain):
     name = plain.maps_name
     pictures = plain.images / np.float32(plain.network.white)

@@ -620,7 +620,7 @@ ends(
     "a function of one's own named softmax, and it is none",
     after(kl.Activation(half)),
     kind="logits",
-    refused={"scores": "softmax", "copies": "softmax", "save_classifier": "softmax"},
+    refused={"scores": "softmax", "save_classifier": "softmax"},
 )
 ends(
     "tanh",

@@ -4,16 +4,6 @@ By reason: which functions, and on which networks.  A cell that is named here mu
 wrong; once it is mended, its line has to go.
 """
 
-SUBCLASSED = (
-    "one_image_input",
-    "fitting_images",
-    "superposition_gap",
-    "save_classifier",
-    "outputs_without_each_channel",
-    "filter_pattern",
-    "training_scrubber",
-    "training_form",
-)
 ASK_THE_MODEL = (
     "superposition_gap",
     "saliency_map",
@@ -32,13 +22,6 @@ ASK_THE_MODEL = (
     "evaluate",
     "photo_lab",
 )
-SAVED_BY_NAME = (
-    "knock_out",
-    "save_classifier",
-    "with_shuffled_weights",
-    "without_activations",
-    "with_random_weights",
-)
 
 
 def named(*names):
@@ -51,22 +34,6 @@ WRONG_TODAY = {
     "in an error of Keras's": (
         ASK_THE_MODEL,
         named("around another model called by position"),
-    ),
-    "a subclassed model stops in an AttributeError": (
-        SUBCLASSED,
-        named("that is a subclass of keras.Model"),
-    ),
-    "several inputs stop it in an error of Python's, or are not what it speaks of": (
-        ("fitting_images", "superposition_gap", "field_on", "loss_slope"),
-        named("with two inputs"),
-    ),
-    "the ranges of pictures that networks take are not read": (
-        ("describe", "features", "mixtures"),
-        lambda network: network.white != 1,
-    ),
-    "0.0, with which it hides, is no byte": (
-        ("occlusion_map",),
-        named("that takes bytes"),
     ),
     "softmax as a layer cannot be replaced": (
         ("without_activations",),
@@ -90,9 +57,5 @@ WRONG_TODAY = {
     "half precision is nothing that a page can hold": (
         ("feature_map_explorer",),
         named("that computes in float16", "that computes in mixed_float16"),
-    ),
-    "Keras writes a function of one's own by its name alone, and reads another": (
-        SAVED_BY_NAME,
-        named("that ends in a function of one's own named softmax, and it is none"),
     ),
 }
