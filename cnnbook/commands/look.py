@@ -212,7 +212,7 @@ def explain(
         wanted = int(probabilities.argmax())
     else:
         # A class may be called "2": its name wins over the place of another.
-        named = target in _names(network, len(probabilities))
+        named = target in (getattr(network, "class_names", None) or ())
         wanted = int(target) if target.isdecimal() and not named else target
     found = []
     bar = tqdm(chosen, desc="explaining", unit="method", disable=None)

@@ -124,13 +124,15 @@ def compiled_logits(
     Raises
     ------
     ValueError
-        If what it computes are no logits of this model, as far as its answers tell.
+        If what it computes are no logits of this model, as far as its answers tell, or
+        depend on which images are beside an image.
     """
 
     def make(network):
         end = head(model)
         function = _logits_function(model, network, end)
         _try(model, end, function, images[:8])
+        _try_alone(model, function, images[:1])
         return function
 
     return compiled_once(model, "logits", make)
@@ -174,6 +176,23 @@ def _try(model, end, function, images):
         )
     if not shown and answers.any():
         _refuse_probabilities(model.name, answers)
+
+
+def _try_alone(model, function, image):
+    """Raise ValueError if what a model says of an image depends on those beside it.
+
+    Methods show it many images at a time, hidden here and there.
+    """
+    pair = np.concatenate([image, (image / 2).astype(image.dtype)])
+    together = np.asarray(function(pair))
+    alone = np.concatenate([np.asarray(function(pair[:1])), function(pair[1:])])
+    if (np.abs(together - alone) > NEAR * np.abs(alone).max(initial=0)).any():
+        raise ValueError(
+            f"model {model.name!r} answers otherwise to an image alone than to one "
+            "among others, so that its answers explain no single image; build it of "
+            "layers that take each image for itself, without sums or maxima along "
+            "axis 0, the batch"
+        )
 
 
 def _refuse_probabilities(name, answers):

@@ -375,7 +375,8 @@ def _checked_shape(model, layer, size, value_range):
             "value_range must be two numbers, the lower one first; got "
             f"({low!r}, {high!r})"
         )
-    *own, count = one_image_input(model)[1:]
+    one_image_input(model)
+    *own, count = model.inputs[0].shape[1:]
     if size is None:
         usual = _usual_size(model, layer, own)
         rows, columns = (length or usual for length in own)

@@ -26,7 +26,7 @@ from cnnbook.networks.graph import (
     unknown_layer,
 )
 from cnnbook.networks.inputs import fitting_images, one_image_input
-from cnnbook.networks.traits import activation_of, traits_of
+from cnnbook.networks.traits import activation_of, bends, traits_of
 
 if TYPE_CHECKING:
     import keras
@@ -161,7 +161,8 @@ def without_activations(model: keras.Model) -> keras.Model:
     ------
     ValueError
         If there is nothing to replace, it is unknown whether a layer holds an
-        activation, or a layer cannot be copied.
+        activation, or a layer cannot be copied; if what layers with weights answer is
+        bent by arithmetic, such as ``keras.ops.maximum(maps, 0)``.
 
     Examples
     --------
@@ -174,6 +175,7 @@ def without_activations(model: keras.Model) -> keras.Model:
     import keras
 
     refuse_unknown(model, "an activation function")
+    _refuse_bends(model)
     replaced = []
 
     def replace(layer):
@@ -309,6 +311,33 @@ def with_shuffled_weights(model: keras.Model, *, seed: int = 0) -> keras.Model:
             values = np.asarray(variable)
             variable.assign(rng.permutation(values.ravel()).reshape(values.shape))
     return copy
+
+
+def _refuse_bends(model):
+    """Raise ValueError if arithmetic does what an activation function would do.
+
+    Before the first weights it only prepares pictures.
+    """
+    import keras
+
+    def visit(name, node, args, kwargs):
+        leaves = keras.tree.flatten((args, kwargs))
+        learned = any(leaf is _LEARNED for leaf in leaves)
+        if learned and len(node.input_tensors) == 1 and bends(node.operation):
+            raise ValueError(
+                f"model {model.name!r} has the operation {name!r} "
+                f"({type(node.operation).__name__}), which may be an activation "
+                "function written as arithmetic; write it as one of Keras's, such as "
+                "keras.ops.relu"
+            )
+        learned = learned or bool(getattr(node.operation, "weights", None))
+        return [_LEARNED if learned else _GIVEN] * len(node.outputs)
+
+    network = connections(model)
+    follow(network, [_GIVEN] * len(network.inputs), visit)
+
+
+_GIVEN, _LEARNED = object(), object()  # what comes before the first weights, and behind
 
 
 def _with_other_pools(model, kind):

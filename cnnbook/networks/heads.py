@@ -475,7 +475,19 @@ def _kind_of(operation):
     silent = traits.role == "unknown" and not hasattr(operation, "activation")
     bends = traits.activation or traits.role == "function"
     own = traits.activation and not _calls_keras(operation)
-    return "?" if own or (name not in PROBABILITIES and (bends or silent)) else name
+    if own or (name in PROBABILITIES and _is_of_a_cell(operation)):
+        return "?"
+    return "?" if name not in PROBABILITIES and (bends or silent) else name
+
+
+def _is_of_a_cell(operation):
+    """Tell whether an activation is none of a layer's own, but of a cell inside it.
+
+    An LSTM lets its gates work on what softmax gives.
+    """
+    return traits_of(operation).role == "unknown" and "activation" not in vars(
+        operation
+    )
 
 
 def _calls_keras(operation):
@@ -486,7 +498,7 @@ def _calls_keras(operation):
 def _said(operation):
     """Return what to call an ending that is neither logits nor probabilities."""
     function = getattr(operation, "activation", None)
-    if function is None or traits_of(operation).activation:
+    if function is None or traits_of(operation).activation or _is_of_a_cell(operation):
         return repr(type(operation).__name__)
     name = getattr(function, "__name__", type(function).__name__)
     return repr(name) + " (one of your own)" * (

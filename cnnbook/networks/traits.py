@@ -360,6 +360,31 @@ def activation_of(operation: object) -> str:
     return "linear" if function is None else _name_of(function)
 
 
+def bends(operation: object) -> bool:
+    """Tell whether an operation on one tensor may do what an activation does.
+
+    Parameters
+    ----------
+    operation : keras.Operation
+
+    Returns
+    -------
+    bends : bool
+        Whether each number becomes another by no straight line, without the operation
+        being one of the activations: ``keras.ops.clip``, or ``maximum(maps, 0)``.
+
+    Examples
+    --------
+    >>> import keras
+    >>> maps = keras.ops.maximum(keras.Input((8, 8, 3)), 0)
+    >>> bends(maps._keras_history.operation)
+    True
+    """
+    limits = type(operation).__name__ in ("Maximum", "Minimum", "Fmax", "Fmin")
+    role = traits_of(operation).role
+    return role == "function" or (role == "arithmetic" and limits)
+
+
 def permutation_of(operation: object) -> tuple[int, ...] | None:
     """Look up in which order a layer or an operation puts the four axes of maps.
 

@@ -598,6 +598,17 @@ def test_all_methods_are_drawn_each_with_the_bar_and_the_layer_that_it_takes(
     assert asked["ablation-cam"] == {"progress": True, "layer": "any"}
 
 
+def test_a_class_without_a_name_is_asked_for_by_its_number(photo, silent, tmp_path):
+    out = tmp_path / "explained.png"
+    asked = ["--model", silent, "--white", "1", "--method", "saliency", "--out", out]
+    for target in "01":
+        result = run("explain", photo, *asked, "--target", target, "--force")
+        assert result.exit_code == 0, result.output
+        assert f"saliency for {target}" in result.stdout
+    result = run("explain", photo, *asked, "--target", "2", "--force")
+    assert "there is no class 2; classes are 0 to 1" in result.stderr
+
+
 def test_without_a_target_the_likeliest_class_is_explained(photo, other, tmp_path):
     out = tmp_path / "explained.png"
     result = run("explain", photo, "--method", "saliency", "--out", out)

@@ -346,3 +346,19 @@ def test_a_baseline_that_bytes_cannot_hold_is_refused(of_bytes, baseline):
     image = np.zeros((1, 9, 12, 3), "uint8")
     with pytest.raises(ValueError, match="baseline must hold whole numbers that"):
         occlusion_map(of_bytes, image, 1, baseline=baseline)
+
+
+@pytest.mark.parametrize(
+    "across",
+    [
+        lambda maps: maps / keras.ops.max(keras.ops.abs(maps)),
+        lambda maps: maps - keras.ops.mean(maps, axis=0, keepdims=True),
+    ],
+)
+def test_answers_that_depend_on_the_images_beside_are_refused(across, rng):
+    image = keras.Input((8, 10, 3))
+    maps = layers.Conv2D(4, 3, activation=across)(image)
+    model = keras.Model(image, layers.Dense(3)(layers.Flatten()(maps)))
+    photo = rng.random((1, 8, 10, 3), np.float32)
+    with pytest.raises(ValueError, match="to an image alone than to one among others"):
+        occlusion_map(model, photo, 1, window=2)

@@ -191,6 +191,38 @@ def test_activations_between_layers_are_taken_out_whichever_they_are(name, image
     assert np.abs(model(images) - straight(images)).max() > 0.1
 
 
+BENT = {
+    "maximum": lambda maps: keras.ops.maximum(maps, 0),
+    "minimum": lambda maps: keras.ops.minimum(1.0, maps),
+    "clip": lambda maps: keras.ops.clip(maps, 0, 6),
+    "erf": keras.ops.erf,
+    "square": keras.ops.square,
+    "greater": lambda maps: keras.ops.where(maps > 0, maps, 0.1 * maps),
+    "absolute": lambda maps: maps + keras.ops.abs(maps),
+}
+
+
+@pytest.mark.parametrize("name", BENT)
+def test_activations_written_as_arithmetic_are_not_left_in_beside_others(name):
+    image = keras.Input((9, 8, 3))
+    maps = BENT[name](kl.Conv2D(4, 3, activation="relu")(image))
+    with pytest.raises(ValueError, match=rf"'{name}\w*' .*written as arithmetic"):
+        without_activations(keras.Model(image, maps))
+
+
+def test_arithmetic_that_prepares_pictures_or_joins_maps_is_no_activation(images):
+    image = keras.Input((9, 8, 3))
+    conv, other = kl.Conv2D(4, 3), kl.Conv2D(4, 3)
+    ready = keras.ops.clip(image, 0, 1)
+    maps = keras.ops.maximum(keras.ops.relu(conv(ready)), other(ready))
+
+    straight = without_activations(keras.Model(image, maps))
+
+    clipped = np.clip(images, 0, 1)
+    expected = np.maximum(conv(clipped), other(clipped))
+    np.testing.assert_allclose(straight(images), expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize(("window", "strides"), [(2, None), (3, 2), ((2, 1), (2, 3))])
 def test_subsampling_keeps_as_many_values_and_of_each_window_the_first(

@@ -367,6 +367,46 @@ def test_the_order_of_axes_is_the_one_that_an_operation_gives_them(turn, order):
     assert permutation_of(operation) == order
 
 
+def shuffled(z):
+    """Channels shuffled among groups, as in ShuffleNet."""
+    z = kl.Permute((1, 2, 4, 3))(kl.Reshape((10, 14, 2, 2))(z))
+    return kl.Conv2D(3, 3, name="behind")(kl.Reshape((10, 14, 4))(z))
+
+
+AMONG_OTHERS = {
+    "groups": shuffled,
+    "patches, as in a mixer": lambda z: kl.Permute((2, 1))(kl.Reshape((-1, 4))(z)),
+    "patches by an operation": lambda z: keras.ops.transpose(
+        kl.Reshape((-1, 4))(z), (0, 2, 1)
+    ),
+    "a fifth axis moved": lambda z: keras.ops.moveaxis(z[..., None], 4, 1),
+    "a fifth axis swapped": lambda z: keras.ops.swapaxes(z[..., None], 4, 1),
+}
+
+
+@pytest.mark.parametrize("turn", AMONG_OTHERS.values(), ids=AMONG_OTHERS)
+def test_axes_of_what_are_no_maps_may_be_permuted(rng, turn):
+    image = keras.Input(SIZE)
+    conv = kl.Conv2D(4, 3, name="conv")(image)
+    model = keras.Model(image, kl.Dense(2)(kl.Flatten()(turn(conv))))
+    photo = rng.random((1, *SIZE), np.float32)
+    found = maps.feature_maps(model, photo)
+    for name in {"conv", "behind"} & {layer.name for layer in model.layers}:
+        own = keras.Model(image, model.get_layer(name).output)(photo)
+        np.testing.assert_allclose(found[name], own, atol=1e-6)
+    assert maps.receptive_field(model, "conv").size == (3, 3)
+    with tf.GradientTape() as tape:
+        photos = tf.constant(photo)
+        tape.watch(photos)
+        score = model(photos)[:, 1]
+    slopes = np.abs(tape.gradient(score, photos)).max(-1)
+    saliency = explanations.saliency_map(model, photo, 1)
+    np.testing.assert_allclose(saliency.values, slopes, atol=1e-6)
+    assert explanations.grad_cam(model, photo, 1, layer="conv").score == pytest.approx(
+        float(score[0]), abs=1e-5
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("setting", ["0", "1"])
 def test_whatever_onednn_the_answer_is_right_or_says_how_to_get_it(setting):

@@ -141,6 +141,14 @@ def test_probabilities_that_cannot_be_seen_through_are_never_taken_for_logits(en
             call(model, IMAGE, *arguments)
 
 
+@pytest.mark.parametrize("ending", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("kind", [kl.LSTM, kl.GRU, kl.SimpleRNN])
+def test_the_activation_of_a_recurrent_cell_is_not_what_its_layer_answers(kind, ending):
+    model = model_of(lambda z: kind(3, activation=ending)(kl.Reshape((1, 3))(z)))
+    with pytest.raises(ValueError, match=f"{kind.__name__}.*the part that gives log"):
+        networks.head(model)
+
+
 @pytest.mark.parametrize(
     "end",
     [
