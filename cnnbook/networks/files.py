@@ -79,8 +79,8 @@ def _refuse_lost_activations(model):
         if read is not own:
             raise ValueError(
                 f"the activation of layer {name!r} is a function of your own, which "
-                f"would be read back as Keras's {getattr(own, '__name__', own)}: give it "
-                "@keras.saving.register_keras_serializable()"
+                f"would be read back as Keras's {getattr(own, '__name__', own)}: give "
+                "it @keras.saving.register_keras_serializable()"
             )
 
 
