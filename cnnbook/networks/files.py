@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnbook.networks.classifier import filters_of
-from cnnbook.networks.graph import layer_calls
+from cnnbook.networks.graph import connections
 from cnnbook.networks.heads import checked_names
 from cnnbook.networks.ranges import picture_range
 from cnnbook.networks.traits import activation_of
@@ -51,6 +51,8 @@ def save_classifier(
         own would be read back as another.
     """
     path = keras_file(path)
+    if getattr(model, "outputs", None) is None:
+        connections(model)  # says why a subclass of keras.Model has none
     _refuse_lost_activations(model)
     known: dict[str, object] = {}
     if (names := checked_names(model, class_names)) is not None:
@@ -68,9 +70,11 @@ def _refuse_lost_activations(model):
     """Refuse a function that Keras writes by a name under which it reads another."""
     import keras
 
-    for name, node in layer_calls(model).items():
-        own = getattr(node.operation, "activation", None)
-        if activation_of(node.operation) != "?" or isinstance(own, keras.Layer):
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            _refuse_lost_activations(layer)
+        own = getattr(layer, "activation", None)
+        if activation_of(layer) != "?" or isinstance(own, keras.Layer):
             continue
         try:
             read = keras.activations.get(keras.activations.serialize(own))
@@ -78,9 +82,9 @@ def _refuse_lost_activations(model):
             continue
         if read is not own:
             raise ValueError(
-                f"the activation of layer {name!r} is a function of your own, which "
-                f"would be read back as Keras's {getattr(own, '__name__', own)}: give "
-                "it @keras.saving.register_keras_serializable()"
+                f"the activation of layer {layer.name!r} is a function of your own, "
+                f"which would be read back as Keras's {getattr(own, '__name__', own)}: "
+                "give it @keras.saving.register_keras_serializable()"
             )
 
 

@@ -40,7 +40,15 @@ def one_image_input(model: keras.Model) -> tuple[int | None, ...]:
         another shape or has its channels first; if its layers have, and TensorFlow
         cannot compute that here.
     """
-    connections(model)
+    shape = _shape_of_input(model)
+    _check_channels_last(model, shape)
+    return shape
+
+
+def _shape_of_input(model):
+    """Return the shape of a model's only input; ValueError if that is no image."""
+    if getattr(model, "inputs", None) is None:
+        connections(model)  # says why a subclass of keras.Model has none
     shapes = [tuple(tensor.shape) for tensor in model.inputs]
     if len(shapes) != 1 or len(shapes[0]) != 4:
         raise ValueError(
@@ -48,7 +56,6 @@ def one_image_input(model: keras.Model) -> tuple[int | None, ...]:
             f"{len(shapes)}: {', '.join(map(str, shapes))}. Pass the part that sees an "
             "image: keras.Model(image_input, output)"
         )
-    _check_channels_last(model, shapes[0])
     return shapes[0]
 
 
@@ -128,7 +135,7 @@ def fitting_images(model: keras.Model, images: npt.ArrayLike) -> np.ndarray:
     """
     import keras
 
-    one_image_input(model)
+    _shape_of_input(model)
     (expected,) = model.inputs
     shape = tuple(expected.shape[1:])
     sides = [size or letter for size, letter in zip(shape, "HWC", strict=True)]
