@@ -24,7 +24,7 @@ from cnnbook.networks.graph import (
     follow,
     unknown_layer,
 )
-from cnnbook.networks.inputs import one_image_input
+from cnnbook.networks.inputs import one_image_input, shape_of_input
 from cnnbook.networks.traits import POOLS, permutation_of, reach_of, traits_of
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def field_on(
     >>> field_on(model, "pool", "conv", (4, 4))
     ReceptiveField(size=(3, 3), stride=(1, 1), offset=(0, 0))
     """
-    one_image_input(model)
+    shape_of_input(model)
     fields = _fields(connections(model), size, source)
     if source not in fields:
         raise unknown_layer(model, source, fields)

@@ -40,12 +40,12 @@ def one_image_input(model: keras.Model) -> tuple[int | None, ...]:
         another shape or has its channels first; if its layers have, and TensorFlow
         cannot compute that here.
     """
-    shape = _shape_of_input(model)
+    shape = shape_of_input(model)
     _check_channels_last(model, shape)
     return shape
 
 
-def _shape_of_input(model):
+def shape_of_input(model: keras.Model) -> tuple[int | None, ...]:
     """Return the shape of a model's only input; ValueError if that is no image."""
     if getattr(model, "inputs", None) is None:
         connections(model)  # says why a subclass of keras.Model has none
@@ -135,7 +135,7 @@ def fitting_images(model: keras.Model, images: npt.ArrayLike) -> np.ndarray:
     """
     import keras
 
-    _shape_of_input(model)
+    shape_of_input(model)
     (expected,) = model.inputs
     shape = tuple(expected.shape[1:])
     sides = [size or letter for size, letter in zip(shape, "HWC", strict=True)]
