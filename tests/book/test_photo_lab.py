@@ -26,6 +26,7 @@ def test_without_arguments_it_brings_the_cat_and_the_classifier_of_the_package()
 def test_any_classifier_of_photos_will_do(rng, channels):
     pictures = {"noise": rng.integers(0, 256, (40, 30, 3), np.uint8)}
     network = classifier(channels=channels)
+    network.white = 1
     widget = widgets.photo_lab(network, pictures)
     assert widget.data["network"]["classifier"]["input"] == [24, 32, channels]
     np.testing.assert_array_equal(widget.data["pictures"]["noise"], pictures["noise"])
@@ -35,6 +36,7 @@ def test_any_classifier_of_photos_will_do(rng, channels):
     ("make", "sentence"),
     [
         (lambda: classifier(channels=2), "channels"),
+        (classifier, "takes numbers from 0 to 1 or from 0 to 255 is open"),
         (lambda: classifier(end=[]), "must answer with a row of class scores"),
         (
             lambda: classifier(end=[keras.layers.UpSampling2D()]),
