@@ -212,4 +212,12 @@ for command in (
         "1 epochs",
     ]
     assert lines[2].startswith("epoch 1/1")
-    assert lines[3:] == ["predict", "maps", "explain", "export"]
+    how = (
+        "Photos were shown to the network cropped to 16 × 16, white as 1 (its input is "
+        "called 'intensities')."
+    )
+    assert lines[3:] == [
+        "It sees photos cropped to 16 × 16, white as 1.",
+        *("predict", how, "maps", how, "explain", how),
+        *("export", "White is 1 to it, as its input is called 'intensities'."),
+    ]

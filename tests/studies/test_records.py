@@ -236,8 +236,8 @@ def _on_claims():
     trials = studies.depth.recorded()
     best = max(trial.metrics.accuracy for trial in trials)
     return [
-        f"shown {trials[0].epochs} times",
-        f"({trials[0].metrics.count} in all)",
+        f"ran for {trials[0].epochs} epochs",
+        f"on {trials[0].metrics.count} photographs",
         f"{sum(trial.seconds for trial in trials) / 60:.0f} minutes",
         f"{100 * best:.0f}\u00a0% right",
     ]

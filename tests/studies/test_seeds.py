@@ -204,6 +204,7 @@ def test_learning_curves_are_measured_for_every_count(measured, monkeypatch):
     inputs = keras.Input((16, 16, 3))
     conv = keras.layers.Conv2D(4, 3, activation="relu", name="conv")
     network = keras.Model(inputs, conv(inputs))
+    network.white = 1
     network.provenance = type("", (), {"label": "made for this test"})
     monkeypatch.setattr(studies.transfer_trials.vgg, "load_vgg19", lambda: network)
     monkeypatch.setattr(transfer_trials, "LAYERS", ("conv",))

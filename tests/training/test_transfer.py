@@ -26,7 +26,9 @@ def network():
     inputs = keras.Input((8, 8, 3))
     pool = keras.layers.MaxPooling2D(2, name="pool")
     flat = keras.layers.Flatten(name="flat")
-    return keras.Model(inputs, flat(pool(inner(inputs))))
+    model = keras.Model(inputs, flat(pool(inner(inputs))))
+    model.white = 1
+    return model
 
 
 @pytest.fixture
