@@ -20,7 +20,7 @@ from cnnbook.networks.graph import (
     Connections,
     before_activation,
     connections,
-    follow,
+    name_of_output,
     run,
 )
 from cnnbook.networks.heads import (
@@ -70,8 +70,7 @@ def class_probabilities(
         return end.probabilities(all_logits(model, images, batch_size=batch_size))
     images = explainable_images(model, images)
     # Nothing is cut off, so that these are what `model.predict` gives.
-    (last,) = follow(connections(model), [None], _named)
-    whole = replace(end, kind="logits", layer=last)
+    whole = replace(end, kind="logits", layer=name_of_output(connections(model)))
     function = compiled_once(
         model, "answers", lambda network: _logits_function(model, network, whole)
     )
@@ -136,11 +135,6 @@ def compiled_logits(
         return function
 
     return compiled_once(model, "logits", make)
-
-
-def _named(name, node, args, kwargs):
-    """Return the name of a layer for all that it gives."""
-    return [name] * len(node.outputs)
 
 
 def _in_batches(function, images, batch_size):
@@ -244,7 +238,6 @@ def logits_of(outputs: npt.ArrayLike, selectors: np.ndarray) -> np.ndarray:
 
 def explainable_images(model: keras.Model, images: npt.ArrayLike) -> np.ndarray:
     """Return images that a model takes; ValueError if not, or not all are finite."""
-    connections(model)
     one_image_input(model)
     images = fitting_images(model, images)
     if not np.isfinite(images).all():

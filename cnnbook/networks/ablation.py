@@ -21,6 +21,7 @@ from cnnbook.networks.graph import (
     connections,
     follow,
     layer_calls,
+    name_of_output,
     refuse_unknown,
     run,
     unknown_layer,
@@ -120,7 +121,7 @@ def outputs_without_each_channel(
     images = fitting_images(model, images)
     _, count = _layer_with_channels(model, layer)
     network = connections(model)
-    end = _name_of_output(network)
+    end = name_of_output(network)
     if layer == end:
         raise ValueError(f"layer {layer!r} is the model's output; nothing is behind it")
     image = tf.TensorSpec((None, *model.inputs[0].shape[1:]), model.inputs[0].dtype)
@@ -402,12 +403,3 @@ def _layer_with_channels(model, layer):
             f"layer {layer!r} has no channels: its output has shape {shape}"
         )
     return operation, shape[-1]
-
-
-def _name_of_output(network):
-    """Return the name of the call that makes a network's first output."""
-
-    def name_it(name, node, args, kwargs):
-        return [name] * len(node.outputs)
-
-    return follow(network, [""], name_it)[0]

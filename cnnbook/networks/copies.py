@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cnnbook.networks.graph import connections
+from cnnbook.networks.traits import own_function
 
 if TYPE_CHECKING:
     import keras
@@ -46,9 +47,7 @@ def copy_network(
         replaced = replace(layer)
         if replaced is None:
             replaced = type(layer).from_config(layer.get_config())
-            own = getattr(layer, "activation", None)
-            if callable(own) and replaced.activation is not own:
-                # Keras writes a function by its name, and reads its own of that name.
+            if (own := own_function(layer)) is not None:
                 replaced.activation = own
         if isinstance(layer, keras.Layer):  # and not an operation, which has no weights
             pairs.append((layer, replaced))
@@ -56,7 +55,7 @@ def copy_network(
 
     try:
         copy = keras.models.clone_model(model, clone_function=clone, recursive=True)
-    except (TypeError, NotImplementedError) as error:
+    except (TypeError, AttributeError, NotImplementedError) as error:
         raise ValueError(
             f"model {model.name!r} cannot be copied; each of its layers must be one "
             f"that keras.models.clone_model can copy: {error}"

@@ -12,7 +12,7 @@ from cnnbook.networks.classifier import filters_of
 from cnnbook.networks.graph import connections
 from cnnbook.networks.heads import checked_names
 from cnnbook.networks.ranges import picture_range
-from cnnbook.networks.traits import activation_of
+from cnnbook.networks.traits import own_function
 from cnnbook.storage.repository import AnyPath
 from cnnbook.storage.whole_files import whole_file
 from cnnbook.tensorflow_start import refuse_other_backends
@@ -73,8 +73,7 @@ def _refuse_lost_activations(model):
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             _refuse_lost_activations(layer)
-        own = getattr(layer, "activation", None)
-        if activation_of(layer) != "?" or isinstance(own, keras.Layer):
+        if (own := own_function(layer)) is None:
             continue
         try:
             read = keras.activations.get(keras.activations.serialize(own))

@@ -176,6 +176,15 @@ def layer_calls(model: keras.Model) -> dict[str, Any]:
     return calls
 
 
+def name_of_output(network: Connections) -> str:
+    """Return the name of the call that makes a network's first output."""
+
+    def name_it(name, node, args, kwargs):
+        return [name] * len(node.outputs)
+
+    return follow(network, [""] * len(network.inputs), name_it)[0]
+
+
 @dataclass(eq=False)
 class _Source:
     """Maps that a layer makes, whose channels are found when a layer says where."""

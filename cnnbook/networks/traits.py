@@ -356,8 +356,21 @@ def activation_of(operation: object) -> str:
     """
     if own := traits_of(operation).activation:
         return own
-    function = getattr(operation, "activation", None)
+    function = _ending(operation)
     return "linear" if function is None else _name_of(function)
+
+
+def own_function(operation: object) -> Callable[..., Any] | None:
+    """Return the activation of a layer if it is a function of somebody else's.
+
+    Keras writes such a function by its name, and may read its own of that name.  None
+    if there is none, or if it is a layer, which Keras writes as one.
+    """
+    import keras
+
+    function = _ending(operation)
+    is_own = not isinstance(function, keras.Layer) and activation_of(operation) == "?"
+    return function if is_own else None
 
 
 def bends(operation: object) -> bool:

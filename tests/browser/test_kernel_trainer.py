@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cnnbook import layers, widgets
-from cnnbook.widgets import embedding
+from cnnbook.widgets import embedding, markup
 from tests.browser.screens import (
     as_in_the_book,
     numbers_in,
@@ -256,7 +256,7 @@ def test_it_prints_and_nothing_moves_by_itself(open_page):
     says = screen.says()
     screen.page.wait_for_timeout(600)
     assert screen.says() == says
-    assert not re.search("transition|animation", embedding.STYLES.read_text())
+    assert not re.search("transition|animation", markup.STYLES.read_text())
     screen.page.emulate_media(media="print")
     assert screen.widget.locator("canvas").first.is_visible()
     assert len(screen.page.pdf()) > 10_000

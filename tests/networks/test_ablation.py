@@ -426,3 +426,30 @@ def test_operations_between_layers_are_copied_and_their_bends_taken_out(images):
     assert not np.any(copy(images)[..., 1])
     conv = model.get_layer("conv1")
     np.testing.assert_allclose(straight(images), conv(images), atol=1e-6)
+
+
+def test_a_copy_has_activations_with_weights_of_its_own(images):
+    conv = kl.Conv2D(3, 3, activation=kl.PReLU(), name="conv")
+    tail = kl.Conv2D(2, 1, name="tail")
+    model = keras.Sequential([keras.Input(images.shape[1:]), conv, tail])
+    before = model.predict_on_batch(images)
+    copy = knock_out(model, "tail", 1)
+    for variable in copy.trainable_variables:
+        variable.assign(variable + 1)
+    np.testing.assert_array_equal(model.predict_on_batch(images), before)
+
+
+def halved_softmax(maps):
+    return keras.ops.softmax(maps / 2)
+
+
+halved_softmax.__name__ = "softmax"  # as Keras has it
+
+
+def test_a_copy_keeps_a_function_of_ones_own_that_has_keras_name(images):
+    conv = kl.Conv2D(3, 3, activation=halved_softmax, name="conv")
+    tail = kl.Conv2D(2, 1, name="tail")
+    model = keras.Sequential([keras.Input(images.shape[1:]), conv, tail])
+    expected = feature_maps(model, images, "conv")["conv"]
+    found = feature_maps(knock_out(model, "tail", 1), images, "conv")["conv"]
+    np.testing.assert_array_equal(found, expected)
