@@ -9,6 +9,7 @@ shade, so that what they do decides, and not what they are called.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -148,17 +149,28 @@ def scaled_for(model: keras.Model, images: npt.ArrayLike) -> np.ndarray:
     >>> scaled_for(model, [0, 0.2, 1])
     array([  0.,  51., 255.], dtype=float32)
     """
-    white = known_white(model)
-    images = np.asarray(images)
-    if images.dtype != np.uint8:
-        scaled = images.astype("float32", copy=False)
-        scaled = scaled if white == 1 else scaled * np.float32(white)
-    elif white == 1:
-        scaled = images / np.float32(255)
-    else:
-        scaled = images * np.float32(white / 255)
-    dtype = _dtype_of(model)
-    return np.round(scaled).astype(dtype) if "int" in dtype else scaled
+    return scaling_for(model)(images)
+
+
+def scaling_for(model: keras.Model) -> Callable[[npt.ArrayLike], np.ndarray]:
+    """Return `scaled_for` of one model, for many images.
+
+    Its white is found out once, since that runs the first layers.
+    """
+    white, dtype = known_white(model), _dtype_of(model)
+
+    def scale(images):
+        images = np.asarray(images)
+        if images.dtype != np.uint8:
+            scaled = images.astype("float32", copy=False)
+            scaled = scaled if white == 1 else scaled * np.float32(white)
+        elif white == 1:
+            scaled = images / np.float32(255)
+        else:
+            scaled = images * np.float32(white / 255)
+        return np.round(scaled).astype(dtype) if "int" in dtype else scaled
+
+    return scale
 
 
 def known_white(model: keras.Model) -> float:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from cnnbook.maps.layer_maps import feature_maps
-from cnnbook.networks.ranges import known_white, scaled_for
+from cnnbook.networks.ranges import scaling_for
 from cnnbook.storage import build_folder, downloads
 from cnnbook.storage.whole_files import whole_folder
 
@@ -182,14 +182,14 @@ def mixtures(
 def _batches(network, images):
     """Return an iterator over batches of images, in the range of the network."""
     images = np.asarray(images)
-    known_white(network)  # before anything is computed
+    scaled = scaling_for(network)
     if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
         raise ValueError(
             "images must be 8-bit integers (uint8) or floating-point numbers in "
             f"[0, 1]; got {images.dtype}"
         )
     starts = range(0, len(images), BATCH_SIZE)
-    return (scaled_for(network, images[start : start + BATCH_SIZE]) for start in starts)
+    return (scaled(images[start : start + BATCH_SIZE]) for start in starts)
 
 
 def _roots(maps):

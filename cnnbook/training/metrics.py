@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from cnnbook.explanations.logits import (
 )
 from cnnbook.networks.compiled import refresh_predict
 from cnnbook.networks.heads import head
-from cnnbook.networks.ranges import scaled_for
+from cnnbook.networks.ranges import scaling_for
 from cnnbook.networks.traits import PROBABILITIES
 
 if TYPE_CHECKING:
@@ -327,9 +327,10 @@ def check_labels(
     return labels.astype(np.int64)
 
 
-def as_taken(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Return images, bytes or intensities, in the range that a model takes."""
-    return scaled_for(model, as_intensities(images, images.shape[1:]))
+def as_taken(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function that puts bytes or intensities into a model's own range."""
+    scaled = scaling_for(model)
+    return lambda images: scaled(as_intensities(images, images.shape[1:]))
 
 
 def _log_probabilities(model, images):
@@ -359,14 +360,10 @@ def _in_parts(function, model, images):
 
     In parts, as the pictures may lie on the disk, for want of memory.
     """
-    images = check_images(images, model.input_shape[1:])
+    images, taken = check_images(images, model.input_shape[1:]), as_taken(model)
     return np.concatenate(
         [
-            function(
-                model,
-                as_taken(model, images[start : start + PART]),
-                batch_size=BATCH_SIZE,
-            )
+            function(model, taken(images[start : start + PART]), batch_size=BATCH_SIZE)
             for start in range(0, len(images), PART)
         ]
     )

@@ -77,10 +77,11 @@ def loss_slope(
     kernel = _kernel_of(model, layer)
     images = check_images(split.images, model.input_shape[1:])
     labels = _labels_of(model, split.labels, images)
+    taken = as_taken(model)
     total, slope = 0.0, np.zeros(kernel.shape)
     for start in range(0, len(labels), BATCH_SIZE):
         part = slice(start, start + BATCH_SIZE)
-        inputs = as_taken(model, images[part])
+        inputs = taken(images[part])
         with tf.GradientTape() as tape:
             (logits,) = keras.tree.flatten(model(inputs, training=False))
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
@@ -106,7 +107,7 @@ def _labels_of(model, labels, images):
             f"model {model.name!r} must return logits, one for each class; its answers "
             f"are of the kind {end.kind!r}; pass a model that ends before that"
         )
-    compiled_logits(model, explainable_images(model, as_taken(model, images[:8])))
+    compiled_logits(model, explainable_images(model, as_taken(model)(images[:8])))
     return check_labels(labels, end.num_classes, images=len(images))
 
 
